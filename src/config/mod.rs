@@ -1,0 +1,113 @@
+//! The user's file. `raw` is the file as written, `check` makes of it what is meant and collects
+//! problems with line, column and hint; the program always starts. The types here are checked.
+
+pub mod account;
+pub mod paths;
+
+use std::path::PathBuf;
+
+pub use account::{Account, Auth, FolderMap, SecretSource, Server, Submit, SyncSettings, Tls};
+pub use paths::Paths;
+
+use crate::mail::clean::Clean;
+
+/// What the user wants, already checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The accounts, in the order of the file.
+    pub accounts: Vec<Account>,
+    /// Looks and keys.
+    pub ui: Ui,
+    /// Writing.
+    pub compose: Compose,
+    /// The user's keys: context name, key sequence, action name, with where it was written.
+    pub keys: Vec<KeyOverride>,
+    /// What is wrong with the file; shown in a banner and by `tern config check`.
+    pub problems: Vec<Problem>,
+    /// Where things lie.
+    pub paths: Paths,
+}
+
+/// `[ui]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ui {
+    /// The name of a theme: a file in `themes/` beside the config, or one that is built in.
+    pub theme: String,
+    /// The preset of keys: `default`.
+    pub keys: String,
+    /// Is the mouse used?
+    pub mouse: bool,
+    /// `ascii` or `unicode` marks.
+    pub ascii: bool,
+    /// Are lists shown by conversation at first?
+    pub conversations: bool,
+    /// Seconds until an opened message counts as read; `None`: only by hand.
+    pub mark_read_after: Option<u32>,
+}
+
+/// `[compose]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compose {
+    /// How long a message can be taken back, in seconds.
+    pub undo_send: u32,
+    /// The editor: a command line; `None` means the built-in one.
+    pub editor: Option<Vec<String>>,
+    /// Is the header in the editor too?
+    pub edit_headers: bool,
+    /// Where the answer stands.
+    pub quote: Quote,
+    /// Words that remind of an attachment are looked for.
+    pub attachment_reminder: bool,
+}
+
+/// Where the answer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quote {
+    /// Above the quoted text.
+    Top,
+    /// Below it.
+    Bottom,
+    /// In between; the cursor starts above the first quoted block.
+    Interleaved,
+}
+
+/// One line of `[keys.CONTEXT]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyOverride {
+    /// The context, e.g. `list`.
+    pub context: String,
+    /// The keys as written, e.g. `ga`.
+    pub keys: String,
+    /// The action's name, or `none` to take the key away.
+    pub action: String,
+    /// Its line in the file, from 1.
+    pub line: usize,
+}
+
+/// Something that is wrong with a file of the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1; 0 where it concerns the whole file.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub column: usize,
+    /// How many characters are meant.
+    pub length: usize,
+    /// What is wrong.
+    pub message: Clean,
+    /// What to do: "did you mean …".
+    pub hint: Option<Clean>,
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It is passed over.
+    Warning,
+    /// The default is used instead, or an account is left out.
+    Error,
+}

@@ -1,0 +1,260 @@
+//! What the threads of the room `index` are asked and answer: mailboxes with counts, windows of
+//! lists, search.
+
+use std::sync::Arc;
+
+use super::files::{DirStamp, Listing, Seen};
+use super::{Changed, Ticket};
+use crate::fault::Fault;
+use crate::mail::address::Address;
+use crate::mail::clean::Clean;
+use crate::mail::flags::Flags;
+use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
+use crate::mail::mailbox::Role;
+use crate::mail::place::{MailboxId, Place};
+use crate::query::Query;
+
+/// What the threads shall do. Writing is done in order by the one writer; questions go to a
+/// reader, where the newest of a kind wins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexJob {
+    /// Which mailboxes are there, with counts? Answer: `Mailboxes`.
+    Mailboxes,
+    /// A window of a list. Answer: `Rows`.
+    Rows {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which list.
+        list: ListSpec,
+        /// Where the window starts; counted from the newest, 0 first.
+        first: usize,
+        /// How many rows at most.
+        count: usize,
+        /// A message whose position in the list is wanted, so that the cursor stays on it; the
+        /// window is moved so that it holds this row, where it is still in the list.
+        anchor: Option<RowId>,
+    },
+    /// The next unread message: in the same list after `after`, else in the next mailbox of
+    /// `order` that has one. Answer: `NextUnread`.
+    NextUnread {
+        /// The question's number.
+        ticket: Ticket,
+        /// The list on screen.
+        list: ListSpec,
+        /// The row under the cursor.
+        after: Option<RowId>,
+        /// Which way.
+        direction: Direction,
+        /// The mailboxes to go on in, in the order of the folder pane.
+        order: Vec<MailboxId>,
+    },
+    /// All messages of a conversation, in thread order. Answer: `Conversation`.
+    Conversation {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which one.
+        thread: ThreadId,
+    },
+    /// Find places by Message-ID (for \Answered, for drafts, for `tern show`). Answer: `Found`.
+    Find {
+        /// The question's number.
+        ticket: Ticket,
+        /// The id.
+        message_id: MessageId,
+        /// Only of this account.
+        account: Option<AccountId>,
+    },
+    /// Take in what changed on disk. Answer: `Refreshed`.
+    Apply(Changed),
+    /// Take in a whole listing. Answer: `Refreshed`.
+    Reconcile(Arc<Listing>),
+    /// These are all the mailboxes of the account; forget any other. Answer: `Refreshed`.
+    Folders {
+        /// Whose.
+        account: AccountId,
+        /// All of them, with what the server or the user says they are for.
+        mailboxes: Vec<(MailboxId, Option<Role>)>,
+    },
+    /// Which directories were seen when? Answer: `Known`, which becomes a `FilesJob::Scan`.
+    Known(AccountId),
+}
+
+/// Which way to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Down the list: to older messages.
+    Next,
+    /// Up the list: to newer messages.
+    Previous,
+}
+
+/// Which list is wanted. Newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListSpec {
+    /// Of what.
+    pub source: Source,
+    /// Messages or conversations.
+    pub grouping: Grouping,
+}
+
+/// What a list is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// One mailbox.
+    Mailbox(MailboxId),
+    /// The INBOX of each account.
+    Unified,
+    /// What a query finds.
+    Search {
+        /// The question.
+        query: Query,
+        /// Where to look.
+        scope: SearchScope,
+    },
+}
+
+/// Where a search looks; Tab widens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchScope {
+    /// In one mailbox.
+    Mailbox(MailboxId),
+    /// In one account.
+    Account(AccountId),
+    /// Everywhere.
+    All,
+}
+
+/// One row a message or one row a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grouping {
+    /// One row a message, newest first.
+    Flat,
+    /// One row a conversation, the one with the newest message first.
+    Conversations,
+}
+
+/// One row of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The message; for a conversation its newest one in this list.
+    pub message: RowId,
+    /// Its conversation.
+    pub thread: ThreadId,
+    /// Where it lies.
+    pub place: Place,
+    /// Who wrote it, or for Sent and Drafts to whom it goes: names, clean, with commas.
+    pub who: Clean,
+    /// The subject.
+    pub subject: Clean,
+    /// When.
+    pub date: Timestamp,
+    /// The flags; for a conversation: `Seen` only if all are, the others if one has them.
+    pub flags: Flags,
+    /// Is there an attachment?
+    pub attachment: bool,
+    /// Did it come through a mailing list that offers a way to unsubscribe?
+    pub list: bool,
+    /// How many messages of the conversation are in this list; 1 in a flat list.
+    pub messages: u32,
+    /// How many of them are unread.
+    pub unread: u32,
+    /// The size of the file in bytes.
+    pub size: u64,
+    /// The depth in the thread, in a `Conversation` answer.
+    pub depth: u16,
+}
+
+/// One mailbox of the folder pane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MailboxRow {
+    /// Which.
+    pub mailbox: MailboxId,
+    /// What it is for.
+    pub role: Option<Role>,
+    /// Messages in it.
+    pub total: u64,
+    /// Of these unread.
+    pub unread: u64,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexReport {
+    /// All mailboxes, sorted by account, role and name.
+    Mailboxes(Vec<MailboxRow>),
+    /// A window of a list.
+    Rows {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which list.
+        list: ListSpec,
+        /// The position of the first of `rows`.
+        first: usize,
+        /// How many rows the list has; for a search that is still counting, what is known.
+        total: usize,
+        /// Is `total` final?
+        counted: bool,
+        /// The rows.
+        rows: Vec<Row>,
+        /// The position of the anchor, where it is in the list.
+        anchor: Option<usize>,
+    },
+    /// The next unread message.
+    NextUnread {
+        /// The question's number.
+        ticket: Ticket,
+        /// Where it is, if there is one: its mailbox (or the list asked about) and row.
+        found: Option<(MailboxId, RowId)>,
+    },
+    /// A conversation.
+    Conversation {
+        /// The question's number.
+        ticket: Ticket,
+        /// Its messages in thread order, with depth; no message twice.
+        rows: Vec<Row>,
+    },
+    /// Places of a Message-ID.
+    Found {
+        /// The question's number.
+        ticket: Ticket,
+        /// Where it lies.
+        places: Vec<Place>,
+    },
+    /// Something was taken in: lists and counts of these mailboxes are to be asked for again.
+    Refreshed {
+        /// Which mailboxes changed.
+        mailboxes: Vec<MailboxId>,
+        /// Unread messages that were new in this step, at most 20, for a notice.
+        arrived: Vec<Arrival>,
+        /// How many messages are still to be indexed, where a big listing is taken in by steps.
+        pending: usize,
+    },
+    /// What was seen when.
+    Known {
+        /// Whose.
+        account: AccountId,
+        /// The stamps.
+        seen: Vec<Seen>,
+    },
+    /// A question could not be answered or a change not be written.
+    Failed {
+        /// The question's number, where there was one.
+        ticket: Option<Ticket>,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// A new message, for a notice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// Where.
+    pub place: Place,
+    /// From whom.
+    pub from: Address,
+    /// About what.
+    pub subject: Clean,
+}
+
+/// The stamp of a directory that was never seen.
+pub const NEVER: DirStamp = DirStamp { cur: 0, new: 0 };

@@ -1,0 +1,176 @@
+//! What a thread `sync:<account>` is asked and answers. It meets the server; the screen only ever
+//! sees what it reports.
+
+use super::Changed;
+use crate::fault::Fault;
+use crate::mail::clean::Clean;
+use crate::mail::ids::{AccountId, Timestamp};
+use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::place::MailboxId;
+
+/// What the thread shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncJob {
+    /// Something changed here, or the user asked: look at once.
+    Wake {
+        /// Whose; `None` means every account.
+        account: Option<AccountId>,
+        /// Why.
+        why: Wake,
+    },
+    /// This mailbox is on screen: it comes first.
+    Visible(MailboxId),
+    /// The user answered the guard's question.
+    Answer {
+        /// Which mailbox was held.
+        mailbox: MailboxId,
+        /// Shall the plan be carried out?
+        go_on: bool,
+    },
+    /// The user typed a password for an account whose config says `prompt`.
+    Password {
+        /// Whose.
+        account: AccountId,
+        /// The secret; wiped by the one who takes it.
+        secret: crate::job::shell::Hidden,
+    },
+}
+
+/// Why a sync thread is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// The user pressed the key.
+    Asked,
+    /// A local file changed.
+    LocalChange,
+    /// The network came back or the program came to the foreground.
+    Network,
+}
+
+/// How it stands with an account.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncState {
+    /// Nothing to do with a server (a Maildir that others fill).
+    Local,
+    /// Nothing has been said yet.
+    Waiting,
+    /// On the way to the server.
+    Connecting,
+    /// At work.
+    Working {
+        /// In which mailbox.
+        mailbox: MailboxName,
+        /// Messages done in this mailbox.
+        done: u64,
+        /// Messages to do in it.
+        total: u64,
+    },
+    /// Up to date; `idle` says whether the server tells news at once.
+    UpToDate {
+        /// Does IDLE run?
+        idle: bool,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It failed; tried again then.
+    Failed {
+        /// Why.
+        fault: Fault,
+        /// When it is tried again; `None`: after the user has done something.
+        next: Option<Timestamp>,
+    },
+    /// Another process syncs this account.
+    Elsewhere,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SyncReport {
+    /// How it stands.
+    State {
+        /// Whose.
+        account: AccountId,
+        /// How.
+        state: SyncState,
+    },
+    /// The folders of the account, on disk and on the server, with their roles.
+    Folders {
+        /// Whose.
+        account: AccountId,
+        /// All of them.
+        mailboxes: Vec<(MailboxId, Option<Role>)>,
+    },
+    /// Files were written, renamed or removed.
+    Changed(Changed),
+    /// One mailbox is done.
+    Finished {
+        /// Which.
+        mailbox: MailboxId,
+        /// What was done.
+        counts: Counts,
+    },
+    /// The plan for a mailbox is frightening; it waits for an answer.
+    Held {
+        /// Which.
+        mailbox: MailboxId,
+        /// The question, in words with numbers.
+        question: Clean,
+    },
+    /// One round over all mailboxes is over.
+    RoundOver {
+        /// Whose.
+        account: AccountId,
+        /// What was done.
+        counts: Counts,
+        /// What went wrong, mailbox by mailbox.
+        faults: Vec<Fault>,
+    },
+    /// The account asks for a password.
+    WantsPassword(AccountId),
+    /// The server says something that a person should read ([ALERT]).
+    Alert {
+        /// Whose.
+        account: AccountId,
+        /// Its words.
+        text: Clean,
+    },
+    /// Something went wrong that does not stop the account.
+    Fault(Fault),
+}
+
+/// What a sync did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Messages fetched.
+    pub fetched: u64,
+    /// Messages appended to the server.
+    pub appended: u64,
+    /// Messages whose flags changed here.
+    pub flagged_here: u64,
+    /// Messages whose flags changed on the server.
+    pub flagged_there: u64,
+    /// Messages moved on either side.
+    pub moved: u64,
+    /// Files removed here.
+    pub removed_here: u64,
+    /// Messages expunged on the server.
+    pub removed_there: u64,
+}
+
+impl Counts {
+    /// Adds `other` to these.
+    pub fn add(&mut self, other: &Self) {
+        self.fetched += other.fetched;
+        self.appended += other.appended;
+        self.flagged_here += other.flagged_here;
+        self.flagged_there += other.flagged_there;
+        self.moved += other.moved;
+        self.removed_here += other.removed_here;
+        self.removed_there += other.removed_there;
+    }
+
+    /// Was nothing done?
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,246 @@
+//! Flags: IMAP system flags and keywords, Maildir letters, and the three-way merge of what two
+//! sides wish. One table ties the names together (RFC 9051 §2.3.2; the Maildir `:2,` info).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A flag with a meaning of its own in mail programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Flag {
+    /// Not finished: IMAP `\Draft`, Maildir `D`.
+    Draft,
+    /// Starred: IMAP `\Flagged`, Maildir `F`.
+    Flagged,
+    /// Passed on: IMAP `$Forwarded`, Maildir `P`.
+    Forwarded,
+    /// Answered: IMAP `\Answered`, Maildir `R`.
+    Answered,
+    /// Read: IMAP `\Seen`, Maildir `S`.
+    Seen,
+    /// To be expunged: IMAP `\Deleted`, Maildir `T`. Not the same as lying in the trash.
+    Deleted,
+}
+
+/// The table: each flag with its IMAP name and its Maildir letter, in the letters' order.
+pub const TABLE: [(Flag, &str, char); 6] = [
+    (Flag::Draft, "\\Draft", 'D'),
+    (Flag::Flagged, "\\Flagged", 'F'),
+    (Flag::Forwarded, "$Forwarded", 'P'),
+    (Flag::Answered, "\\Answered", 'R'),
+    (Flag::Seen, "\\Seen", 'S'),
+    (Flag::Deleted, "\\Deleted", 'T'),
+];
+
+impl Flag {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Draft => 1,
+            Self::Flagged => 2,
+            Self::Forwarded => 4,
+            Self::Answered => 8,
+            Self::Seen => 16,
+            Self::Deleted => 32,
+        }
+    }
+}
+
+/// A keyword (RFC 9051 §2.3.2): an atom, kept as the server spells it, compared without case.
+#[derive(Debug, Clone)]
+pub struct Keyword(String);
+
+impl Keyword {
+    /// Refuses what is no IMAP atom, and the names that [`TABLE`] knows.
+    pub fn new(text: &str) -> Option<Self> {
+        let atom = !text.is_empty()
+            && text.len() <= 200
+            && text.bytes().all(|b| b > 0x20 && b < 0x7f && !b"(){%*\"\\]".contains(&b));
+        let known = TABLE.iter().any(|(_, name, _)| name.eq_ignore_ascii_case(text));
+        (atom && !known).then(|| Self(text.to_owned()))
+    }
+
+    /// The keyword as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for Keyword {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+impl Eq for Keyword {}
+impl PartialOrd for Keyword {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Keyword {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.to_ascii_lowercase().cmp(&other.0.to_ascii_lowercase())
+    }
+}
+impl std::hash::Hash for Keyword {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.to_ascii_lowercase().hash(state);
+    }
+}
+
+/// A set of flags and keywords.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Flags {
+    bits: u8,
+    keywords: BTreeSet<Keyword>,
+}
+
+impl Flags {
+    /// The empty set.
+    pub const fn none() -> Self {
+        Self { bits: 0, keywords: BTreeSet::new() }
+    }
+
+    /// The set of one flag.
+    pub fn only(flag: Flag) -> Self {
+        Self::none().with(flag)
+    }
+
+    /// This set and `flag`.
+    #[must_use]
+    pub fn with(mut self, flag: Flag) -> Self {
+        self.bits |= flag.bit();
+        self
+    }
+
+    /// This set without `flag`.
+    #[must_use]
+    pub fn without(mut self, flag: Flag) -> Self {
+        self.bits &= !flag.bit();
+        self
+    }
+
+    /// This set and `keyword`.
+    #[must_use]
+    pub fn with_keyword(mut self, keyword: Keyword) -> Self {
+        self.keywords.insert(keyword);
+        self
+    }
+
+    /// Is `flag` set?
+    pub fn has(&self, flag: Flag) -> bool {
+        self.bits & flag.bit() != 0
+    }
+
+    /// The keywords, sorted without case.
+    pub fn keywords(&self) -> impl Iterator<Item = &Keyword> {
+        self.keywords.iter()
+    }
+
+    /// Is nothing set?
+    pub fn is_empty(&self) -> bool {
+        self.bits == 0 && self.keywords.is_empty()
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self { bits: self.bits | other.bits, keywords: self.keywords.union(&other.keywords).cloned().collect() }
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub fn minus(&self, other: &Self) -> Self {
+        Self { bits: self.bits & !other.bits, keywords: self.keywords.difference(&other.keywords).cloned().collect() }
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self { bits: self.bits & other.bits, keywords: self.keywords.intersection(&other.keywords).cloned().collect() }
+    }
+
+    /// This set without its keywords: what a Maildir file name can say.
+    #[must_use]
+    pub fn system(&self) -> Self {
+        Self { bits: self.bits, keywords: BTreeSet::new() }
+    }
+
+    /// The flags as Maildir letters, in ASCII order; keywords have none here.
+    pub fn letters(&self) -> String {
+        TABLE.iter().filter(|(flag, ..)| self.has(*flag)).map(|(.., letter)| *letter).collect()
+    }
+
+    /// Reads Maildir letters; letters that mean nothing here are passed over.
+    pub fn from_letters(letters: &str) -> Self {
+        TABLE
+            .iter()
+            .filter(|(.., letter)| letters.contains(*letter))
+            .fold(Self::none(), |set, (flag, ..)| set.with(*flag))
+    }
+
+    /// The IMAP names, flags first, then keywords.
+    pub fn imap_names(&self) -> Vec<String> {
+        let flags = TABLE.iter().filter(|(flag, ..)| self.has(*flag)).map(|(_, name, _)| (*name).to_owned());
+        flags.chain(self.keywords.iter().map(|k| k.0.clone())).collect()
+    }
+
+    /// Reads IMAP names; `\Recent`, `\*` and what is no atom are passed over.
+    pub fn from_imap<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut set = Self::none();
+        for name in names {
+            if let Some((flag, ..)) = TABLE.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)) {
+                set = set.with(*flag);
+            } else if let Some(keyword) = Keyword::new(name) {
+                set = set.with_keyword(keyword);
+            }
+        }
+        set
+    }
+
+    /// The bits of the system flags, for a ledger or an index.
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The set that [`Flags::bits`] told.
+    pub fn from_bits(bits: u8) -> Self {
+        Self { bits: bits & 63, keywords: BTreeSet::new() }
+    }
+
+    /// What both sides wish since `base`: what one added is there, what one removed is gone, and
+    /// nobody's wish is lost. A flag that was in the base can only have been removed, one that was
+    /// not can only have been added, so two wishes never contradict each other.
+    #[must_use]
+    pub fn merge(base: &Self, one: &Self, other: &Self) -> Self {
+        let added = one.minus(base).union(&other.minus(base));
+        let removed = base.minus(one).union(&base.minus(other));
+        base.union(&added).minus(&removed)
+    }
+}
+
+impl fmt::Display for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.imap_names().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_and_names_round_trip() {
+        let set = Flags::from_imap(["\\seen", "\\Flagged", "$forwarded", "\\Recent", "todo"]);
+        assert_eq!(set.letters(), "FPS");
+        assert_eq!(Flags::from_letters("SPFx"), set.system());
+        assert_eq!(set.imap_names(), ["\\Flagged", "$Forwarded", "\\Seen", "todo"]);
+    }
+
+    #[test]
+    fn merge_keeps_the_wishes_of_both_sides() {
+        let base = Flags::only(Flag::Flagged);
+        let here = Flags::only(Flag::Flagged).with(Flag::Seen);
+        let there = Flags::only(Flag::Answered);
+        assert_eq!(Flags::merge(&base, &here, &there), Flags::only(Flag::Seen).with(Flag::Answered));
+        assert_eq!(Flags::merge(&base, &there, &here), Flags::merge(&base, &here, &there));
+    }
+}

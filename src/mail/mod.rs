@@ -1,0 +1,13 @@
+//! Words of mail: addresses, flags, mailboxes, messages, drafts. Pure: nothing in this room
+//! touches a file, a socket, a clock or a thread, and no bytes can make it panic.
+
+pub mod address;
+pub mod clean;
+pub mod document;
+pub mod draft;
+pub mod envelope;
+pub mod flags;
+pub mod ids;
+pub mod mailbox;
+pub mod place;
+pub mod submission;

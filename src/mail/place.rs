@@ -1,0 +1,42 @@
+//! Where a message lies: one file of a message in one mailbox. A message may have several places.
+
+use super::ids::AccountId;
+use super::mailbox::MailboxName;
+
+/// The base name of a Maildir file: what stands before `:2,` and stays the same while flags
+/// change. Never empty, without `/`, NUL or a leading dot. How it is made and parsed is
+/// `store/name.rs`'s business.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniqueName(String);
+
+impl UniqueName {
+    /// Refuses names that could leave the directory or hide in it, and names with a colon.
+    pub fn new(text: &str) -> Option<Self> {
+        let legal =
+            !text.is_empty() && text.len() <= 240 && !text.starts_with('.') && !text.contains(['/', '\0', ':', '\n']);
+        legal.then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One mailbox of one account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailboxId {
+    /// Whose it is.
+    pub account: AccountId,
+    /// What it is called.
+    pub name: MailboxName,
+}
+
+/// One file of a message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The mailbox it lies in.
+    pub mailbox: MailboxId,
+    /// Its base name there.
+    pub unique: UniqueName,
+}

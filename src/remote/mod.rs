@@ -1,0 +1,242 @@
+//! Servers. What `sync` needs of one is the trait [`Remote`]; IMAP, POP3 (later) and the server in
+//! memory implement it.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::mail::clean::Clean;
+use crate::mail::flags::Flags;
+use crate::mail::ids::{ModSeq, RemoteId, Timestamp, Uid, UidValidity};
+use crate::mail::mailbox::{MailboxName, Role};
+
+/// What a server lets us do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// Can flags be set?
+    pub flags: bool,
+    /// Can messages be appended?
+    pub append: bool,
+    /// Can mailboxes be made?
+    pub create: bool,
+    /// Can messages be removed?
+    pub delete: bool,
+    /// Can messages be moved?
+    pub r#move: bool,
+}
+
+/// A mailbox on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteMailbox {
+    /// Its name, levels separated by `/`.
+    pub name: MailboxName,
+    /// What the server says it is for.
+    pub role: Option<Role>,
+    /// Can it be selected?
+    pub selectable: bool,
+}
+
+/// What both sides agreed on last, as far as the server's side needs it to tell what changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Since {
+    /// The epoch that was known; `None`: never seen.
+    pub validity: Option<UidValidity>,
+    /// The HIGHESTMODSEQ up to which all changes were taken in (RFC 7162).
+    pub modseq: Option<ModSeq>,
+    /// The UIDNEXT up to which all messages were taken in.
+    pub uid_next: Option<Uid>,
+    /// How many messages the base has, so that a change of the number shows.
+    pub count: u32,
+}
+
+/// One message of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteItem {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its flags and keywords.
+    pub flags: Flags,
+}
+
+/// Which messages the server still has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Exactly these, sorted; the listing was ended by a tagged OK. What the base has beside them is gone.
+    Exactly(Vec<Uid>),
+    /// Only these are gone (VANISHED), all others are there.
+    Except(Vec<Uid>),
+    /// Nobody knows: nothing may be taken for gone.
+    Unknown,
+}
+
+/// What changed on the server in one mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteChanges {
+    /// The epoch.
+    pub validity: UidValidity,
+    /// The UID that the next message will get, where the server says so.
+    pub uid_next: Option<Uid>,
+    /// HIGHESTMODSEQ at the time of the listing, where the server keeps one. It is written down
+    /// only once everything in here has been taken in and is on disk.
+    pub modseq: Option<ModSeq>,
+    /// New messages and messages whose flags may have changed, sorted by UID.
+    pub items: Vec<RemoteItem>,
+    /// Which messages are still there.
+    pub presence: Presence,
+    /// Flags that the server will keep (PERMANENTFLAGS); `None`: all.
+    pub keeps: Option<Flags>,
+    /// May new keywords be made (`\*` in PERMANENTFLAGS)?
+    pub new_keywords: bool,
+    /// Is the mailbox open for reading only?
+    pub read_only: bool,
+}
+
+/// A message that arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Which.
+    pub id: RemoteId,
+    /// INTERNALDATE, where the server said it.
+    pub date: Option<Timestamp>,
+    /// Its flags at the time of fetching.
+    pub flags: Option<Flags>,
+    /// The message's size in bytes, exactly as many as were written.
+    pub size: u64,
+    /// What was wrong with it, if it could not be fetched: it becomes a stub, a later round tries
+    /// again, the rest goes on.
+    pub trouble: Option<Fault>,
+}
+
+/// Where fetched messages go. The bytes of one message are written before its [`Fetched`] is given.
+pub trait Sink {
+    /// Opens the file that the next message's bytes go to. `size` is what the server announced.
+    fn open(&mut self, id: &RemoteId, size: u64) -> Result<Box<dyn Write + '_>, Fault>;
+    /// The message is complete (every byte was there and the reply line was whole), or it failed
+    /// (`trouble`): then what was written is dropped.
+    fn done(&mut self, message: Fetched) -> Result<(), Fault>;
+    /// Is there a wish to stop? Looked at between messages.
+    fn stop(&self) -> bool;
+}
+
+/// A change to bring to the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Push<'a> {
+    /// Set and clear flags on messages. Deltas only, never the whole set.
+    Flags {
+        /// Which.
+        uids: &'a [Uid],
+        /// What to set.
+        add: &'a Flags,
+        /// What to clear.
+        remove: &'a Flags,
+    },
+    /// Append a message.
+    Append {
+        /// The message, CRLF.
+        bytes: &'a [u8],
+        /// Its flags.
+        flags: &'a Flags,
+        /// Its INTERNALDATE.
+        date: Option<Timestamp>,
+    },
+    /// Move messages to another mailbox.
+    Move {
+        /// Which.
+        uids: &'a [Uid],
+        /// Where to.
+        to: &'a MailboxName,
+    },
+    /// Remove messages for ever: `\Deleted` and UID EXPUNGE of these alone.
+    Expunge {
+        /// Which.
+        uids: &'a [Uid],
+    },
+}
+
+/// What came of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    /// Done.
+    Done,
+    /// Done, and the message got this id in the target; `None` where the server does not say.
+    Appended(Option<(UidValidity, Uid)>),
+    /// Done, each old UID with the new one, as far as the server says (COPYUID).
+    Moved(Option<(UidValidity, Vec<(Uid, Uid)>)>),
+    /// Flags set, but nothing could be expunged without touching what is not ours (no UIDPLUS).
+    MarkedOnly,
+}
+
+/// What is known of one message without its body: to make sure that it is the one we mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Which.
+    pub uid: Uid,
+    /// RFC822.SIZE.
+    pub size: u64,
+    /// Message-ID without brackets, lower-cased nowhere.
+    pub message_id: Option<String>,
+}
+
+/// What ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// The mailbox changed.
+    Changed,
+    /// Nothing happened until the limit.
+    Quiet,
+    /// Someone woke the waiter.
+    Woken,
+}
+
+/// A server, as `sync` sees it. Every call may block up to the account's timeout; after a fault
+/// other than a refusal the connection is to be dropped.
+pub trait Remote: Send {
+    /// What it lets us do.
+    fn rights(&self) -> Rights;
+    /// All mailboxes. Complete, or a fault.
+    fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault>;
+    /// Makes a mailbox. It is no fault if it is there already.
+    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault>;
+    /// What changed in `mailbox` since `since`. Selects it.
+    fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault>;
+    /// Fetches messages of the selected mailbox, in this order. A message that is gone meanwhile
+    /// is passed over silently; one that cannot be fetched is told to the sink as trouble.
+    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault>;
+    /// Size and Message-ID of messages of the mailbox; what is gone is missing.
+    fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault>;
+    /// UIDs at or above `from` in `mailbox` whose Message-ID is this one.
+    fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault>;
+    /// Brings a change to `mailbox`.
+    fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault>;
+    /// Waits for news in `mailbox` (IDLE), at most `limit`. A fault with [`crate::fault::Cause::NotOffered`]
+    /// where the server cannot.
+    fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault>;
+    /// A handle that ends a wait, or any other blocking call, from another thread.
+    fn waker(&self) -> Waker;
+    /// What the server said that a person should read, since the last call ([ALERT]).
+    fn alerts(&mut self) -> Vec<Clean>;
+    /// Says good-bye.
+    fn close(&mut self);
+}
+
+/// Ends a [`Remote::wait`] from another thread.
+#[derive(Clone)]
+pub struct Waker(std::sync::Arc<dyn Fn() + Send + Sync>);
+
+impl Waker {
+    /// Makes one of what does the waking.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(std::sync::Arc::new(wake))
+    }
+
+    /// Wakes.
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+/// Makes connections of one account: `sync` asks for one, drops it after a fault, asks again.
+pub trait Connect: Send + Sync {
+    /// Connects and signs in.
+    fn connect(&self) -> Result<Box<dyn Remote>, Fault>;
+}
