@@ -1,0 +1,319 @@
+//! The real Dovecot. Any user's name is good with [`PASSWORD`]; mail lies in Maildirs (LAYOUT=fs)
+//! where tests can look at it and drop messages into it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tern::config::account::Layout;
+use tern::config::{Account, Auth, FolderMap, SecretSource, Server, SyncSettings, Tls};
+use tern::mail::address::Address;
+use tern::mail::ids::AccountId;
+
+use super::certificates::Certificates;
+
+/// Every user's password.
+pub(crate) const PASSWORD: &str = "correct horse \"battery\" staple";
+
+/// A running Dovecot.
+pub(crate) struct Dovecot {
+    dir: TempDir,
+    child: Child,
+    certificates: Certificates,
+    /// The port of IMAP, plain and with STARTTLS.
+    pub(crate) imap: u16,
+    /// The port of IMAP with TLS from the first byte.
+    pub(crate) imaps: u16,
+}
+
+impl Dovecot {
+    /// Starts one.
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with more lines of config, which win over the harness's own.
+    pub(crate) fn start_with(extra: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("tern-dovecot-").tempdir().expect("a directory");
+        let root = dir.path();
+        open_to_all(root, 0o755);
+        for sub in ["run", "state", "mail"] {
+            fs::create_dir(root.join(sub)).expect("a directory");
+        }
+        open_to_all(&root.join("mail"), 0o777);
+        let certificates = Certificates::make(root);
+        let [imap, imaps] = super::free_ports();
+        let config = root.join("dovecot.conf");
+        fs::write(&config, text(root, &certificates, imap, imaps, extra)).expect("the config");
+        let child = Command::new(program())
+            .args(["-F", "-c"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(root.join("stderr")).expect("a file"))
+            .spawn()
+            .expect("dovecot is installed");
+        let mut server = Self { dir, child, certificates, imap, imaps };
+        let log = server.dir.path().to_owned();
+        let complaint = || {
+            let read = |name: &str| fs::read_to_string(log.join(name)).unwrap_or_default();
+            read("stderr") + &read("dovecot.log")
+        };
+        super::wait_for_port(server.imap, &mut server.child, complaint);
+        super::wait_for_port(server.imaps, &mut server.child, complaint);
+        server
+    }
+
+    /// The test authority's certificate.
+    pub(crate) fn ca(&self) -> &Path {
+        &self.certificates.ca
+    }
+
+    /// What Dovecot wrote into its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("dovecot.log")).unwrap_or_default()
+    }
+
+    /// How to reach it as `user`.
+    pub(crate) fn server(&self, user: &str, tls: Tls) -> Server {
+        Server {
+            host: "localhost".to_owned(),
+            port: if tls == Tls::Implicit { self.imaps } else { self.imap },
+            tls,
+            user: user.to_owned(),
+            auth: Auth::Auto,
+            pin: None,
+            ca: (tls != Tls::Plain).then(|| self.ca().to_owned()),
+            timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// An account of `user` here whose local Maildir is to be `maildir`.
+    pub(crate) fn account(&self, user: &str, tls: Tls, maildir: &Path) -> Account {
+        Account {
+            id: AccountId::new(user),
+            address: Address { name: String::new(), email: format!("{user}@example.org") },
+            aliases: Vec::new(),
+            maildir: maildir.to_owned(),
+            layout: Layout::Nested,
+            imap: Some(self.server(user, tls)),
+            submit: None,
+            secret: SecretSource::Prompt,
+            sync: SyncSettings { interval: None, idle: true, exclude: Vec::new(), guard: true },
+            folders: FolderMap::default(),
+            signature: None,
+            server_files_sent: false,
+        }
+    }
+
+    /// The server's own Maildir of a mailbox.
+    pub(crate) fn maildir(&self, user: &str, mailbox: &str) -> PathBuf {
+        self.dir.path().join("mail").join(user).join(mailbox)
+    }
+
+    /// Drops a message into a mailbox as a delivery agent would: a new file in `new/`.
+    pub(crate) fn deliver(&self, user: &str, mailbox: &str, message: &[u8]) -> PathBuf {
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        let maildir = self.maildir(user, mailbox);
+        if !maildir.join("new").is_dir() {
+            for sub in ["cur", "new", "tmp"] {
+                fs::create_dir_all(maildir.join(sub)).expect("a directory");
+            }
+            self.hand_over(user);
+        }
+        let name = format!("17000{:05}.M1P1.test", COUNT.fetch_add(1, Ordering::Relaxed));
+        let tmp = maildir.join("tmp").join(&name);
+        fs::write(&tmp, message).expect("the message");
+        own(&tmp);
+        let new = maildir.join("new").join(&name);
+        fs::rename(&tmp, &new).expect("the delivery");
+        new
+    }
+
+    /// Makes everything below a user's directory the mail user's, after files were put there by hand.
+    pub(crate) fn hand_over(&self, user: &str) {
+        own_all(&self.dir.path().join("mail").join(user));
+    }
+
+    /// The files of a mailbox on the server, sorted by name.
+    pub(crate) fn files(&self, user: &str, mailbox: &str) -> Vec<PathBuf> {
+        let maildir = self.maildir(user, mailbox);
+        let mut files: Vec<PathBuf> = ["cur", "new"]
+            .iter()
+            .filter_map(|sub| fs::read_dir(maildir.join(sub)).ok())
+            .flatten()
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        files.sort_by_key(|path| path.file_name().map(ToOwned::to_owned));
+        files
+    }
+
+    /// Runs `doveadm` for this server and gives what it wrote.
+    pub(crate) fn doveadm(&self, args: &[&str]) -> String {
+        let out = Command::new("doveadm")
+            .arg("-c")
+            .arg(self.dir.path().join("dovecot.conf"))
+            .args(args)
+            .output()
+            .expect("doveadm is installed");
+        assert!(out.status.success(), "doveadm {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("text")
+    }
+
+    /// The flags that the server has on each message of a mailbox, by UID.
+    pub(crate) fn flags(&self, user: &str, mailbox: &str) -> Vec<(u32, String)> {
+        let text = self.doveadm(&["-f", "tab", "fetch", "-u", user, "uid flags", "mailbox", mailbox, "all"]);
+        text.lines()
+            .skip(1)
+            .map(|line| {
+                let (uid, flags) = line.split_once('\t').expect("two columns");
+                let mut flags: Vec<&str> = flags.split(' ').filter(|flag| *flag != "\\Recent").collect();
+                flags.sort_unstable();
+                (uid.parse().expect("a uid"), flags.join(" ").trim().to_owned())
+            })
+            .collect()
+    }
+}
+
+impl Drop for Dovecot {
+    fn drop(&mut self) {
+        super::end(&mut self.child);
+    }
+}
+
+/// Debian keeps it where a user's PATH does not look.
+fn program() -> &'static str {
+    if Path::new("/usr/sbin/dovecot").exists() { "/usr/sbin/dovecot" } else { "dovecot" }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Who owns the mail: root may not, so a test that runs as root gives it to `nobody`.
+fn mail_owner() -> (u32, u32) {
+    if is_root() { (65534, 65534) } else { (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()) }
+}
+
+fn own(path: &Path) {
+    if is_root() {
+        let (uid, gid) = mail_owner();
+        std::os::unix::fs::lchown(path, Some(uid), Some(gid)).expect("root may give files away");
+    }
+}
+
+fn own_all(path: &Path) {
+    own(path);
+    if path.is_dir() {
+        for entry in fs::read_dir(path).expect("a directory") {
+            own_all(&entry.expect("an entry").path());
+        }
+    }
+}
+
+fn open_to_all(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own directory");
+}
+
+fn text(root: &Path, certificates: &Certificates, imap: u16, imaps: u16, extra: &str) -> String {
+    let (uid, gid) = mail_owner();
+    let users = if is_root() {
+        "default_login_user = dovenull\ndefault_internal_user = dovecot\n".to_owned()
+    } else {
+        let name = std::env::var("USER").unwrap_or_else(|_| uid.to_string());
+        format!("default_login_user = {name}\ndefault_internal_user = {name}\ndefault_internal_group = {name}\n")
+    };
+    let root = root.display();
+    let cert = certificates.cert.display();
+    let key = certificates.key.display();
+    let password = PASSWORD.replace('"', "\\\"");
+    format!(
+        r#"
+base_dir = {root}/run
+state_dir = {root}/state
+log_path = {root}/dovecot.log
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{cert}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+{users}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:{root}/mail/%u:LAYOUT=fs:INBOX={root}/mail/%u/INBOX
+mail_uid = {uid}
+mail_gid = {gid}
+mail_max_userip_connections = 100
+passdb {{
+  driver = static
+  args = "password={password}"
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={root}/mail/%u
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Sent {{
+    auto = create
+    special_use = \Sent
+  }}
+  mailbox Drafts {{
+    auto = create
+    special_use = \Drafts
+  }}
+  mailbox Trash {{
+    auto = create
+    special_use = \Trash
+  }}
+  mailbox Junk {{
+    auto = create
+    special_use = \Junk
+  }}
+  mailbox Archive {{
+    auto = create
+    special_use = \Archive
+  }}
+}}
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+{extra}
+"#
+    )
+}
+
+/// The harness itself: it starts, takes a delivery and ends.
+#[test]
+fn dovecot_starts_and_takes_a_delivery() {
+    let dovecot = Dovecot::start();
+    let _ = dovecot.deliver("eve", "INBOX", b"Subject: hello\n\nhi\n");
+    assert_eq!(dovecot.flags("eve", "INBOX"), [(1, String::new())]);
+    assert_eq!(dovecot.files("eve", "INBOX").len(), 1);
+    let listed = dovecot.doveadm(&["mailbox", "list", "-u", "eve"]);
+    let mut names: Vec<&str> = listed.lines().collect();
+    names.sort_unstable();
+    assert_eq!(names, ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"]);
+}

@@ -1,0 +1,42 @@
+//! Real servers for tests: each is started on loopback with a private config in a temporary
+//! directory and free ports, and ended by its pid when dropped.
+
+#![allow(dead_code, reason = "each test uses a part of what the servers can do")]
+
+pub(crate) mod certificates;
+pub(crate) mod dovecot;
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// Finds ports of loopback that are free now.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let holders: [TcpListener; N] =
+        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
+    holders.map(|holder| holder.local_addr().expect("an address").port())
+}
+
+/// Waits until something listens on `port`; says with `complaint` why it may not.
+pub(crate) fn wait_for_port(port: u16, child: &mut Child, complaint: impl Fn() -> String) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    loop {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return;
+        }
+        if let Some(status) = child.try_wait().expect("the child's state") {
+            panic!("the server ended ({status}) before it listened on {port}: {}", complaint());
+        }
+        assert!(Instant::now() < limit, "nothing listens on {port}: {}", complaint());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Ends a server as its init script would, and waits for it.
+pub(crate) fn end(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    let _ = child.wait();
+}
