@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod flags;
 pub mod flow;
 pub mod ids;
+pub mod journal;
 pub mod mailbox;
 pub mod place;
 pub mod submission;
