@@ -44,7 +44,7 @@ pub enum Query {
 /// Where words are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// Anywhere: addresses, subject, body, names of attachments.
+    /// Anywhere: addresses, subject, body, names of attachments, List-Id.
     Any,
     /// `from:`.
     From,

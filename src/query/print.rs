@@ -1,0 +1,84 @@
+//! Query to text: what [`super::parse`] reads as the same query. Dates are printed as moments, so
+//! that they mean the same in any zone.
+
+use super::ast::{Field, Pattern, Query};
+use super::date::moment;
+use super::parse::{STATES, is_bare, is_bare_value};
+
+/// Writes a query. What no text can say as it stands (an `And` of one, an empty `Or`) is written
+/// as something that finds the same.
+pub fn print(query: &Query) -> String {
+    match query {
+        Query::And(parts) => joined(parts, " ", |part| matches!(part, Query::And(_) | Query::Or(_))),
+        Query::Or(parts) if parts.is_empty() => "-()".to_owned(),
+        Query::Or(parts) => joined(parts, " or ", |part| is_group_in_or(part)),
+        other => one(other),
+    }
+}
+
+fn joined(parts: &[Query], by: &str, grouped: impl Fn(&Query) -> bool) -> String {
+    let parts: Vec<String> =
+        parts.iter().map(|part| if grouped(part) { format!("({})", print(part)) } else { print(part) }).collect();
+    parts.join(by)
+}
+
+/// `and` binds tighter than `or`, so only what would vanish or melt needs parentheses.
+fn is_group_in_or(part: &Query) -> bool {
+    match part {
+        Query::And(parts) => parts.len() < 2,
+        Query::Or(_) => true,
+        _ => false,
+    }
+}
+
+fn one(query: &Query) -> String {
+    match query {
+        Query::And(_) | Query::Or(_) => format!("({})", print(query)),
+        Query::Not(inner) => format!("-{}", one(inner)),
+        Query::Text { field, pattern } => text(*field, pattern),
+        Query::HasAttachment => "has:attachment".to_owned(),
+        Query::Is(state) => {
+            let name = STATES.iter().find(|(_, known)| known == state).map_or("unread", |(name, _)| name);
+            format!("is:{name}")
+        }
+        Query::In(name) => format!("in:{}", value(name)),
+        Query::Account(name) => format!("account:{}", value(name)),
+        Query::Larger(bytes) => format!("larger:{bytes}"),
+        Query::Smaller(bytes) => format!("smaller:{bytes}"),
+        Query::Date { from, until } => {
+            let edge = |at: &Option<_>| at.map(moment).unwrap_or_default();
+            format!("date:{}..{}", edge(from), edge(until))
+        }
+        Query::Id(id) => format!("id:{}", value(id)),
+    }
+}
+
+fn text(field: Field, pattern: &Pattern) -> String {
+    let name = match field {
+        Field::Any => "",
+        Field::From => "from:",
+        Field::To => "to:",
+        Field::Cc => "cc:",
+        Field::Subject => "subject:",
+        Field::Body => "body:",
+        Field::List => "list:",
+        Field::File => "file:",
+    };
+    let bare = if field == Field::Any { is_bare } else { is_bare_value };
+    match pattern {
+        Pattern::Word(word) if bare(word) => format!("{name}{word}"),
+        Pattern::Prefix(stem) if bare(stem) || (is_bare_value(stem) && bare(&format!("{stem}x"))) => {
+            format!("{name}{stem}*")
+        }
+        Pattern::Word(words) | Pattern::Prefix(words) | Pattern::Phrase(words) => format!("{name}{}", quoted(words)),
+    }
+}
+
+fn value(text: &str) -> String {
+    // A star at the end is no prefix here.
+    if is_bare_value(text) || is_bare_value(text.trim_end_matches('*')) { text.to_owned() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

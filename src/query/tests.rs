@@ -1,0 +1,179 @@
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+
+use super::ast::{Field, Pattern, State};
+use super::*;
+use crate::mail::ids::Timestamp;
+
+/// Friday, 21 November 2025, 10:00 UTC.
+const NOW: i64 = 1_763_719_200;
+
+fn read(text: &str) -> Query {
+    parse(text, Timestamp::new(NOW), &TimeZone::UTC).unwrap_or_else(|e| panic!("{text}: {e}"))
+}
+
+fn word(text: &str) -> Query {
+    Query::Text { field: Field::Any, pattern: Pattern::Word(text.to_owned()) }
+}
+
+#[test]
+fn every_term_means_what_it_says() {
+    let text = |field, pattern| Query::Text { field, pattern };
+    let table = [
+        ("", Query::And(vec![])),
+        ("budget", word("budget")),
+        ("bud*", text(Field::Any, Pattern::Prefix("bud".into()))),
+        ("\"purple \\\"budget\"", text(Field::Any, Pattern::Phrase("purple \"budget".into()))),
+        ("from:ada", text(Field::From, Pattern::Word("ada".into()))),
+        ("FROM:a*", text(Field::From, Pattern::Prefix("a".into()))),
+        ("to:and", text(Field::To, Pattern::Word("and".into()))),
+        ("subject:\"q3 numbers\"", text(Field::Subject, Pattern::Phrase("q3 numbers".into()))),
+        ("has:attachment", Query::HasAttachment),
+        ("is:answered", Query::Is(State::Replied)),
+        ("in:\"Sent Items\"", Query::In("Sent Items".into())),
+        ("larger:3M", Query::Larger(3 << 20)),
+        ("smaller:20kb", Query::Smaller(20 << 10)),
+        ("id:<a@b>", Query::Id("a@b".into())),
+        ("12:30", word("12:30")),
+        ("a b", Query::And(vec![word("a"), word("b")])),
+        ("a and b or c", Query::Or(vec![Query::And(vec![word("a"), word("b")]), word("c")])),
+        ("not a -b", Query::And(vec![Query::Not(Box::new(word("a"))), Query::Not(Box::new(word("b")))])),
+        ("-(a OR b)", Query::Not(Box::new(Query::Or(vec![word("a"), word("b")])))),
+        ("a - b", Query::And(vec![word("a"), word("b")])),
+        (
+            "cc:(x y*)",
+            Query::And(vec![text(Field::Cc, Pattern::Word("x".into())), text(Field::Cc, Pattern::Prefix("y".into()))]),
+        ),
+    ];
+    for (written, meant) in table {
+        assert_eq!(read(written), meant, "{written}");
+        assert_eq!(read(&print(&meant)), meant, "{written}");
+    }
+}
+
+#[test]
+fn dates_are_days_of_the_zone() {
+    let span = |text: &str| match read(text) {
+        Query::Date { from, until } => {
+            let day = |at: Option<Timestamp>| at.map_or(String::new(), |at| date::moment(at).replace("T00:00:00Z", ""));
+            format!("{}..{}", day(from), day(until))
+        }
+        other => panic!("{other:?}"),
+    };
+    let table = [
+        ("date:2025", "2025-01-01..2026-01-01"),
+        ("date:2024-02", "2024-02-01..2024-03-01"),
+        ("date:2025-11-03", "2025-11-03..2025-11-04"),
+        ("d:today", "2025-11-21..2025-11-22"),
+        ("date:yesterday", "2025-11-20..2025-11-21"),
+        ("date:last week", "2025-11-10..2025-11-17"),
+        ("date:\"this week\"", "2025-11-17..2025-11-24"),
+        ("date:last-month", "2025-10-01..2025-11-01"),
+        ("date:3d..", "2025-11-18.."),
+        ("date:2w", "2025-11-07..2025-11-08"),
+        ("date:..2024", "..2025-01-01"),
+        ("date:2024-05..yesterday", "2024-05-01..2025-11-21"),
+        ("date:2h..", "2025-11-21T08:00:00Z.."),
+        ("date:..", ".."),
+    ];
+    for (written, meant) in table {
+        assert_eq!(span(written), meant, "{written}");
+    }
+    let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+    let query = parse("date:2025-07-01", Timestamp::new(NOW), &berlin).unwrap();
+    assert_eq!(print(&query), "date:2025-06-30T22:00:00Z..2025-07-01T22:00:00Z");
+}
+
+#[test]
+fn errors_point_at_the_column() {
+    let table = [
+        ("foo fro:ada", 5, "a field"),
+        ("a from:", 8, "a word after `from:`"),
+        ("(a b", 1, "a closing parenthesis"),
+        ("a b)", 4, "an opening parenthesis"),
+        ("a \"b c", 3, "a closing quote"),
+        ("x \"\"", 3, "words between"),
+        ("a and", 6, "a word after `and`"),
+        ("and a", 1, "a word before `and`"),
+        ("a or ", 3, "a word on both sides"),
+        ("ä is:odd", 6, "unread, read"),
+        ("larger:many", 8, "a size"),
+        ("larger:99999999999G", 8, "a size"),
+        ("date:soon", 6, "a date"),
+        ("date:2025..2023", 6, "the earlier"),
+        ("date:2025-13", 6, "a date"),
+        ("*", 1, "letters before"),
+        ("not", 1, "a word after `not`"),
+    ];
+    for (written, column, expected) in table {
+        let error = parse(written, Timestamp::new(NOW), &TimeZone::UTC).expect_err(written);
+        assert_eq!(error.column, column, "{written}: {error}");
+        assert!(error.expected.starts_with(expected), "{written}: {error}");
+    }
+    let deep = format!("{}a{}", "(".repeat(2000), ")".repeat(2000));
+    assert!(parse(&deep, Timestamp::new(NOW), &TimeZone::UTC).is_err());
+    assert!(parse(&"-".repeat(2000), Timestamp::new(NOW), &TimeZone::UTC).is_err());
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    prop_oneof![
+        "[a-zä中.@+]{1,6}"
+            .prop_filter("operators are no words", |w| { !["and", "or", "not"].contains(&w.as_str()) })
+            .prop_map(Pattern::Word),
+        "[a-z]{1,6}".prop_map(Pattern::Prefix),
+        "[a-z\"\\\\*:() -]{0,8}x".prop_map(Pattern::Phrase),
+    ]
+}
+
+fn queries() -> impl Strategy<Value = Query> {
+    let field = prop_oneof![
+        Just(Field::Any),
+        Just(Field::From),
+        Just(Field::To),
+        Just(Field::Cc),
+        Just(Field::Subject),
+        Just(Field::Body),
+        Just(Field::List),
+        Just(Field::File),
+    ];
+    let at = proptest::option::of((0i64..4_000_000_000).prop_map(Timestamp::new));
+    let leaf = prop_oneof![
+        4 => (field, pattern()).prop_map(|(field, pattern)| Query::Text { field, pattern }),
+        1 => Just(Query::HasAttachment),
+        1 => (0..7usize).prop_map(|n| Query::Is(parse::STATES[n].1)),
+        1 => "[a-z /*\"]{0,6}x".prop_map(Query::In),
+        1 => "[a-z ]{0,6}x".prop_map(Query::Account),
+        1 => (0..i64::MAX.unsigned_abs()).prop_map(Query::Larger),
+        1 => (0..5000u64).prop_map(Query::Smaller),
+        1 => (at.clone(), at)
+            .prop_filter("in order", |(from, until)| from.is_none() || until.is_none() || from <= until)
+            .prop_map(|(from, until)| Query::Date { from, until }),
+        1 => "[a-z.@]{1,9}".prop_map(Query::Id),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(Query::And),
+            proptest::collection::vec(inner.clone(), 2..4).prop_map(Query::Or),
+            inner.prop_map(|query| Query::Not(Box::new(query))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_as_the_same_query(query in queries()) {
+        let printed = print(&query);
+        prop_assert_eq!(parse(&printed, Timestamp::new(NOW), &TimeZone::UTC), Ok(query), "{}", printed);
+    }
+
+    #[test]
+    fn any_text_is_a_query_or_an_error_within_it(text in "[-a-c\"()*:\\\\ .]{0,24}|(from:|date:|is:|not |or |and |[(]|[)]|x |\\PC){0,9}") {
+        match parse(&text, Timestamp::new(NOW), &TimeZone::UTC) {
+            Ok(query) => {
+                let printed = print(&query);
+                prop_assert_eq!(parse(&printed, Timestamp::new(NOW), &TimeZone::UTC), Ok(query), "{}", printed);
+            }
+            Err(error) => prop_assert!(error.column <= text.chars().count() + 1),
+        }
+    }
+}
