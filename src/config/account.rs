@@ -8,6 +8,8 @@ use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::{MailboxName, Role};
 
+pub use crate::mail::place::Layout;
+
 /// `[accounts.NAME]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
@@ -36,15 +38,6 @@ pub struct Account {
     pub signature: Option<String>,
     /// Is a copy of what was sent kept by the provider itself (Gmail, Outlook)?
     pub server_files_sent: bool,
-}
-
-/// How folders lie in a Maildir.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// `root/INBOX/cur`, `root/Lists/rust/cur`: the default for a new tree.
-    Nested,
-    /// Maildir++: `root/cur` is the INBOX, `root/.Lists.rust/cur` a folder.
-    MaildirPlusPlus,
 }
 
 /// A server.

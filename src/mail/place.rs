@@ -40,3 +40,12 @@ pub struct Place {
     /// Its base name there.
     pub unique: UniqueName,
 }
+
+/// How folders lie in a Maildir.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `root/INBOX/cur`, `root/Lists/rust/cur`: the default for a new tree.
+    Nested,
+    /// Maildir++: `root/cur` is the INBOX, `root/.Lists.rust/cur` a folder.
+    MaildirPlusPlus,
+}

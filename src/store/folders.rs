@@ -1,0 +1,354 @@
+//! Where mailboxes lie below an account's directory, in both layouts. Names come from servers, so
+//! each level is escaped until it is one harmless directory name; the way back is exact. No path is
+//! ever taken from the wire.
+//!
+//! Nested: `root/Lists/rust/cur`, names as they are. Maildir++: `root/cur` is the INBOX,
+//! `root/.Lists.rust/cur` a folder, in modified UTF-7 as Courier and Dovecot write it. What could do
+//! harm becomes `%` and two hexadecimal digits; a level that is too long for a file name goes on in
+//! a directory below one that ends with `%+` (nested layout only).
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::mail::mailbox::{MailboxName, from_modified_utf7, to_modified_utf7};
+use crate::mail::place::Layout;
+
+/// The longest file name that file systems take, in bytes.
+const NAME_MAX: usize = 255;
+/// How deep nested folders are looked for: far more than 1,000 bytes of a name in sane levels.
+const DEPTH_MAX: usize = 64;
+/// A level that ends so goes on in the directory below.
+const GOES_ON: &str = "%+";
+
+/// Where an account's mail lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The directory; it need not be there yet.
+    pub path: PathBuf,
+    /// How folders lie in it.
+    pub layout: Layout,
+}
+
+/// The folders of an account.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Folders {
+    /// Each mailbox with its directory (the one with `cur`, `new` and `tmp` in it).
+    pub found: BTreeMap<MailboxName, PathBuf>,
+    /// What could not be read, and directories that stand for no mailbox or for one that another
+    /// directory stands for already.
+    pub faults: Vec<Fault>,
+}
+
+impl Root {
+    /// The directory of a mailbox, whether it is there or not. Where another program spelled it
+    /// another way, it is that one.
+    ///
+    /// # Errors
+    /// A name that no file name can stand for (Maildir++, over 255 bytes).
+    pub fn directory(&self, name: &MailboxName) -> Result<PathBuf, Fault> {
+        let spellings = self.spellings(name);
+        if let [_, _, ..] = spellings.as_slice() {
+            let there = spellings.iter().map(|s| self.path.join(s)).find(|path| path.join("cur").is_dir());
+            if let Some(path) = there {
+                return Ok(path);
+            }
+        }
+        let Some(first) = spellings.first() else { return Err(too_long(name)) };
+        Ok(if first.as_os_str().is_empty() { self.path.clone() } else { self.path.join(first) })
+    }
+
+    /// Makes a mailbox durably, if it is not there: directories that only the user may read.
+    ///
+    /// # Errors
+    /// What the file system refuses; a name that differs from another folder's only in case, where
+    /// the file system cannot tell them apart.
+    pub fn create(&self, name: &MailboxName) -> Result<PathBuf, Fault> {
+        let directory = self.directory(name)?;
+        let io = |error: &io::Error| Fault::io(Doing::Storing, name.as_str(), error).scope(Scope::Mailbox);
+        make_durably(&directory).map_err(|e| io(&e))?;
+        self.refuse_clash(name, &directory)?;
+        // `cur` comes last: it is what makes a directory a mailbox for those who list.
+        for part in ["tmp", "new", "cur"] {
+            make_durably(&directory.join(part)).map_err(|e| io(&e))?;
+        }
+        if self.layout == Layout::MaildirPlusPlus && directory != self.path {
+            mark_as_folder(&directory).map_err(|e| io(&e))?;
+        }
+        Ok(directory)
+    }
+
+    /// Lists the mailboxes. A root that is not there has none.
+    pub fn list(&self) -> Folders {
+        let mut folders = Folders::default();
+        match self.layout {
+            Layout::Nested => self.walk(Path::new(""), "", 0, &mut folders),
+            Layout::MaildirPlusPlus => self.list_flat(&mut folders),
+        }
+        folders
+    }
+
+    fn list_flat(&self, folders: &mut Folders) {
+        if self.path.join("cur").is_dir() {
+            self.take(MailboxName::inbox(), Path::new(""), folders);
+        }
+        for (name, _) in self.read(Path::new(""), folders) {
+            let Some(dotted) = name.strip_prefix('.') else { continue };
+            if self.path.join(&name).join("cur").is_dir() {
+                self.take_named(from_flat(dotted), Path::new(&name), folders);
+            }
+        }
+    }
+
+    /// Looks into `at` for mailboxes whose names begin with `prefix`.
+    fn walk(&self, at: &Path, prefix: &str, depth: usize, folders: &mut Folders) {
+        for (name, linked) in self.read(at, folders) {
+            if name.starts_with('.') || matches!(name.as_str(), "cur" | "new" | "tmp") {
+                continue;
+            }
+            let below = at.join(&name);
+            let (level, end) = match name.strip_suffix(GOES_ON) {
+                Some(begin) => (begin, ""),
+                None => (name.as_str(), "/"),
+            };
+            let path = format!("{prefix}{}", unescape(level));
+            if end == "/" && self.path.join(&below).join("cur").is_dir() {
+                self.take_named(MailboxName::new(&path), &below, folders);
+            }
+            // A link may be the user's wish, but what lies below one may be a circle.
+            if depth < DEPTH_MAX && !linked {
+                self.walk(&below, &format!("{path}{end}"), depth + 1, folders);
+            }
+        }
+    }
+
+    /// The directories in `at`, sorted, each with whether it is a symbolic link.
+    fn read(&self, at: &Path, folders: &mut Folders) -> Vec<(String, bool)> {
+        let path = if at.as_os_str().is_empty() { self.path.clone() } else { self.path.join(at) };
+        let mut fault = |error: &io::Error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                folders.faults.push(Fault::io(Doing::Reading, &path.to_string_lossy(), error));
+            }
+        };
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                fault(&error);
+                return Vec::new();
+            }
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry.and_then(|e| Ok((e.file_type()?, e.file_name()))) {
+                Ok((kind, name)) if kind.is_dir() || kind.is_symlink() => {
+                    names.extend(name.to_str().map(|n| (n.to_owned(), kind.is_symlink())));
+                }
+                Ok(_) => {}
+                Err(error) => fault(&error),
+            }
+        }
+        names.sort();
+        names
+    }
+
+    fn take_named(&self, name: Option<MailboxName>, at: &Path, folders: &mut Folders) {
+        match name {
+            Some(name) => self.take(name, at, folders),
+            None => folders.faults.push(odd(at, "its name can be no folder's")),
+        }
+    }
+
+    fn take(&self, name: MailboxName, at: &Path, folders: &mut Folders) {
+        if !self.spellings(&name).iter().any(|s| s == at) {
+            folders.faults.push(odd(at, "its name is not written as a folder's name is"));
+            return;
+        }
+        let directory = if at.as_os_str().is_empty() { self.path.clone() } else { self.path.join(at) };
+        if self.directory(&name).as_ref() == Ok(&directory) {
+            folders.found.insert(name, directory);
+        } else {
+            folders.faults.push(odd(at, "another directory stands for the same folder"));
+        }
+    }
+
+    /// The paths below the root that may stand for a mailbox, the one that tern makes first; none
+    /// if no path can.
+    fn spellings(&self, name: &MailboxName) -> Vec<PathBuf> {
+        match self.layout {
+            Layout::Nested => {
+                let own: PathBuf = name.levels().flat_map(|level| split_level(&escape_nested(level))).collect();
+                let mut all = vec![own];
+                if name.is_inbox() {
+                    all.extend(["Inbox", "inbox"].map(PathBuf::from));
+                }
+                all
+            }
+            Layout::MaildirPlusPlus if name.is_inbox() => vec![PathBuf::new()],
+            Layout::MaildirPlusPlus => {
+                let levels: Vec<String> = name.levels().map(escape_flat).collect();
+                let plain = format!(".{}", levels.join("."));
+                let own = to_modified_utf7(&plain);
+                let mut all = vec![own];
+                if !all.contains(&plain) {
+                    all.push(plain);
+                }
+                all.retain(|name| name.len() <= NAME_MAX);
+                all.into_iter().map(PathBuf::from).collect()
+            }
+        }
+    }
+
+    /// Where the file system knows no case, two names may be one directory: then the directory's
+    /// own spelling is not the one that was asked for.
+    fn refuse_clash(&self, name: &MailboxName, directory: &Path) -> Result<(), Fault> {
+        let (Some(parent), Some(wanted)) = (directory.parent(), directory.file_name()) else { return Ok(()) };
+        if directory == self.path {
+            return Ok(());
+        }
+        let entries = fs::read_dir(parent).map_err(|e| Fault::io(Doing::Storing, name.as_str(), &e))?;
+        if entries.flatten().any(|entry| entry.file_name() == wanted) {
+            return Ok(());
+        }
+        Err(Fault::new(Doing::Storing, name.as_str(), Cause::Refused)
+            .scope(Scope::Mailbox)
+            .again(Again::AfterUser)
+            .detail("another folder differs from it only in case, and this file system cannot tell them apart"))
+    }
+}
+
+fn too_long(name: &MailboxName) -> Fault {
+    Fault::new(Doing::Storing, name.as_str(), Cause::Refused)
+        .scope(Scope::Mailbox)
+        .again(Again::Never)
+        .detail("the name is too long for a directory of a Maildir++ tree")
+}
+
+fn odd(at: &Path, why: &str) -> Fault {
+    Fault::new(Doing::Reading, &at.to_string_lossy(), Cause::Damaged)
+        .scope(Scope::Mailbox)
+        .again(Again::AfterUser)
+        .detail(&format!("the directory is left alone: {why}"))
+}
+
+/// Makes one level of a nested name a directory's name, which may be too long yet.
+fn escape_nested(level: &str) -> String {
+    let mut out = escape(level, false);
+    if matches!(level, "cur" | "new" | "tmp") {
+        let first = out.remove(0);
+        out.insert_str(0, &percent(first));
+    }
+    out
+}
+
+/// Makes one level of a Maildir++ name.
+fn escape_flat(level: &str) -> String {
+    escape(level, true)
+}
+
+fn escape(level: &str, every_dot: bool) -> String {
+    if level.is_empty() {
+        // NUL is in no mailbox's name, so its code is free to stand for nothing at all.
+        return "%00".to_owned();
+    }
+    let mut out = String::with_capacity(level.len());
+    for (at, c) in level.char_indices() {
+        let rest = level.get(at + c.len_utf8()..).unwrap_or("");
+        let harmful = c.is_control() || c == '/' || (c == '.' && (every_dot || at == 0)) || (c == '%' && is_code(rest));
+        if harmful { out.push_str(&percent(c)) } else { out.push(c) }
+    }
+    out
+}
+
+/// Would what follows make a `%` a code of ours?
+fn is_code(rest: &str) -> bool {
+    let mut two = rest.chars();
+    let hex = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
+    rest.starts_with('+') || (hex(two.next()) && hex(two.next()))
+}
+
+fn percent(c: char) -> String {
+    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// The way back. What is no code of ours stays as it is.
+fn unescape(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((plain, tail)) = rest.split_once('%') {
+        bytes.extend_from_slice(plain.as_bytes());
+        let code = if is_code(tail) { tail.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()) } else { None };
+        match code {
+            Some(0) => rest = tail.get(2..).unwrap_or(""),
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or("");
+            }
+            None => {
+                bytes.push(b'%');
+                rest = tail;
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).unwrap_or_else(|_| name.to_owned())
+}
+
+/// Cuts a level into pieces that file systems take, each but the last ending with [`GOES_ON`].
+fn split_level(level: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    let mut rest = level;
+    while let Some(c) = rest.chars().next() {
+        // A code is not cut in two, so that each piece can be read by itself.
+        let step = if c == '%' && is_code(rest.get(1..).unwrap_or("")) { 3 } else { c.len_utf8() };
+        let (unit, tail) = rest.split_at_checked(step).unwrap_or((rest, ""));
+        if piece.len() + unit.len() > NAME_MAX - GOES_ON.len() && piece.len() + rest.len() > NAME_MAX {
+            pieces.push(format!("{piece}{GOES_ON}"));
+            piece.clear();
+        }
+        piece.push_str(unit);
+        rest = tail;
+    }
+    pieces.push(piece);
+    pieces
+}
+
+/// Reads a Maildir++ directory's name, without its leading dot.
+fn from_flat(dotted: &str) -> Option<MailboxName> {
+    let plain = from_modified_utf7(dotted).unwrap_or_else(|| dotted.to_owned());
+    let levels: Vec<String> = plain.split('.').map(unescape).collect();
+    MailboxName::new(&levels.join("/"))
+}
+
+/// Makes a directory and those above it, each durably. It is no error if it is there.
+fn make_durably(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return if path.is_dir() { Ok(()) } else { Err(error) };
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let parent = path.parent().filter(|p| *p != Path::new("")).ok_or(error)?;
+            make_durably(parent)?;
+            match DirBuilder::new().mode(0o700).create(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        Err(error) => return Err(error),
+    }
+    let parent = path.parent().filter(|p| p.as_os_str() != OsStr::new("")).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+/// Maildir++ marks folders by an empty file `maildirfolder`.
+fn mark_as_folder(directory: &Path) -> io::Result<()> {
+    match File::options().write(true).create_new(true).open(directory.join("maildirfolder")) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

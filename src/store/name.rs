@@ -1,0 +1,283 @@
+//! Names of Maildir files, made and read: `BASE:2,FLAGS`. Pure: never touches a file or a clock.
+//!
+//! A fetched message gets a base name that depends on where it came from alone, so that the same
+//! message fetched twice finds itself: `DATE.V{UIDVALIDITY}U{UID}H{hash of account and
+//! mailbox}.tern,S={size}`. The hash tells whether the origin still holds where the file lies: a
+//! file that was moved elsewhere carries a foreign origin, which is passed over.
+
+use std::cmp::Ordering;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::mail::flags::{Flags, TABLE};
+use crate::mail::ids::{RemoteId, Timestamp, Uid, UidValidity};
+use crate::mail::place::{MailboxId, UniqueName};
+
+/// One file of a Maildir: its name, split into base and the rest, and the directory it lies in.
+/// 100,000 of them take about 9 MB.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Entry {
+    name: Box<str>,
+    base: u16,
+    in_new: bool,
+}
+
+impl Entry {
+    /// Splits a file name at its first colon; refuses a base that is no [`UniqueName`] (hidden
+    /// files, names that are too long).
+    pub fn parse(file_name: &str, in_new: bool) -> Option<Self> {
+        let base = file_name.split(':').next().unwrap_or(file_name);
+        let length = u16::try_from(base.len()).ok()?;
+        UniqueName::new(base)?;
+        Some(Self { name: Box::from(file_name), base: length, in_new })
+    }
+
+    /// The file of `unique` in `cur/` with the letters of `flags`.
+    pub fn in_cur(unique: &UniqueName, flags: &Flags) -> Self {
+        Self::join(unique.as_str(), &info("", flags), false)
+    }
+
+    /// The file of `unique` in `new/`, without flags.
+    pub fn in_new(unique: &UniqueName) -> Self {
+        Self::join(unique.as_str(), "", true)
+    }
+
+    fn join(base: &str, info: &str, in_new: bool) -> Self {
+        let name = format!("{base}{info}");
+        Self { name: name.into_boxed_str(), base: u16::try_from(base.len()).unwrap_or(u16::MAX), in_new }
+    }
+
+    /// The file's name in its directory.
+    pub fn file_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The base name.
+    pub fn base(&self) -> &str {
+        self.name.get(..usize::from(self.base)).unwrap_or(&self.name)
+    }
+
+    /// What follows the base name: `:2,S`, or nothing.
+    pub fn info(&self) -> &str {
+        self.name.get(usize::from(self.base)..).unwrap_or("")
+    }
+
+    /// Does it lie in `new/`? Else in `cur/`.
+    pub fn is_new(&self) -> bool {
+        self.in_new
+    }
+
+    /// The base name as the rest of the program knows it.
+    pub fn unique(&self) -> Option<UniqueName> {
+        UniqueName::new(self.base())
+    }
+
+    /// The flags of the name. A file in `new/` has those that stand in its name all the same.
+    pub fn flags(&self) -> Flags {
+        flags(self.info())
+    }
+
+    /// The path below the mailbox's directory: `cur/NAME`.
+    pub fn relative(&self) -> String {
+        format!("{}/{}", self.directory(), self.name)
+    }
+
+    /// `cur` or `new`.
+    pub fn directory(&self) -> &'static str {
+        if self.in_new { "new" } else { "cur" }
+    }
+
+    /// The same file with other flags: the letters that mean nothing here stay. It goes from
+    /// `new/` to `cur/` as soon as it has a flag.
+    #[must_use]
+    pub fn with_flags(&self, add: &Flags, remove: &Flags) -> Self {
+        let wanted = self.flags().union(&add.system()).minus(remove);
+        if wanted == self.flags() {
+            return self.clone();
+        }
+        Self::join(self.base(), &info(self.info(), &wanted), false)
+    }
+
+    /// The same file under another base name, with the same flags in the same directory.
+    #[must_use]
+    pub fn renamed(&self, unique: &UniqueName) -> Self {
+        Self::join(unique.as_str(), self.info(), self.in_new)
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By base name, then `cur/` before `new/`, then by the rest.
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.base().cmp(other.base()).then(self.in_new.cmp(&other.in_new)).then_with(|| self.info().cmp(other.info()))
+    }
+}
+
+/// The flags of what follows a base name (`:2,FS`). Anything else than the `2,` form says nothing.
+pub fn flags(info: &str) -> Flags {
+    Flags::from_letters(letters(info).0)
+}
+
+/// Writes `flags` into what follows a base name. Letters that mean nothing here (the `a` to `z` of
+/// Dovecot's keywords) and what follows a second comma stay as they are.
+pub fn info(old: &str, flags: &Flags) -> String {
+    let (letters, tail) = letters(old);
+    let foreign = letters.chars().filter(|c| !TABLE.iter().any(|(.., known)| known == c));
+    let mut all: Vec<char> = flags.letters().chars().chain(foreign).collect();
+    all.sort_unstable();
+    all.dedup();
+    let mut out = String::from(":2,");
+    out.extend(all);
+    out.push_str(tail);
+    out
+}
+
+/// The letters of an info, and what follows them from a comma or colon on.
+fn letters(info: &str) -> (&str, &str) {
+    let rest = info.strip_prefix(":2,").unwrap_or("");
+    rest.split_at(rest.find([',', ':']).unwrap_or(rest.len()))
+}
+
+/// Where a file came from, as its name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// The epoch. `None`: the name was made by another program that does not write it (mbsync and
+    /// `OfflineIMAP`: `,U=`), and may be from another folder; it is a hint that must be checked.
+    pub validity: Option<UidValidity>,
+    /// The UID.
+    pub uid: Uid,
+}
+
+/// The name of a message that was fetched from `id` in `mailbox`: always the same for the same
+/// message. `date` is its INTERNALDATE, `size` the number of bytes that were written.
+pub fn fetched(mailbox: &MailboxId, id: &RemoteId, date: Option<Timestamp>, size: u64) -> UniqueName {
+    let home = home(mailbox);
+    let date = date.unwrap_or_default().get();
+    let text = match id {
+        RemoteId::Uid(validity, uid) => {
+            format!("{date}.V{}U{}H{home}.tern,S={size}", validity.get(), uid.get())
+        }
+        RemoteId::Uidl(uidl) => {
+            format!("{date}.P{}H{home}.tern,S={size}", hash(&[uidl.as_str()], 16))
+        }
+    };
+    made(&text)
+}
+
+/// What makes a local name unlike any other: given from outside, so that names can be tested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp<'a> {
+    /// Now, in seconds.
+    pub seconds: i64,
+    /// A number that this process never gave before.
+    pub counter: u64,
+    /// Random bits.
+    pub random: u64,
+    /// The process.
+    pub process: u32,
+    /// The machine's name; what could do harm in a file name is replaced.
+    pub host: &'a str,
+}
+
+/// The name of a message that did not come from a server: a sent copy, a draft, a moved file.
+/// `size` is left out where it is not known.
+pub fn local(stamp: &Stamp<'_>, size: Option<u64>) -> UniqueName {
+    let host: String = stamp
+        .host
+        .chars()
+        .take(60)
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' })
+        .collect();
+    let Stamp { seconds, counter, random, process, .. } = stamp;
+    let size = size.map(|size| format!(",S={size}")).unwrap_or_default();
+    made(&format!("{seconds}.R{random:016x}P{process}Q{counter}.{host}{size}"))
+}
+
+/// The origin that a base name tells, if it holds in `mailbox`: a name of tern's with the hash of
+/// another mailbox says nothing.
+pub fn origin(base: &str, mailbox: &MailboxId) -> Option<Origin> {
+    Home::of(mailbox).origin(base)
+}
+
+/// The hash of one account and mailbox, for reading many names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home(String);
+
+impl Home {
+    /// Of that mailbox.
+    pub fn of(mailbox: &MailboxId) -> Self {
+        Self(home(mailbox))
+    }
+
+    /// The origin that a base name tells, if it holds in this mailbox.
+    pub fn origin(&self, base: &str) -> Option<Origin> {
+        if let Some(middle) = own(base) {
+            let (validity, rest) = middle.strip_prefix('V')?.split_once('U')?;
+            let (uid, home) = rest.split_once('H')?;
+            let validity = number(validity).and_then(UidValidity::new)?;
+            let uid = number(uid).and_then(Uid::new)?;
+            return (home == self.0).then_some(Origin { validity: Some(validity), uid });
+        }
+        let digits = field(base, ",U=")?;
+        Some(Origin { validity: None, uid: Uid::new(number(digits)?)? })
+    }
+}
+
+/// The middle of a name that tern gave to a fetched message.
+fn own(base: &str) -> Option<&str> {
+    let stem = base.split(',').next()?;
+    let (date, rest) = stem.split_once('.')?;
+    let middle = rest.strip_suffix(".tern")?;
+    (!date.is_empty() && date.bytes().all(|b| b.is_ascii_digit()) && middle.starts_with(['V', 'P'])).then_some(middle)
+}
+
+/// The size that a base name tells (`,S=`), in bytes.
+pub fn size(base: &str) -> Option<u64> {
+    field(base, ",S=")?.parse().ok()
+}
+
+/// The time with which a base name begins; that of INTERNALDATE where tern fetched it.
+pub fn date(base: &str) -> Option<Timestamp> {
+    let seconds: i64 = base.split(['.', '_']).next()?.parse().ok()?;
+    (seconds > 0).then(|| Timestamp::new(seconds))
+}
+
+/// The digits behind `key`.
+fn field<'a>(base: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = base.split_once(key)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()
+}
+
+/// A number as it is printed: no sign, no leading zero.
+fn number(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    if plain { text.parse().ok() } else { None }
+}
+
+fn home(mailbox: &MailboxId) -> String {
+    hash(&[mailbox.account.as_str(), mailbox.name.as_str()], 8)
+}
+
+/// The first `digits` hexadecimal digits of the SHA-256 of some texts.
+fn hash(texts: &[&str], digits: usize) -> String {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        hasher.update(text.len().to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().iter().flat_map(|byte| [byte >> 4, byte & 15]).take(digits).filter_map(hex).collect()
+}
+
+fn hex(nibble: u8) -> Option<char> {
+    char::from_digit(u32::from(nibble), 16)
+}
+
+/// Every name made here is legal by its form; the second way out is never taken.
+fn made(text: &str) -> UniqueName {
+    UniqueName::new(text).unwrap_or_else(|| made("0.tern"))
+}

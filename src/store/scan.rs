@@ -1,0 +1,155 @@
+//! What lies in a mailbox. A single reading of a directory is wrong while others rename files in
+//! it: files are passed over or seen twice. So a listing is complete, and absence in it means gone,
+//! only if two readings in a row are the same and the directories did not move meanwhile.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Dir, FileType};
+
+use super::maildir::Maildir;
+use super::name::Entry;
+use crate::fault::{Doing, Fault, Scope};
+use crate::job::files::{DirStamp, ListedFile, Listing};
+use crate::mail::place::MailboxId;
+
+/// How often a mailbox that keeps moving is read before the listing is called incomplete.
+const TRIES: usize = 6;
+/// A directory that moved less than this long ago may move again within the same tick of its file
+/// system's clock, unseen: its stamp is not to be believed later. Nanoseconds.
+const YOUNG: i64 = 2_000_000_000;
+/// The same, for a comparison right now on a file system that counts finer than seconds: longer
+/// than a tick of any kernel. Nanoseconds.
+const TICK: i64 = 20_000_000;
+
+/// The files of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scan {
+    /// One entry for each base name, sorted by it.
+    pub entries: Vec<Entry>,
+    /// The stamp from before the reading; zero where a later equal stamp would prove nothing.
+    pub stamp: DirStamp,
+    /// Does absence mean gone?
+    pub complete: bool,
+}
+
+impl Scan {
+    /// The entry of a base name.
+    pub fn get(&self, base: &str) -> Option<&Entry> {
+        let at = self.entries.binary_search_by(|entry| entry.base().cmp(base)).ok()?;
+        self.entries.get(at)
+    }
+}
+
+/// Reads a mailbox until two readings agree.
+pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
+    let fault = |e: io::Error| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox);
+    let mut before = stamp_of(maildir).map_err(fault)?;
+    let mut last = read_once(maildir)?;
+    let mut waited = false;
+    for _ in 0..TRIES {
+        let next = read_once(maildir)?;
+        let after = stamp_of(maildir).map_err(fault)?;
+        let now = now();
+        if before == after && last == next {
+            let age = age(after, now);
+            if age >= TICK && (age >= YOUNG || !is_coarse(after)) {
+                let stamp = if age >= YOUNG { before } else { DirStamp::default() };
+                return Ok(Scan { entries: next, stamp, complete: true });
+            }
+            if !waited && !is_coarse(after) {
+                // One tick, so that a change from now on shows in the stamp.
+                std::thread::sleep(Duration::from_nanos(TICK.unsigned_abs()));
+                waited = true;
+            }
+        }
+        before = after;
+        last = next;
+    }
+    let second = read_once(maildir)?;
+    Ok(Scan { entries: union(last, second), stamp: DirStamp::default(), complete: false })
+}
+
+/// The listing that the index takes in.
+pub fn listing(mailbox: &MailboxId, directory: &Path) -> Result<Listing, Fault> {
+    let scan = scan(&Maildir::open(directory)?)?;
+    let file =
+        |entry: &Entry| Some(ListedFile { unique: entry.unique()?, in_new: entry.is_new(), flags: entry.flags() });
+    Ok(Listing {
+        mailbox: mailbox.clone(),
+        stamp: scan.stamp,
+        complete: scan.complete,
+        directory: directory.to_owned(),
+        files: scan.entries.iter().filter_map(file).collect(),
+    })
+}
+
+/// The modification times of a mailbox's directories, now.
+pub fn stamp(directory: &Path) -> Result<DirStamp, Fault> {
+    let of = |part: &str| -> io::Result<i64> {
+        let stat = rustix::fs::stat(directory.join(part))?;
+        Ok(nanoseconds(&stat))
+    };
+    let both = || Ok(DirStamp { cur: of("cur")?, new: of("new")? });
+    both().map_err(|e: io::Error| Fault::io(Doing::Reading, &directory.to_string_lossy(), &e).scope(Scope::Mailbox))
+}
+
+fn stamp_of(maildir: &Maildir) -> io::Result<DirStamp> {
+    let of = |in_new| -> io::Result<i64> { Ok(nanoseconds(&rustix::fs::fstat(maildir.fd(in_new))?)) };
+    Ok(DirStamp { cur: of(false)?, new: of(true)? })
+}
+
+fn nanoseconds(stat: &rustix::fs::Stat) -> i64 {
+    let seconds = i64::try_from(stat.st_mtime).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0))
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// How long ago the younger of both directories moved; negative where its clock runs ahead.
+fn age(stamp: DirStamp, now: i64) -> i64 {
+    now.saturating_sub(stamp.cur.max(stamp.new))
+}
+
+/// Does this file system count whole seconds only?
+fn is_coarse(stamp: DirStamp) -> bool {
+    stamp.cur % 1_000_000_000 == 0 && stamp.new % 1_000_000_000 == 0
+}
+
+/// Reads `new/` and then `cur/` once: in this order a message on its way from the one to the other
+/// is seen twice at worst, and then counted in `cur/`.
+pub(super) fn read_once(maildir: &Maildir) -> Result<Vec<Entry>, Fault> {
+    let mut entries = Vec::new();
+    for in_new in [true, false] {
+        read_into(maildir, in_new, &mut entries)
+            .map_err(|e| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox))?;
+    }
+    entries.sort_unstable();
+    entries.dedup_by(|second, first| second.base() == first.base());
+    Ok(entries)
+}
+
+fn read_into(maildir: &Maildir, in_new: bool, entries: &mut Vec<Entry>) -> io::Result<()> {
+    // A directory's position belongs to the open file, so each reading opens its own.
+    for item in Dir::read_from(maildir.fd(in_new))? {
+        let item = item?;
+        if item.file_type() == FileType::Directory {
+            continue;
+        }
+        entries.extend(item.file_name().to_str().ok().and_then(|name| Entry::parse(name, in_new)));
+    }
+    Ok(())
+}
+
+/// What is in either listing; where both have it, as the second has it.
+fn union(first: Vec<Entry>, second: Vec<Entry>) -> Vec<Entry> {
+    let mut all = second;
+    all.extend(first);
+    // Stable: what the second reading said stays in front of what the first one said.
+    all.sort_by(|a, b| a.base().cmp(b.base()));
+    all.dedup_by(|later, earlier| later.base() == earlier.base());
+    all
+}
