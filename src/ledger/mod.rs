@@ -1,1 +1,36 @@
-//! To come.
+//! What must not be lost beside the mail itself: per mailbox, what both sides agreed on last, and
+//! what was begun on a server and not yet confirmed. One SQLite file, every commit synced. It knows
+//! neither servers nor files; where it is damaged, the mail is all there and only the memory is new.
+
+pub mod base;
+pub mod intents;
+pub mod schema;
+
+pub use base::{Agreed, Change, MailboxKey, Row, digest};
+pub use intents::{Intent, IntentId, Pending};
+pub use schema::Ledger;
+
+use crate::fault::{Again, Cause, Doing, Fault};
+
+/// The one place where SQLite's errors become faults.
+fn fault(error: &rusqlite::Error) -> Fault {
+    use rusqlite::ErrorCode as C;
+    let senseless = matches!(
+        error,
+        rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    );
+    let (cause, again) = match error.sqlite_error_code() {
+        _ if senseless => (Cause::Damaged, Again::AfterUser),
+        Some(C::DiskFull) => (Cause::DiskFull, Again::AfterUser),
+        Some(C::DatabaseBusy | C::DatabaseLocked) => (Cause::Busy, Again::Later),
+        Some(C::DatabaseCorrupt | C::NotADatabase) => (Cause::Damaged, Again::AfterUser),
+        Some(C::PermissionDenied | C::ReadOnly | C::CannotOpen) => (Cause::Permission, Again::AfterUser),
+        Some(C::ConstraintViolation | C::ApiMisuse | C::TypeMismatch | C::ParameterOutOfRange) => {
+            (Cause::Bug, Again::Never)
+        }
+        _ => (Cause::Other, Again::Later),
+    };
+    Fault::new(Doing::Remembering, "ledger.db", cause).again(again).detail(&error.to_string())
+}

@@ -1,0 +1,174 @@
+//! The ledger's file: opened, checked, brought up to date. A damaged file is set aside, never
+//! overwritten, and a new one begun; the caller is told by a fault.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::fault;
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+
+/// Each step brings the schema from its index to the next number (`user_version`).
+const STEPS: [&str; 1] = ["
+    CREATE TABLE mailbox (
+        key        INTEGER PRIMARY KEY,
+        account    TEXT NOT NULL,
+        name       TEXT NOT NULL,
+        validity   INTEGER,
+        modseq     INTEGER,
+        uid_next   INTEGER,
+        complete_at INTEGER NOT NULL DEFAULT 0,
+        stamp_cur  INTEGER NOT NULL DEFAULT 0,
+        stamp_new  INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (account, name)
+    );
+    CREATE TABLE base (
+        mailbox  INTEGER NOT NULL,
+        uid      INTEGER NOT NULL,
+        name     TEXT NOT NULL,
+        flags    INTEGER NOT NULL,
+        keywords TEXT,
+        size     INTEGER NOT NULL,
+        digest   INTEGER,
+        PRIMARY KEY (mailbox, uid)
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX base_by_name ON base (mailbox, name);
+    CREATE TABLE intent (
+        key        INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind       TEXT NOT NULL,
+        account    TEXT NOT NULL,
+        mailbox    TEXT NOT NULL,
+        validity   INTEGER,
+        uid        INTEGER,
+        target     TEXT,
+        target_validity INTEGER,
+        uid_next   INTEGER,
+        name       TEXT,
+        message_id TEXT,
+        size       INTEGER NOT NULL,
+        begun_at   INTEGER NOT NULL
+    );
+    CREATE INDEX intent_by_account ON intent (account);
+"];
+
+/// How long a commit waits for another process's.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The ledger, open. Each thread opens its own.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(super) db: Connection,
+}
+
+impl Ledger {
+    /// Opens `ledger.db` in the data directory, or makes it. The second value tells that the file
+    /// was damaged and set aside: the memory of all mailboxes is empty then, and in the round that
+    /// follows nothing may be taken for deleted.
+    ///
+    /// # Errors
+    /// The directory or file cannot be written, or a newer program wrote the file.
+    pub fn open(data: &Path) -> Result<(Self, Option<Fault>), Fault> {
+        let path = data.join("ledger.db");
+        let io = |e: &io::Error| Fault::io(Doing::Remembering, &path.to_string_lossy(), e).scope(Scope::Program);
+        make_private(data).map_err(|e| io(&e))?;
+        // One opens at a time, so that nobody sets aside a file that another has just begun.
+        let gate = File::options().create(true).truncate(false).write(true).open(data.join("ledger.lock"));
+        let gate = gate.map_err(|e| io(&e))?;
+        gate.lock().map_err(|e| io(&e))?;
+        match Self::attempt(&path) {
+            Ok(ledger) => Ok((ledger, None)),
+            Err(fault) if fault.cause == Cause::Damaged => {
+                let aside = set_aside(&path).map_err(|e| io(&e))?;
+                let told = Fault::new(Doing::Remembering, &path.to_string_lossy(), Cause::Damaged)
+                    .scope(Scope::Program)
+                    .again(Again::Never)
+                    .detail(&format!(
+                        "the file was damaged ({}); it is kept as {}, and a new one is begun from the mail itself",
+                        fault.detail,
+                        aside.display()
+                    ));
+                Ok((Self::attempt(&path)?, Some(told)))
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn attempt(path: &Path) -> Result<Self, Fault> {
+        let mut db = connect(path).map_err(|e| fault(&e).scope(Scope::Program))?;
+        let verdict: String =
+            db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|e| fault(&e).scope(Scope::Program))?;
+        if verdict != "ok" {
+            return Err(Fault::new(Doing::Remembering, "ledger.db", Cause::Damaged).detail(&verdict));
+        }
+        migrate(&mut db)?;
+        Ok(Self { db })
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(PATIENCE)?;
+    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "cell_size_check", true)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+fn migrate(db: &mut Connection) -> Result<(), Fault> {
+    let run = |db: &mut Connection| -> rusqlite::Result<Option<i64>> {
+        let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: i64 = step.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let Some(todo) = usize::try_from(version).ok().and_then(|v| STEPS.get(v..)) else {
+            return Ok(Some(version));
+        };
+        for sql in todo {
+            step.execute_batch(sql)?;
+        }
+        if !todo.is_empty() {
+            step.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(i64::MAX))?;
+        }
+        step.commit()?;
+        Ok(None)
+    };
+    match run(db) {
+        Ok(None) => Ok(()),
+        Ok(Some(version)) => Err(Fault::new(Doing::Remembering, "ledger.db", Cause::Config)
+            .scope(Scope::Program)
+            .again(Again::AfterUser)
+            .detail(&format!(
+                "it was written by a newer version of tern (schema {version}, this one knows {})",
+                STEPS.len()
+            ))),
+        Err(error) => Err(fault(&error).scope(Scope::Program)),
+    }
+}
+
+/// Makes a directory that only the user may enter.
+fn make_private(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Renames the damaged file and what belongs to it; gives its new path.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let aside = path.with_file_name(format!("ledger.damaged-{now}.db"));
+    fs::rename(path, &aside)?;
+    for end in ["-wal", "-shm"] {
+        let with_end = |path: &Path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        match fs::rename(with_end(path), with_end(&aside)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
