@@ -40,6 +40,41 @@ pub struct Account {
     pub server_files_sent: bool,
 }
 
+impl Account {
+    /// Is this address the user's: the main one or an alias? Case does not count.
+    pub fn is_own(&self, email: &str) -> bool {
+        let email = email.trim().to_lowercase();
+        self.address.email.to_lowercase() == email || self.aliases.iter().any(|alias| matches(alias, &email))
+    }
+
+    /// The mailbox for a role: what the user says, else `default`. A `%Y` in it stays.
+    pub fn mailbox_for(&self, role: Role, default: &MailboxName) -> MailboxName {
+        self.folders.by_role.get(&role).unwrap_or(default).clone()
+    }
+
+    /// The mailbox for a role and a message of that year: `%Y` becomes the year.
+    pub fn mailbox_in(&self, role: Role, year: i16, default: &MailboxName) -> MailboxName {
+        let name = self.mailbox_for(role, default);
+        MailboxName::new(&name.as_str().replace("%Y", &format!("{year:04}"))).unwrap_or(name)
+    }
+
+    /// Is this mailbox left alone by `sync`?
+    pub fn is_excluded(&self, mailbox: &MailboxName) -> bool {
+        self.sync.exclude.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => mailbox.as_str().starts_with(start),
+            None => mailbox.as_str() == pattern,
+        })
+    }
+}
+
+/// Does the address match the pattern with at most one `*`? Both in lower case. The star may stand
+/// for nothing, but never reaches over the `@`.
+fn matches(pattern: &str, email: &str) -> bool {
+    let Some((start, end)) = pattern.split_once('*') else { return pattern == email };
+    let Some(inner) = email.strip_prefix(start).and_then(|rest| rest.strip_suffix(end)) else { return false };
+    !inner.contains('@')
+}
+
 /// A server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -113,6 +148,13 @@ pub enum SecretSource {
     None,
 }
 
+impl SecretSource {
+    /// Is it an OAuth2 token rather than a password?
+    pub fn is_token(&self) -> bool {
+        matches!(self, Self::TokenCommand(_))
+    }
+}
+
 /// `sync = { … }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncSettings {
@@ -126,9 +168,69 @@ pub struct SyncSettings {
     pub guard: bool,
 }
 
+impl Default for SyncSettings {
+    fn default() -> Self {
+        Self { interval: Some(Duration::from_mins(5)), idle: true, exclude: Vec::new(), guard: true }
+    }
+}
+
 /// `folders = { … }`: what mailboxes are for. The user's word wins over the server's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FolderMap {
     /// Names by role. `%Y` in Archive stands for the year of the message.
     pub by_role: BTreeMap<Role, MailboxName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> Account {
+        let name = |text| MailboxName::new(text).unwrap();
+        Account {
+            id: AccountId::new("ada"),
+            address: Address { name: "Ada".to_owned(), email: "Ada@Example.org".to_owned() },
+            aliases: ["countess@l.example", "*@ada.example", "ada+*@example.org"].map(str::to_owned).to_vec(),
+            maildir: PathBuf::from("/m"),
+            layout: Layout::Nested,
+            imap: None,
+            submit: None,
+            secret: SecretSource::None,
+            sync: SyncSettings { exclude: ["Spam", "Lists/*"].map(str::to_owned).to_vec(), ..SyncSettings::default() },
+            folders: FolderMap { by_role: BTreeMap::from([(Role::Archive, name("Archive/%Y"))]) },
+            signature: None,
+            server_files_sent: false,
+        }
+    }
+
+    #[test]
+    fn own_addresses() {
+        let ada = account();
+        for own in
+            ["ada@example.org", " ADA@EXAMPLE.ORG ", "countess@l.example", "any@ada.example", "ada+x@example.org"]
+        {
+            assert!(ada.is_own(own), "{own}");
+        }
+        for other in ["eve@example.org", "a@b@ada.example", "xcountess@l.example", "ada+x@example.com", ""] {
+            assert!(!ada.is_own(other), "{other}");
+        }
+        assert!(!matches("ab*ba", "aba"), "start and end of a pattern may not overlap");
+    }
+
+    #[test]
+    fn mailboxes_by_role_and_year() {
+        let ada = account();
+        let default = MailboxName::new("Default").unwrap();
+        assert_eq!(ada.mailbox_for(Role::Trash, &default), default);
+        assert_eq!(ada.mailbox_for(Role::Archive, &default).as_str(), "Archive/%Y");
+        assert_eq!(ada.mailbox_in(Role::Archive, 2026, &default).as_str(), "Archive/2026");
+    }
+
+    #[test]
+    fn excluded_mailboxes() {
+        let ada = account();
+        let excluded = |text| ada.is_excluded(&MailboxName::new(text).unwrap());
+        assert!(excluded("Spam") && excluded("Lists/rust"));
+        assert!(!excluded("Spam/old") && !excluded("Lists") && !excluded("INBOX"));
+    }
 }

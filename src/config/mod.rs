@@ -2,14 +2,24 @@
 //! problems with line, column and hint; the program always starts. The types here are checked.
 
 pub mod account;
+mod check;
+mod load;
 pub mod paths;
+mod problem;
+mod raw;
+mod server;
+mod value;
 
 use std::path::PathBuf;
 
-pub use account::{Account, Auth, FolderMap, SecretSource, Server, Submit, SyncSettings, Tls};
+pub use account::{Account, Auth, FolderMap, Layout, SecretSource, Server, Submit, SyncSettings, Tls};
+pub use load::{Privacy, load, parse, privacy};
 pub use paths::Paths;
+pub use problem::render as render_problem;
+pub use raw::known_keys;
 
 use crate::mail::clean::Clean;
+use crate::mail::ids::AccountId;
 
 /// What the user wants, already checked.
 #[derive(Debug, Clone)]
@@ -26,6 +36,38 @@ pub struct Config {
     pub problems: Vec<Problem>,
     /// Where things lie.
     pub paths: Paths,
+}
+
+impl Config {
+    /// A config without any account: the state before the first.
+    pub fn empty(paths: Paths) -> Self {
+        Self {
+            accounts: Vec::new(),
+            ui: Ui::default(),
+            compose: Compose::default(),
+            keys: Vec::new(),
+            problems: Vec::new(),
+            paths,
+        }
+    }
+
+    /// The account of that name.
+    pub fn account(&self, id: &AccountId) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id == *id)
+    }
+
+    /// The account that an address belongs to: one that has it for its own, before one that has
+    /// a pattern it fits.
+    pub fn account_for(&self, email: &str) -> Option<&Account> {
+        let email = email.trim();
+        let exact = |account: &&Account| account.address.email.to_lowercase() == email.to_lowercase();
+        self.accounts.iter().find(exact).or_else(|| self.accounts.iter().find(|account| account.is_own(email)))
+    }
+
+    /// Is there a problem of this severity or a worse one?
+    pub fn has_problem(&self, at_least: Severity) -> bool {
+        self.problems.iter().any(|problem| problem.severity >= at_least)
+    }
 }
 
 /// `[ui]`.
@@ -45,6 +87,19 @@ pub struct Ui {
     pub mark_read_after: Option<u32>,
 }
 
+impl Default for Ui {
+    fn default() -> Self {
+        Self {
+            theme: "terminal".to_owned(),
+            keys: "default".to_owned(),
+            mouse: true,
+            ascii: false,
+            conversations: false,
+            mark_read_after: Some(0),
+        }
+    }
+}
+
 /// `[compose]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compose {
@@ -58,6 +113,12 @@ pub struct Compose {
     pub quote: Quote,
     /// Words that remind of an attachment are looked for.
     pub attachment_reminder: bool,
+}
+
+impl Default for Compose {
+    fn default() -> Self {
+        Self { undo_send: 10, editor: None, edit_headers: false, quote: Quote::Interleaved, attachment_reminder: true }
+    }
 }
 
 /// Where the answer stands.

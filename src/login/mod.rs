@@ -1,1 +1,12 @@
-//! To come.
+//! Ways in: where the secret comes from, what is said to prove it, and the connection it may
+//! travel on. A secret leaves this room only towards a server, never towards a screen or a log.
+
+pub mod connect;
+pub mod sasl;
+pub mod secret;
+pub mod tls;
+
+pub use connect::{dial, secure};
+pub use sasl::{Exchange, Mechanism, choose};
+pub use secret::{Ask, Secret, fetch};
+pub use tls::{client_config, server_name};

@@ -1,0 +1,215 @@
+//! Reads the config file, however broken: whatever can be understood counts, the rest becomes
+//! problems. The one thing that is refused whole is a file that somebody else can write, since it
+//! names programs to run.
+
+use std::fs::{File, Metadata};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::check;
+use super::raw::{Notes, Table};
+use super::{Config, Paths, Problem};
+
+/// No config is longer.
+const LONGEST: u64 = 1024 * 1024;
+
+/// Who can reach a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// Its owner, who is this user or root, alone.
+    Private,
+    /// Others can read it.
+    Readable,
+    /// Others can write it.
+    Writable,
+    /// It belongs to another user.
+    Foreign,
+}
+
+/// Tells who can reach a file. Root may use everybody's files.
+pub fn privacy(about: &Metadata) -> Privacy {
+    let user = rustix::process::geteuid();
+    if !user.is_root() && about.uid() != user.as_raw() && about.uid() != 0 {
+        Privacy::Foreign
+    } else if about.mode() & 0o022 != 0 {
+        Privacy::Writable
+    } else if about.mode() & 0o044 != 0 {
+        Privacy::Readable
+    } else {
+        Privacy::Private
+    }
+}
+
+/// Loads the config: the file of `paths`, or another that was named explicitly. Never fails: no
+/// file is the first start, and everything else that is wrong is among the problems. Variables
+/// like `TERN_UI__THEME=nord` win over the file.
+pub fn load(paths: &Paths, explicit: Option<&Path>) -> Config {
+    let mut paths = paths.clone();
+    if let Some(file) = explicit {
+        paths.config_file = file.to_path_buf();
+    }
+    let mut config = read(&paths, explicit.is_some());
+    override_by(
+        &mut config,
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
+    config
+}
+
+fn read(paths: &Paths, must_exist: bool) -> Config {
+    let file = paths.config_file.as_path();
+    let refused = |message: &str, hint: Option<&str>| {
+        let mut notes = Notes::new(file, "");
+        notes.error(&(0..0), message, hint);
+        Config { problems: notes.problems, ..Config::empty(paths.clone()) }
+    };
+    let about = match file.metadata() {
+        Ok(about) => about,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
+            return Config::empty(paths.clone());
+        }
+        Err(error) => return refused(&format!("the config cannot be read: {error}"), None),
+    };
+    let chmod = format!("type: chmod 600 {}", file.display());
+    let private = privacy(&about);
+    match private {
+        Privacy::Private | Privacy::Readable => {}
+        Privacy::Writable => {
+            return refused("others can write this file, which names programs to run; it is refused", Some(&chmod));
+        }
+        Privacy::Foreign => return refused("this file belongs to another user; it is refused", None),
+    }
+    let text = match read_text(file) {
+        Ok(text) => text,
+        Err(why) => return refused(&format!("the config cannot be read: {why}"), None),
+    };
+    let mut config = parse(&text, paths);
+    if private == Privacy::Readable && about.uid() == rustix::process::geteuid().as_raw() {
+        let mut notes = Notes::new(file, "");
+        notes.warning(&(0..0), "others on this machine can read this file", Some(&chmod));
+        config.problems.append(&mut notes.problems);
+    }
+    config
+}
+
+/// Reads a whole text file of the user's, not longer than a config may be.
+pub(super) fn read_text(file: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|open| open.take(LONGEST + 1).read_to_end(&mut bytes));
+    match read {
+        Err(error) => Err(error.to_string()),
+        Ok(length) if length as u64 > LONGEST => Err("it is longer than 1 MiB".to_owned()),
+        Ok(_) => String::from_utf8(bytes).map_err(|error| {
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            format!("line {line} is not UTF-8")
+        }),
+    }
+}
+
+/// Makes a config of the text of a file; [`Paths::config_file`] is the name in its problems.
+/// Files that the text names (signatures) are read.
+pub fn parse(text: &str, paths: &Paths) -> Config {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut config = Config::empty(paths.clone());
+    let mut notes = Notes::new(&paths.config_file, text);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut torn = Vec::new();
+    for error in &errors {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        torn.push(section(text, span.start));
+        notes.error(&span, error.message(), None);
+    }
+    let root = Table::root(root.get_ref(), "", &mut notes);
+    if let Some(table) = root.table("ui", "ui", &mut notes) {
+        check::ui(&table, &mut notes, &mut config.ui);
+    }
+    if let Some(table) = root.table("compose", "compose", &mut notes) {
+        check::compose(&table, paths, &mut notes, &mut config.compose);
+    }
+    if let Some(table) = root.table("keys", "", &mut notes) {
+        config.keys = check::keys(&table, &mut notes);
+    }
+    if let Some(table) = root.table("accounts", "", &mut notes) {
+        let broken = |name: &str| torn.iter().any(|section| section.touches(name));
+        config.accounts = check::accounts(&table, paths, &broken, &mut notes);
+    }
+    notes.problems.sort_by_key(|problem: &Problem| (problem.line, problem.column));
+    config.problems = notes.problems;
+    config
+}
+
+/// Which part of the file a syntax error is in. What the parser saved of it may lack a line that
+/// matters, so an account must not be made of it.
+#[derive(Debug, PartialEq, Eq)]
+enum Section<'a> {
+    /// Some table that is no account's.
+    Harmless,
+    /// One account's.
+    Account(&'a str),
+    /// Nobody can say.
+    Anywhere,
+}
+
+impl Section<'_> {
+    fn touches(&self, account: &str) -> bool {
+        match self {
+            Self::Harmless => false,
+            Self::Account(name) => *name == account,
+            Self::Anywhere => true,
+        }
+    }
+}
+
+/// Finds the header above a place.
+fn section(text: &str, place: usize) -> Section<'_> {
+    let end = text.get(place..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| place + at);
+    let above = text.get(..end).unwrap_or(text);
+    let Some(header) = above.lines().rev().map(str::trim).find(|line| line.starts_with('[')) else {
+        return Section::Anywhere;
+    };
+    let path = header.trim_start_matches(['[', ' ', '\t']);
+    let path = path.split([']', '#']).next().unwrap_or_default();
+    let mut names = path.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
+    match (names.next(), names.next()) {
+        (Some("ui" | "compose" | "keys"), _) => Section::Harmless,
+        (Some("accounts"), Some(name)) if !name.is_empty() => Section::Account(name),
+        _ => Section::Anywhere,
+    }
+}
+
+/// Takes in the variables that name a key of `[ui]` or `[compose]`.
+fn override_by(config: &mut Config, variables: impl Iterator<Item = (String, String)>) {
+    for (variable, written) in variables {
+        let Some((table, key)) = variable.strip_prefix("TERN_").and_then(|rest| rest.split_once("__")) else {
+            continue;
+        };
+        let key = key.to_ascii_lowercase();
+        let mut notes = Notes::new(Path::new(&format!("${variable}")), "");
+        if !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
+            notes.warning(&(0..0), &format!("unknown key `{key}`"), None);
+        } else {
+            // `true`, `5` and `["vi"]` are TOML as they stand; `nord` and `10s` are not, and mean a text.
+            let literal = format!("{key} = {written}");
+            let quoted = format!("{key} = {}", toml::Value::String(written));
+            let parsed = DeTable::parse(&literal).or_else(|_| DeTable::parse(&quoted));
+            if let Ok(entries) = &parsed {
+                match table {
+                    "UI" => {
+                        let table = Table::root(entries.get_ref(), "ui", &mut notes);
+                        check::ui(&table, &mut notes, &mut config.ui);
+                    }
+                    "COMPOSE" => {
+                        let table = Table::root(entries.get_ref(), "compose", &mut notes);
+                        check::compose(&table, &config.paths, &mut notes, &mut config.compose);
+                    }
+                    _ => notes.warning(&(0..0), "only keys of [ui] and [compose] can be set like this", None),
+                }
+            }
+        }
+        config.problems.append(&mut notes.problems);
+    }
+}

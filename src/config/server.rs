@@ -1,0 +1,133 @@
+//! `imap = { … }` and `smtp = { … }`: ports and TLS by RFC 8314, plain only to this machine.
+
+use std::time::Duration;
+
+use super::account::{Account, Auth, Server, Submit, Tls};
+use super::check::set;
+use super::raw::{Never, Notes, Table};
+use super::{Paths, value};
+
+/// The usual ports of a protocol.
+struct Ports {
+    implicit: u16,
+    start_tls: u16,
+    plain: u16,
+}
+
+const IMAP: Ports = Ports { implicit: 993, start_tls: 143, plain: 143 };
+const SMTP: Ports = Ports { implicit: 465, start_tls: 587, plain: 25 };
+
+/// How long to wait where the config does not say.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Hosts of providers that file what is sent through them into the Sent mailbox themselves.
+const FILE_SENT: [&str; 5] =
+    ["gmail.com", "googlemail.com", "google.com", "outlook.office365.com", "smtp.office365.com"];
+
+/// Reads `imap`; the error says why the account cannot be used.
+pub(super) fn imap(
+    account: &Table<'_>,
+    user: &str,
+    paths: &Paths,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Server>, String> {
+    if account.get("imap").is_none() {
+        return Ok(None);
+    }
+    let table = account.table("imap", "accounts.NAME.imap", notes).ok_or("`imap` is not a table")?;
+    server(&table, &IMAP, user, paths, notes).map(Some)
+}
+
+/// Reads `smtp`; the error says why the account cannot be used.
+pub(super) fn smtp(
+    account: &Table<'_>,
+    user: &str,
+    paths: &Paths,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Server>, String> {
+    if account.get("smtp").is_none() {
+        return Ok(None);
+    }
+    let table = account.table("smtp", "accounts.NAME.smtp", notes).ok_or("`smtp` is not a table")?;
+    server(&table, &SMTP, user, paths, notes).map(Some)
+}
+
+fn server(
+    table: &Table<'_>,
+    ports: &Ports,
+    user: &str,
+    paths: &Paths,
+    notes: &mut Notes<'_>,
+) -> Result<Server, String> {
+    let name = table.name("host");
+    let Some(written) = table.text("host", notes) else { return Err(format!("it has no usable `{name}`")) };
+    let Some(host) = value::host(written.value) else {
+        table.wants("host", "a host like \"mail.example.org\"; the port goes into `port`", written.span, notes);
+        return Err(format!("it has no usable `{name}`"));
+    };
+    let ways = [("implicit", Tls::Implicit), ("starttls", Tls::StartTls), ("plain", Tls::Plain)];
+    let tls = table.choice("tls", &ways, notes).unwrap_or(Tls::Implicit);
+    if tls == Tls::Plain && !value::is_loopback(&host) {
+        let span = table.get("tls").map_or(0..0, toml::Spanned::span);
+        let message = format!("`{}`: without TLS anyone on the way reads the password and the mail", table.name("tls"));
+        notes.error(&span, &message, Some("write \"implicit\" or \"starttls\"; \"plain\" is for this machine alone"));
+        return Err(format!("`{}` is \"plain\", and {host} is not this machine", table.name("tls")));
+    }
+    let default_port = match tls {
+        Tls::Implicit => ports.implicit,
+        Tls::StartTls => ports.start_tls,
+        Tls::Plain => ports.plain,
+    };
+    let port = table.number("port", &(1..65_536), notes).and_then(|port| u16::try_from(port).ok());
+    let mut server = Server {
+        host,
+        port: port.unwrap_or(default_port),
+        tls,
+        user: table.text("user", notes).map_or(user, |user| user.value).to_owned(),
+        auth: Auth::Auto,
+        pin: None,
+        ca: table.text("ca", notes).map(|file| paths.resolve(file.value)),
+        timeout: TIMEOUT,
+    };
+    let ways = [
+        ("auto", Auth::Auto),
+        ("plain", Auth::Plain),
+        ("login", Auth::Login),
+        ("xoauth2", Auth::XOAuth2),
+        ("none", Auth::None),
+    ];
+    set(&mut server.auth, table.choice("auth", &ways, notes));
+    let range = Duration::from_secs(1)..Duration::from_mins(10);
+    set(&mut server.timeout, table.duration("timeout", &range, Never::Refused, notes).flatten());
+    if let Some(written) = table.text("pin", notes) {
+        server.pin = value::pin(written.value);
+        if server.pin.is_none() {
+            table.wants("pin", "\"sha256:\" and 64 hexadecimal digits, or base64", written.span, notes);
+        }
+    }
+    Ok(server)
+}
+
+/// Does the provider keep a copy of what is sent by itself?
+pub(super) fn keeps_sent(imap: Option<&Server>, submit: Option<&Submit>) -> bool {
+    let submit = match submit {
+        Some(Submit::Smtp(server)) => server,
+        Some(Submit::Command(_)) | None => return false,
+    };
+    let known = |server: &Server| {
+        FILE_SENT.iter().any(|known| {
+            server.host == *known || server.host.strip_suffix(known).is_some_and(|rest| rest.ends_with('.'))
+        })
+    };
+    known(submit) && imap.is_some_and(known)
+}
+
+impl Account {
+    /// The SMTP server, where the account sends by one.
+    pub fn smtp(&self) -> Option<&Server> {
+        match &self.submit {
+            Some(Submit::Smtp(server)) => Some(server),
+            Some(Submit::Command(_)) | None => None,
+        }
+    }
+}
