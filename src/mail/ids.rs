@@ -32,6 +32,9 @@ impl fmt::Display for AccountId {
 pub struct Uid(NonZeroU32);
 
 impl Uid {
+    /// The smallest one.
+    pub const MIN: Self = Self(NonZeroU32::MIN);
+
     /// Refuses zero, which no server may send.
     pub fn new(value: u32) -> Option<Self> {
         NonZeroU32::new(value).map(Self)
@@ -48,6 +51,9 @@ impl Uid {
 pub struct UidValidity(NonZeroU32);
 
 impl UidValidity {
+    /// The smallest one.
+    pub const MIN: Self = Self(NonZeroU32::MIN);
+
     /// Refuses zero, which no server may send.
     pub fn new(value: u32) -> Option<Self> {
         NonZeroU32::new(value).map(Self)
@@ -122,6 +128,34 @@ impl MessageId {
         legal.then(|| Self(inner.to_owned()))
     }
 
+    /// Finds the id in the header that `bytes` begin with, in time linear in the header's length.
+    /// Every place that tells messages apart by their id reads it here, so that a broken field means
+    /// the same to all of them.
+    pub fn in_header(bytes: &[u8]) -> Option<Self> {
+        let mut value: Option<Vec<u8>> = None;
+        for line in bytes.split(|b| *b == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                break;
+            }
+            let folded = line.first().is_some_and(|b| *b == b' ' || *b == b'\t');
+            match &mut value {
+                Some(value) if folded => value.extend_from_slice(line),
+                Some(_) => break,
+                None => {
+                    if let Some((name, rest)) = line.split_at_checked("message-id:".len())
+                        && name.eq_ignore_ascii_case(b"message-id:")
+                    {
+                        value = Some(rest.to_vec());
+                    }
+                }
+            }
+        }
+        let value = String::from_utf8_lossy(&value?).into_owned();
+        let inner = value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inner, _)| inner);
+        Self::new(inner.unwrap_or(&value))
+    }
+
     /// The id without angle brackets.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -159,5 +193,26 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, seconds: i64) -> Self {
         Self::new(self.0.saturating_add(seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_found_in_any_header() {
+        let table: [(&[u8], Option<&str>); 7] = [
+            (b"Subject: x\r\nMessage-ID: <a@b>\r\n\r\nbody", Some("a@b")),
+            (b"MESSAGE-id:\r\n <a@b>\r\nTo: y\r\n\r\n", Some("a@b")),
+            (b"message-id: a@b\n\n", Some("a@b")),
+            (b"Message-ID: <a@b> (added by relay)\r\n\r\n", Some("a@b")),
+            (b"Subject: x\r\n\r\nMessage-ID: <a@b>\r\n", None),
+            (b"Message-ID: <a b>\r\n\r\n", None),
+            (b"", None),
+        ];
+        for (header, id) in table {
+            assert_eq!(MessageId::in_header(header).as_ref().map(MessageId::as_str), id);
+        }
     }
 }

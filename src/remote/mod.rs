@@ -1,6 +1,8 @@
 //! Servers. What `sync` needs of one is the trait [`Remote`]; IMAP, POP3 (later) and the server in
 //! memory implement it.
 
+pub mod fake;
+
 use std::io::Write;
 use std::time::Duration;
 

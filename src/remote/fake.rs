@@ -1,0 +1,720 @@
+//! A server in memory with faults on demand, for tests and `tern demo`: UIDs, flags, modification
+//! sequences, moves, appends, and whatever can go wrong with them. It opens no socket and looks at
+//! no clock; what it does depends on its calls alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{
+    Connect, Fetched, Identity, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, RemoteMailbox, Rights,
+    Since, Sink, Waited, Waker,
+};
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::mail::clean::Clean;
+use crate::mail::flags::{Flag, Flags};
+use crate::mail::ids::{MessageId, ModSeq, RemoteId, Timestamp, Uid, UidValidity};
+use crate::mail::mailbox::{MailboxName, Role};
+
+/// What this server can and will do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Habits {
+    /// What it lets its users do.
+    pub rights: Rights,
+    /// Does it keep modification sequences (CONDSTORE)?
+    pub condstore: bool,
+    /// Does it tell what vanished (QRESYNC)?
+    pub qresync: bool,
+    /// Does it tell the UIDs of what was appended and moved (UIDPLUS)?
+    pub uidplus: bool,
+    /// Can one wait for news (IDLE)?
+    pub idle: bool,
+    /// Flags that it keeps; `None`: all.
+    pub keeps: Option<Flags>,
+    /// May new keywords be made?
+    pub new_keywords: bool,
+    /// Does it list only every second message, without the word that this is all?
+    pub partial: bool,
+    /// Does it refuse the password?
+    pub refuses_sign_in: bool,
+    /// Does it refuse every change?
+    pub refuses_pushes: bool,
+}
+
+impl Default for Habits {
+    /// A good modern server.
+    fn default() -> Self {
+        Self {
+            rights: Rights { flags: true, append: true, create: true, delete: true, r#move: true },
+            condstore: true,
+            qresync: true,
+            uidplus: true,
+            idle: true,
+            keeps: None,
+            new_keywords: true,
+            partial: false,
+            refuses_sign_in: false,
+            refuses_pushes: false,
+        }
+    }
+}
+
+/// When the connection is cut in the step that [`FakeServer::cut_after`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Before the server hears of the step.
+    Before,
+    /// After it has done it: only the reply is lost.
+    After,
+}
+
+/// A message on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FakeMessage {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its bytes, CRLF.
+    pub bytes: Arc<[u8]>,
+    /// Its flags.
+    pub flags: Flags,
+    /// Its INTERNALDATE.
+    pub date: Timestamp,
+    modseq: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Mailbox {
+    role: Option<Role>,
+    validity: u32,
+    next: u32,
+    modseq: u64,
+    messages: BTreeMap<Uid, FakeMessage>,
+    vanished: Vec<(u64, Uid)>,
+}
+
+impl Mailbox {
+    fn new(role: Option<Role>, validity: u32) -> Self {
+        Self { role, validity, next: 1, modseq: 1, messages: BTreeMap::new(), vanished: Vec::new() }
+    }
+
+    fn touch(&mut self) -> u64 {
+        self.modseq += 1;
+        self.modseq
+    }
+
+    fn epoch(&self) -> UidValidity {
+        UidValidity::new(self.validity).unwrap_or(UidValidity::MIN)
+    }
+
+    fn add(&mut self, bytes: Arc<[u8]>, flags: Flags, date: Timestamp) -> Uid {
+        let uid = Uid::new(self.next).unwrap_or(Uid::MIN);
+        self.next += 1;
+        let modseq = self.touch();
+        self.messages.insert(uid, FakeMessage { uid, bytes, flags, date, modseq });
+        uid
+    }
+
+    fn remove(&mut self, uid: Uid) -> Option<FakeMessage> {
+        let message = self.messages.remove(&uid)?;
+        let modseq = self.touch();
+        self.vanished.push((modseq, uid));
+        Some(message)
+    }
+
+    fn store(&mut self, uid: Uid, add: &Flags, remove: &Flags) {
+        let next = self.modseq + 1;
+        if let Some(message) = self.messages.get_mut(&uid) {
+            let now = message.flags.union(add).minus(remove);
+            if now != message.flags {
+                message.flags = now;
+                message.modseq = next;
+                self.modseq = next;
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    mailboxes: BTreeMap<MailboxName, Mailbox>,
+    habits: Habits,
+    outage: bool,
+    spoiled: BTreeSet<(MailboxName, Uid)>,
+    alerts: Vec<String>,
+    steps: u64,
+    cut: Option<(u64, Cut)>,
+    validities: u32,
+    connections: u64,
+    woken: BTreeSet<u64>,
+}
+
+/// The server. A handle: clones share it, and each [`Connect::connect`] makes a session of it.
+#[derive(Debug, Clone, Default)]
+pub struct FakeServer {
+    shared: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl FakeServer {
+    /// Starts a server with an empty INBOX.
+    pub fn new() -> Self {
+        let server = Self::default();
+        server.add_mailbox(&MailboxName::inbox(), None);
+        server
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and tells those who wait.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let out = change(&mut self.state());
+        self.shared.1.notify_all();
+        out
+    }
+
+    fn in_mailbox<T>(&self, mailbox: &MailboxName, change: impl FnOnce(&mut Mailbox) -> T) -> Option<T> {
+        self.change(|state| state.mailboxes.get_mut(mailbox).map(change))
+    }
+
+    /// Makes a mailbox, unless it is there.
+    pub fn add_mailbox(&self, name: &MailboxName, role: Option<Role>) {
+        self.change(|state| {
+            state.make(name, role);
+        });
+    }
+
+    /// Removes a mailbox with all that is in it.
+    pub fn drop_mailbox(&self, name: &MailboxName) {
+        self.change(|state| state.mailboxes.remove(name));
+    }
+
+    /// Puts a message into a mailbox, as if it had arrived; the mailbox is made if it is not there.
+    pub fn deliver(&self, mailbox: &MailboxName, bytes: &[u8], flags: Flags, date: Timestamp) -> Uid {
+        self.change(|state| state.make(mailbox, None).add(Arc::from(bytes), flags, date))
+    }
+
+    /// Changes flags, as another client would. A message that is not there is passed over.
+    pub fn store(&self, mailbox: &MailboxName, uid: Uid, add: &Flags, remove: &Flags) {
+        self.in_mailbox(mailbox, |m| m.store(uid, add, remove));
+    }
+
+    /// Removes a message for ever, as another client would; `false` if it is not there.
+    pub fn expunge(&self, mailbox: &MailboxName, uid: Uid) -> bool {
+        self.in_mailbox(mailbox, |m| m.remove(uid).is_some()).unwrap_or(false)
+    }
+
+    /// Moves a message, as another client would; returns its new UID.
+    pub fn relocate(&self, mailbox: &MailboxName, uid: Uid, to: &MailboxName) -> Option<Uid> {
+        self.change(|state| state.relocate(mailbox, uid, to))
+    }
+
+    /// Gives the mailbox a new UIDVALIDITY and numbers its messages anew.
+    pub fn renumber(&self, mailbox: &MailboxName) {
+        self.change(|state| {
+            state.validities += 1;
+            let validity = state.validities;
+            if let Some(old) = state.mailboxes.get_mut(mailbox) {
+                let mut new = Mailbox::new(old.role, validity);
+                for message in std::mem::take(&mut old.messages).into_values() {
+                    new.add(message.bytes, message.flags, message.date);
+                }
+                *old = new;
+            }
+        });
+    }
+
+    /// The mailboxes, by name.
+    pub fn names(&self) -> Vec<MailboxName> {
+        self.state().mailboxes.keys().cloned().collect()
+    }
+
+    /// The messages of a mailbox, by UID.
+    pub fn messages(&self, mailbox: &MailboxName) -> Vec<FakeMessage> {
+        self.state().mailboxes.get(mailbox).map(|m| m.messages.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What it can and will do.
+    pub fn habits(&self) -> Habits {
+        self.state().habits.clone()
+    }
+
+    /// Changes what it can and will do, from the next call of any session on.
+    pub fn set_habits(&self, change: impl FnOnce(&mut Habits)) {
+        self.change(|state| change(&mut state.habits));
+    }
+
+    /// Begins or ends an outage: sessions are cut, new ones do not come about.
+    pub fn set_outage(&self, outage: bool) {
+        self.change(|state| state.outage = outage);
+    }
+
+    /// Makes a message unfetchable (or fetchable again).
+    pub fn spoil(&self, mailbox: &MailboxName, uid: Uid, spoiled: bool) {
+        self.change(|state| {
+            let key = (mailbox.clone(), uid);
+            if spoiled { state.spoiled.insert(key) } else { state.spoiled.remove(&key) }
+        });
+    }
+
+    /// Says something that a person should read.
+    pub fn alert(&self, text: &str) {
+        self.change(|state| state.alerts.push(text.to_owned()));
+    }
+
+    /// Cuts the connection once, in the step that comes `steps` steps from now (0 is the next one).
+    /// Each call is a step, and each message of a fetch.
+    pub fn cut_after(&self, steps: u64, cut: Cut) {
+        self.change(|state| state.cut = Some((state.steps + steps, cut)));
+    }
+
+    /// Calls the cut off; returns whether one was still due.
+    pub fn cancel_cut(&self) -> bool {
+        self.change(|state| state.cut.take().is_some())
+    }
+
+    /// How many steps were made so far, by all sessions.
+    pub fn steps(&self) -> u64 {
+        self.state().steps
+    }
+}
+
+impl State {
+    fn make(&mut self, name: &MailboxName, role: Option<Role>) -> &mut Mailbox {
+        let validities = &mut self.validities;
+        self.mailboxes.entry(name.clone()).or_insert_with(|| {
+            *validities += 1;
+            Mailbox::new(role, *validities)
+        })
+    }
+
+    fn relocate(&mut self, mailbox: &MailboxName, uid: Uid, to: &MailboxName) -> Option<Uid> {
+        if !self.mailboxes.contains_key(to) {
+            return None;
+        }
+        let message = self.mailboxes.get_mut(mailbox)?.remove(uid)?;
+        Some(self.mailboxes.get_mut(to)?.add(message.bytes, message.flags, message.date))
+    }
+
+    /// Counts a step; a fault if the connection is cut before it.
+    fn step(&mut self, doing: Doing) -> Result<Option<Fault>, Fault> {
+        if self.outage {
+            return Err(closed(doing));
+        }
+        let now = self.steps;
+        self.steps += 1;
+        match self.cut {
+            Some((at, Cut::Before)) if at <= now => {
+                self.cut = None;
+                Err(closed(doing))
+            }
+            Some((at, Cut::After)) if at <= now => {
+                self.cut = None;
+                Ok(Some(closed(doing)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn open(&self, mailbox: &MailboxName, doing: Doing) -> Result<&Mailbox, Fault> {
+        self.mailboxes.get(mailbox).ok_or_else(|| missing(mailbox, doing))
+    }
+
+    fn open_mut(&mut self, mailbox: &MailboxName, doing: Doing) -> Result<&mut Mailbox, Fault> {
+        self.mailboxes.get_mut(mailbox).ok_or_else(|| missing(mailbox, doing))
+    }
+
+    fn changes(&self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
+        let habits = &self.habits;
+        let it = self.open(mailbox, Doing::Comparing)?;
+        let known = since.modseq.filter(|_| habits.condstore && since.validity == Some(it.epoch()));
+        let mut items: Vec<RemoteItem> = it
+            .messages
+            .values()
+            .filter(|m| known.is_none_or(|known| m.modseq > known.get()))
+            .map(|m| RemoteItem { uid: m.uid, flags: m.flags.clone() })
+            .collect();
+        let presence = match known {
+            _ if habits.partial => Presence::Unknown,
+            Some(known) if habits.qresync => {
+                let gone: BTreeSet<Uid> =
+                    it.vanished.iter().filter(|(modseq, _)| *modseq > known.get()).map(|(_, uid)| *uid).collect();
+                Presence::Except(gone.into_iter().collect())
+            }
+            Some(_) if since.uid_next.is_some_and(|next| it.messages.range(..next).count() == since.count as usize) => {
+                Presence::Except(Vec::new())
+            }
+            _ => Presence::Exactly(it.messages.keys().copied().collect()),
+        };
+        if habits.partial {
+            let mut n = 0;
+            items.retain(|_| {
+                n += 1;
+                n % 2 == 0
+            });
+        }
+        Ok(RemoteChanges {
+            validity: it.epoch(),
+            uid_next: Uid::new(it.next),
+            modseq: ModSeq::new(it.modseq).filter(|_| habits.condstore && !habits.partial),
+            items,
+            presence,
+            keeps: habits.keeps.clone(),
+            new_keywords: habits.new_keywords,
+            read_only: false,
+        })
+    }
+
+    fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
+        if self.habits.refuses_pushes {
+            return Err(Fault::new(Doing::Pushing, mailbox.as_str(), Cause::Refused)
+                .scope(Scope::Mailbox)
+                .again(Again::Later)
+                .detail("permission denied"));
+        }
+        let uidplus = self.habits.uidplus;
+        let keeps = self.habits.keeps.clone();
+        let it = self.open_mut(mailbox, Doing::Pushing)?;
+        match push {
+            Push::Flags { uids, add, remove } => {
+                let add = keeps.map_or_else(|| (*add).clone(), |keeps| add.common(&keeps));
+                for uid in *uids {
+                    it.store(*uid, &add, remove);
+                }
+                Ok(Pushed::Done)
+            }
+            Push::Append { bytes, flags, date } => {
+                let uid = it.add(Arc::from(*bytes), (*flags).clone(), date.unwrap_or_default());
+                Ok(Pushed::Appended(uidplus.then(|| (it.epoch(), uid))))
+            }
+            Push::Move { uids, to } => {
+                self.open(to, Doing::Pushing)?;
+                let moved: Vec<(Uid, Uid)> =
+                    uids.iter().filter_map(|uid| Some((*uid, self.relocate(mailbox, *uid, to)?))).collect();
+                let epoch = self.open(to, Doing::Pushing)?.epoch();
+                Ok(Pushed::Moved(uidplus.then_some((epoch, moved))))
+            }
+            Push::Expunge { uids } if uidplus => {
+                for uid in *uids {
+                    it.remove(*uid);
+                }
+                Ok(Pushed::Done)
+            }
+            Push::Expunge { uids } => {
+                for uid in *uids {
+                    it.store(*uid, &Flags::only(Flag::Deleted), &Flags::none());
+                }
+                Ok(Pushed::MarkedOnly)
+            }
+        }
+    }
+}
+
+fn closed(doing: Doing) -> Fault {
+    Fault::new(doing, "the server in memory", Cause::Closed).again(Again::Now).detail("the connection was cut")
+}
+
+fn missing(mailbox: &MailboxName, doing: Doing) -> Fault {
+    Fault::new(doing, mailbox.as_str(), Cause::Missing).scope(Scope::Mailbox).detail("no such mailbox")
+}
+
+impl Connect for FakeServer {
+    fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
+        let mut state = self.state();
+        if state.outage {
+            let fault = Fault::new(Doing::Connecting, "the server in memory", Cause::Unreachable);
+            return Err(fault.detail("connection refused"));
+        }
+        if state.habits.refuses_sign_in {
+            let fault = Fault::new(Doing::SigningIn, "the server in memory", Cause::SignInRefused);
+            return Err(fault.again(Again::AfterUser).detail("invalid credentials"));
+        }
+        state.connections += 1;
+        let number = state.connections;
+        drop(state);
+        Ok(Box::new(FakeSession { server: self.clone(), number, dead: false, seen: BTreeMap::new() }))
+    }
+}
+
+/// One connection to a [`FakeServer`].
+struct FakeSession {
+    server: FakeServer,
+    number: u64,
+    dead: bool,
+    /// The state of each mailbox when this session looked at it last.
+    seen: BTreeMap<MailboxName, u64>,
+}
+
+impl FakeSession {
+    /// Runs one step; after a cut the session stays dead, as a socket would.
+    fn step<T>(&mut self, doing: Doing, run: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
+        if self.dead {
+            return Err(closed(doing));
+        }
+        let out = self.server.change(|state| match state.step(doing) {
+            Err(fault) => Err((fault, true)),
+            Ok(lost) => match (run(state), lost) {
+                (_, Some(fault)) => Err((fault, true)),
+                (Err(fault), None) => Err((fault, false)),
+                (Ok(out), None) => Ok(out),
+            },
+        });
+        out.map_err(|(fault, dead)| {
+            self.dead = dead;
+            fault
+        })
+    }
+}
+
+impl Remote for FakeSession {
+    fn rights(&self) -> Rights {
+        self.server.state().habits.rights
+    }
+
+    fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
+        self.step(Doing::ListingMailboxes, |state| {
+            let row = |(name, it): (&MailboxName, &Mailbox)| RemoteMailbox {
+                name: name.clone(),
+                role: it.role,
+                selectable: true,
+            };
+            Ok(state.mailboxes.iter().map(row).collect())
+        })
+    }
+
+    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.step(Doing::ListingMailboxes, |state| {
+            if !state.habits.rights.create {
+                return Err(Fault::new(Doing::ListingMailboxes, mailbox.as_str(), Cause::Refused).scope(Scope::Mailbox));
+            }
+            state.make(mailbox, None);
+            Ok(())
+        })
+    }
+
+    fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
+        self.step(Doing::Comparing, |state| state.changes(mailbox, since))
+    }
+
+    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault> {
+        for uid in uids {
+            if sink.stop() {
+                return Ok(());
+            }
+            let found = self.step(Doing::Fetching, |state| {
+                let spoiled = state.spoiled.contains(&(mailbox.clone(), *uid));
+                let it = state.open(mailbox, Doing::Fetching)?;
+                Ok(it.messages.get(uid).map(|message| (it.epoch(), message.clone(), spoiled)))
+            });
+            let (epoch, message, spoiled) = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
+                Err(fault) => {
+                    let _ = half_a_message(&self.server, mailbox, *uid, sink);
+                    return Err(fault);
+                }
+            };
+            let size = message.bytes.len() as u64;
+            let mut fetched = Fetched {
+                id: RemoteId::Uid(epoch, *uid),
+                date: Some(message.date),
+                flags: Some(message.flags),
+                size,
+                trouble: None,
+            };
+            if spoiled {
+                let fault = Fault::new(Doing::Fetching, mailbox.as_str(), Cause::Refused).scope(Scope::Message);
+                fetched.trouble = Some(fault.detail("message cannot be read"));
+            } else {
+                let mut file = sink.open(&fetched.id, size)?;
+                file.write_all(&message.bytes).map_err(|e| Fault::io(Doing::Storing, mailbox.as_str(), &e))?;
+            }
+            sink.done(fetched)?;
+        }
+        Ok(())
+    }
+
+    fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
+        self.step(Doing::Comparing, |state| {
+            let it = state.open(mailbox, Doing::Comparing)?;
+            let row = |message: &FakeMessage| Identity {
+                uid: message.uid,
+                size: message.bytes.len() as u64,
+                message_id: MessageId::in_header(&message.bytes).map(|id| id.as_str().to_owned()),
+            };
+            Ok(uids.iter().filter_map(|uid| it.messages.get(uid)).map(row).collect())
+        })
+    }
+
+    fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault> {
+        self.step(Doing::Comparing, |state| {
+            let it = state.open(mailbox, Doing::Comparing)?;
+            let from = from.unwrap_or(Uid::MIN);
+            let hit = |m: &&FakeMessage| MessageId::in_header(&m.bytes).is_some_and(|id| id.as_str() == message_id);
+            Ok(it.messages.range(from..).map(|(_, m)| m).filter(hit).map(|m| m.uid).collect())
+        })
+    }
+
+    fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
+        self.step(Doing::Pushing, |state| state.push(mailbox, push))
+    }
+
+    fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault> {
+        let until = Instant::now() + limit;
+        let mut state = self.server.state();
+        if !state.habits.idle {
+            return Err(Fault::new(Doing::Watching, mailbox.as_str(), Cause::NotOffered).again(Again::Never));
+        }
+        let start = state.open(mailbox, Doing::Watching)?.modseq;
+        let seen = *self.seen.entry(mailbox.clone()).or_insert(start);
+        loop {
+            if state.outage || self.dead {
+                self.dead = true;
+                return Err(closed(Doing::Watching));
+            }
+            let now = state.open(mailbox, Doing::Watching)?.modseq;
+            if now != seen {
+                self.seen.insert(mailbox.clone(), now);
+                return Ok(Waited::Changed);
+            }
+            if state.woken.remove(&self.number) {
+                return Ok(Waited::Woken);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Waited::Quiet);
+            }
+            let waited = self.server.shared.1.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        let (server, number) = (self.server.clone(), self.number);
+        Waker::new(move || {
+            server.change(|state| state.woken.insert(number));
+        })
+    }
+
+    fn alerts(&mut self) -> Vec<Clean> {
+        self.server.change(|state| std::mem::take(&mut state.alerts)).iter().map(|text| Clean::line(text)).collect()
+    }
+
+    fn close(&mut self) {
+        self.dead = true;
+    }
+}
+
+/// What reaches the client when the connection is cut in the middle of a literal.
+fn half_a_message(server: &FakeServer, mailbox: &MailboxName, uid: Uid, sink: &mut dyn Sink) -> Result<(), Fault> {
+    let state = server.state();
+    let it = state.open(mailbox, Doing::Fetching)?;
+    let Some(message) = it.messages.get(&uid) else { return Ok(()) };
+    let (epoch, bytes) = (it.epoch(), message.bytes.clone());
+    drop(state);
+    let mut file = sink.open(&RemoteId::Uid(epoch, uid), bytes.len() as u64)?;
+    let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+    file.write_all(half).map_err(|e| Fault::io(Doing::Storing, mailbox.as_str(), &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Tray(Vec<(Uid, Vec<u8>)>, Vec<u8>);
+
+    impl Sink for Tray {
+        fn open(&mut self, _: &RemoteId, _: u64) -> Result<Box<dyn Write + '_>, Fault> {
+            self.1.clear();
+            Ok(Box::new(&mut self.1))
+        }
+
+        fn done(&mut self, message: Fetched) -> Result<(), Fault> {
+            let RemoteId::Uid(_, uid) = message.id else { panic!() };
+            self.0.push((uid, std::mem::take(&mut self.1)));
+            Ok(())
+        }
+
+        fn stop(&self) -> bool {
+            false
+        }
+    }
+
+    fn inbox() -> MailboxName {
+        MailboxName::inbox()
+    }
+
+    fn server_with(count: u32) -> FakeServer {
+        let server = FakeServer::new();
+        for n in 0..count {
+            let bytes = format!("Message-ID: <{n}@x>\r\n\r\nbody {n}\r\n");
+            server.deliver(&inbox(), bytes.as_bytes(), Flags::none(), Timestamp::new(1));
+        }
+        server
+    }
+
+    #[test]
+    fn a_delta_tells_what_changed_since() {
+        let server = server_with(3);
+        let mut session = server.connect().unwrap();
+        let all = session.changes(&inbox(), &Since::default()).unwrap();
+        assert_eq!(all.items.len(), 3);
+        server.expunge(&inbox(), Uid::new(2).unwrap());
+        server.store(&inbox(), Uid::new(3).unwrap(), &Flags::only(Flag::Seen), &Flags::none());
+        let since = Since { validity: Some(all.validity), modseq: all.modseq, uid_next: all.uid_next, count: 3 };
+        let delta = session.changes(&inbox(), &since).unwrap();
+        assert_eq!(delta.items.len(), 1);
+        assert_eq!(delta.presence, Presence::Except(vec![Uid::new(2).unwrap()]));
+    }
+
+    #[test]
+    fn a_lost_reply_leaves_its_effect() {
+        let server = server_with(0);
+        let mut session = server.connect().unwrap();
+        server.cut_after(0, Cut::After);
+        let push = Push::Append { bytes: b"x", flags: &Flags::none(), date: None };
+        assert_eq!(session.push(&inbox(), &push).unwrap_err().cause, Cause::Closed);
+        assert_eq!(server.messages(&inbox()).len(), 1);
+        assert!(session.mailboxes().is_err(), "a cut session stays dead");
+        assert!(server.connect().unwrap().mailboxes().is_ok());
+    }
+
+    #[test]
+    fn a_fetch_can_break_in_the_middle_of_a_message() {
+        let server = server_with(2);
+        let mut session = server.connect().unwrap();
+        server.cut_after(1, Cut::Before);
+        let mut tray = Tray(Vec::new(), Vec::new());
+        let uids: Vec<Uid> = server.messages(&inbox()).iter().map(|m| m.uid).collect();
+        assert!(session.fetch(&inbox(), &uids, &mut tray).is_err());
+        assert_eq!(tray.0.len(), 1);
+        assert!(!tray.1.is_empty(), "half of the second one has arrived");
+    }
+
+    #[test]
+    fn waiting_ends_by_news_by_the_waker_and_by_an_outage() {
+        let server = server_with(1);
+        let mut session = server.connect().unwrap();
+        assert_eq!(session.wait(&inbox(), Duration::ZERO).unwrap(), Waited::Quiet);
+        server.deliver(&inbox(), b"x", Flags::none(), Timestamp::default());
+        assert_eq!(session.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed);
+        session.waker().wake();
+        assert_eq!(session.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Woken);
+        server.set_outage(true);
+        assert!(session.wait(&inbox(), Duration::from_secs(60)).is_err());
+        assert_eq!(server.connect().err().map(|fault| fault.cause), Some(Cause::Unreachable));
+    }
+
+    #[test]
+    fn a_new_epoch_numbers_anew() {
+        let server = server_with(3);
+        server.expunge(&inbox(), Uid::new(1).unwrap());
+        let mut session = server.connect().unwrap();
+        let before = session.changes(&inbox(), &Since::default()).unwrap();
+        server.renumber(&inbox());
+        let after = session.changes(&inbox(), &Since::default()).unwrap();
+        assert_ne!(before.validity, after.validity);
+        assert_eq!(after.items.iter().map(|item| item.uid.get()).collect::<Vec<_>>(), [1, 2]);
+    }
+}

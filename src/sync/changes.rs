@@ -1,0 +1,417 @@
+//! What changed on one side since both sides agreed: a listing against the base. Pure; it never
+//! takes absence for deletion unless the listing says that it is complete (RFC 9051 §2.3.1.1: a UID
+//! means nothing outside its UIDVALIDITY).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mail::flags::Flags;
+use crate::mail::ids::{Uid, UidValidity};
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::UniqueName;
+
+/// What makes a message the one we mean, wherever it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// Its size with CRLF line ends, in bytes.
+    pub size: u64,
+    /// 64 bits that stand for its Message-ID, where it has a usable one.
+    pub id: Option<u64>,
+    /// SHA-256 of it with CRLF line ends: asked for only where there is no Message-ID.
+    pub digest: Option<[u8; 32]>,
+}
+
+impl Identity {
+    /// Are these surely the same message? Message-ID and size, or size and digest where neither has
+    /// a Message-ID.
+    pub fn matches(&self, other: &Self) -> bool {
+        let same = match (self.id, other.id) {
+            (Some(one), Some(two)) => one == two,
+            (None, None) => self.digest.is_some() && self.digest == other.digest,
+            _ => false,
+        };
+        same && self.size == other.size
+    }
+
+    /// Would only a digest tell whether these are the same message?
+    pub fn needs_digest(&self, other: &Self) -> bool {
+        self.id.is_none()
+            && other.id.is_none()
+            && self.size == other.size
+            && (self.digest.is_none() || other.digest.is_none())
+    }
+}
+
+/// What both sides agreed on about one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// The local file.
+    pub unique: UniqueName,
+    /// The flags and keywords that the server had and we knew.
+    pub flags: Flags,
+    /// What makes it the one we mean.
+    pub identity: Identity,
+}
+
+/// What both sides agreed on last in one mailbox: all rows, or those that a delta touches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Base {
+    epoch: Option<UidValidity>,
+    rows: BTreeMap<Uid, Agreed>,
+    uids: BTreeMap<UniqueName, Uid>,
+}
+
+impl Base {
+    /// Takes the rows in; of two rows with one file the later UID owns the file.
+    pub fn new(epoch: Option<UidValidity>, rows: impl IntoIterator<Item = (Uid, Agreed)>) -> Self {
+        let rows: BTreeMap<Uid, Agreed> = rows.into_iter().collect();
+        let uids = rows.iter().map(|(uid, row)| (row.unique.clone(), *uid)).collect();
+        Self { epoch, rows, uids }
+    }
+
+    /// The epoch of the UIDs; `None`: never seen.
+    pub fn epoch(&self) -> Option<UidValidity> {
+        self.epoch
+    }
+
+    /// The row of a UID.
+    pub fn get(&self, uid: Uid) -> Option<&Agreed> {
+        self.rows.get(&uid)
+    }
+
+    /// The UID of a local file.
+    pub fn uid_of(&self, unique: &UniqueName) -> Option<Uid> {
+        self.uids.get(unique).copied()
+    }
+
+    /// All rows, by UID.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Uid, &Agreed)> {
+        self.rows.iter().map(|(uid, row)| (*uid, row))
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Is there no row?
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// Which messages the server still has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Present {
+    /// Exactly these: the listing is complete.
+    Exactly(BTreeSet<Uid>),
+    /// Of what the base has, only these are gone.
+    Except(BTreeSet<Uid>),
+    /// Nobody knows: nothing is gone.
+    Unknown,
+}
+
+/// What the server lets us change in this mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allows {
+    /// Flags that it keeps; `None`: all.
+    pub keeps: Option<Flags>,
+    /// May new keywords be made?
+    pub new_keywords: bool,
+    /// May flags be changed at all?
+    pub flags: bool,
+    /// May messages be appended?
+    pub append: bool,
+    /// May messages be removed?
+    pub delete: bool,
+    /// May messages be moved to another mailbox?
+    pub r#move: bool,
+}
+
+impl Allows {
+    /// Everything is allowed.
+    pub fn all() -> Self {
+        Self { keeps: None, new_keywords: true, flags: true, append: true, delete: true, r#move: true }
+    }
+
+    /// The part of `wish` that the server would keep.
+    pub fn settable(&self, wish: &Flags) -> Flags {
+        if !self.flags {
+            return Flags::none();
+        }
+        let Some(keeps) = &self.keeps else { return wish.clone() };
+        let kept = wish.common(keeps);
+        // `$Forwarded` is a keyword on the wire although it has a letter in a Maildir.
+        let wire_keywords = wish.minus(&wish.system()).union(&wish.common(&forwarded()));
+        if self.new_keywords { kept.union(&wire_keywords) } else { kept }
+    }
+}
+
+fn forwarded() -> Flags {
+    Flags::only(crate::mail::flags::Flag::Forwarded)
+}
+
+/// What the server said of one mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerListing {
+    /// The epoch of its UIDs.
+    pub epoch: UidValidity,
+    /// New messages and those whose flags may have changed.
+    pub items: BTreeMap<Uid, Flags>,
+    /// Which are still there.
+    pub present: Present,
+    /// What we may change.
+    pub allows: Allows,
+}
+
+/// A message that the base does not know, on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewThere {
+    /// Its flags.
+    pub flags: Flags,
+    /// What it is, once the server was asked.
+    pub identity: Option<Identity>,
+}
+
+/// What changed on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerChanges {
+    /// The epoch of the UIDs in here.
+    pub epoch: UidValidity,
+    /// Is that another epoch than the base's, so that all UIDs of the base are void?
+    pub restarted: bool,
+    /// Messages without a row.
+    pub new: BTreeMap<Uid, NewThere>,
+    /// Flags that differ from the base's.
+    pub flags: BTreeMap<Uid, Flags>,
+    /// Rows whose message is gone.
+    pub gone: BTreeSet<Uid>,
+    /// All UIDs, where the listing was complete.
+    pub exactly: Option<BTreeSet<Uid>>,
+    /// Is every new message among them? If not, a file without a row may be there all the same.
+    pub complete: bool,
+    /// What we may change.
+    pub allows: Allows,
+}
+
+/// Compares the server's listing with the base. In another epoch every message is new and nothing
+/// is gone.
+pub fn diff_server(listing: &ServerListing, base: &Base) -> ServerChanges {
+    let restarted = base.epoch.is_some_and(|epoch| epoch != listing.epoch);
+    let row = |uid: Uid| if restarted { None } else { base.get(uid) };
+    let mut changes = ServerChanges {
+        epoch: listing.epoch,
+        restarted,
+        new: BTreeMap::new(),
+        flags: BTreeMap::new(),
+        gone: BTreeSet::new(),
+        exactly: None,
+        complete: listing.present != Present::Unknown,
+        allows: listing.allows.clone(),
+    };
+    for (uid, flags) in &listing.items {
+        match row(*uid) {
+            None => {
+                changes.new.insert(*uid, NewThere { flags: flags.clone(), identity: None });
+            }
+            Some(row) if row.flags != *flags => {
+                changes.flags.insert(*uid, flags.clone());
+            }
+            Some(_) => {}
+        }
+    }
+    match &listing.present {
+        Present::Exactly(uids) => {
+            if !restarted {
+                changes.gone = base.rows.keys().filter(|uid| !uids.contains(uid)).copied().collect();
+            }
+            changes.exactly = Some(uids.clone());
+        }
+        Present::Except(uids) if !restarted => {
+            changes.gone = uids.iter().filter(|uid| base.rows.contains_key(uid)).copied().collect();
+        }
+        Present::Except(_) | Present::Unknown => {}
+    }
+    // A server may list a message and say in the same breath that it is gone: the later word counts.
+    let ServerChanges { new, flags, gone, exactly, .. } = &mut changes;
+    flags.retain(|uid, _| !gone.contains(uid));
+    match (&listing.present, exactly) {
+        (Present::Except(uids), _) => new.retain(|uid, _| !uids.contains(uid)),
+        (_, Some(uids)) => new.retain(|uid, _| uids.contains(uid)),
+        _ => {}
+    }
+    changes
+}
+
+/// One file of a local listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalFile {
+    /// Its base name.
+    pub unique: UniqueName,
+    /// The flags of its name.
+    pub flags: Flags,
+    /// Which message of this very mailbox it was fetched from, as its name says.
+    pub origin: Option<(UidValidity, Uid)>,
+}
+
+/// The files of one mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalListing {
+    /// The files.
+    pub files: Vec<LocalFile>,
+    /// Does absence mean gone?
+    pub complete: bool,
+}
+
+/// A file that the base does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHere {
+    /// The flags of its name.
+    pub flags: Flags,
+    /// Which message of this very mailbox it was fetched from, as its name says.
+    pub origin: Option<(UidValidity, Uid)>,
+    /// What it is, once it was read.
+    pub identity: Option<Identity>,
+}
+
+/// Where a message went that is gone here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// The mailbox that has it now.
+    pub to: MailboxName,
+    /// The file there.
+    pub unique: UniqueName,
+}
+
+/// What changed on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LocalChanges {
+    /// Files without a row.
+    pub new: BTreeMap<UniqueName, NewHere>,
+    /// Flags that differ from the base's; with the base's keywords, which no file name tells.
+    pub flags: BTreeMap<Uid, Flags>,
+    /// Rows whose file is gone.
+    pub gone: BTreeSet<Uid>,
+    /// Of those that are gone, the ones that lie in another mailbox now.
+    pub leaving: BTreeMap<Uid, Leaving>,
+    /// Of the new ones, those that come from another mailbox and shall not be uploaded.
+    pub arriving: BTreeSet<UniqueName>,
+    /// Is every file without a row among the new ones? If not, there may be more.
+    pub complete: bool,
+}
+
+impl LocalChanges {
+    /// Nothing changed: the directories did not move since both sides agreed.
+    pub fn unmoved() -> Self {
+        Self { complete: true, ..Self::default() }
+    }
+}
+
+/// Compares the files of a mailbox with the base.
+pub fn diff_local(listing: &LocalListing, base: &Base) -> LocalChanges {
+    let mut changes = LocalChanges { complete: listing.complete, ..LocalChanges::default() };
+    let mut seen = BTreeSet::new();
+    for file in &listing.files {
+        let Some((uid, row)) = base.uid_of(&file.unique).and_then(|uid| Some((uid, base.get(uid)?))) else {
+            let new = NewHere { flags: file.flags.system(), origin: file.origin, identity: None };
+            changes.new.insert(file.unique.clone(), new);
+            continue;
+        };
+        seen.insert(uid);
+        let now = with_keywords_of(&file.flags, &row.flags);
+        if now != row.flags {
+            changes.flags.insert(uid, now);
+        }
+    }
+    if listing.complete {
+        changes.gone = base.rows.keys().filter(|uid| !seen.contains(uid)).copied().collect();
+    }
+    changes
+}
+
+/// The flags of a file name with the keywords of `known`, since a name can tell none.
+pub fn with_keywords_of(name: &Flags, known: &Flags) -> Flags {
+    name.system().union(&known.minus(&known.system()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::Flag;
+
+    fn uid(n: u32) -> Uid {
+        Uid::new(n).unwrap()
+    }
+
+    fn epoch(n: u32) -> UidValidity {
+        UidValidity::new(n).unwrap()
+    }
+
+    fn row(name: &str, flags: &str) -> Agreed {
+        Agreed {
+            unique: UniqueName::new(name).unwrap(),
+            flags: Flags::from_imap(flags.split(' ')),
+            identity: Identity::default(),
+        }
+    }
+
+    fn base() -> Base {
+        Base::new(Some(epoch(1)), [(uid(1), row("a", "")), (uid(2), row("b", "\\Seen todo")), (uid(3), row("c", ""))])
+    }
+
+    fn listing(n: u32, items: &[(u32, &str)], present: Present) -> ServerListing {
+        let items = items.iter().map(|(n, flags)| (uid(*n), Flags::from_imap(flags.split(' ')))).collect();
+        ServerListing { epoch: epoch(n), items, present, allows: Allows::all() }
+    }
+
+    #[test]
+    fn a_complete_listing_tells_what_is_new_changed_and_gone() {
+        let present = Present::Exactly([uid(1), uid(2), uid(4)].into());
+        let changes = diff_server(&listing(1, &[(1, ""), (2, "todo"), (4, "\\Flagged")], present), &base());
+        assert_eq!(changes.new.keys().copied().collect::<Vec<_>>(), [uid(4)]);
+        assert_eq!(changes.flags.keys().copied().collect::<Vec<_>>(), [uid(2)]);
+        assert_eq!(changes.gone, [uid(3)].into());
+    }
+
+    #[test]
+    fn in_doubt_nothing_is_gone() {
+        let changes = diff_server(&listing(1, &[], Present::Unknown), &base());
+        assert!(changes.gone.is_empty());
+        let changes = diff_server(&listing(2, &[(9, "")], Present::Exactly([uid(9)].into())), &base());
+        assert!(changes.restarted && changes.gone.is_empty() && changes.new.len() == 1);
+        let partial = LocalListing { files: vec![], complete: false };
+        assert!(diff_local(&partial, &base()).gone.is_empty());
+    }
+
+    #[test]
+    fn a_delta_names_what_is_gone() {
+        let changes = diff_server(&listing(1, &[(2, ""), (3, "")], Present::Except([uid(3), uid(77)].into())), &base());
+        assert_eq!(changes.gone, [uid(3)].into());
+        assert_eq!(changes.flags.keys().copied().collect::<Vec<_>>(), [uid(2)]);
+    }
+
+    #[test]
+    fn keywords_that_a_file_name_cannot_tell_are_no_wish() {
+        let file = |name: &str, flags| LocalFile { unique: UniqueName::new(name).unwrap(), flags, origin: None };
+        let files = vec![
+            file("a", Flags::none()),
+            file("b", Flags::only(Flag::Seen)),
+            file("d", Flags::none()),
+            file("c", Flags::only(Flag::Flagged)),
+        ];
+        let changes = diff_local(&LocalListing { files, complete: true }, &base());
+        assert_eq!(changes.flags, BTreeMap::from([(uid(3), Flags::only(Flag::Flagged))]));
+        assert_eq!(changes.new.len(), 1);
+        assert!(changes.gone.is_empty());
+    }
+
+    #[test]
+    fn only_what_the_server_keeps_is_settable() {
+        let wish = Flags::from_imap(["\\Seen", "\\Draft", "$Forwarded", "todo"]);
+        let mut allows = Allows { keeps: Some(Flags::from_imap(["\\Seen"])), new_keywords: false, ..Allows::all() };
+        assert_eq!(allows.settable(&wish), Flags::only(Flag::Seen));
+        allows.new_keywords = true;
+        assert_eq!(allows.settable(&wish), Flags::from_imap(["\\Seen", "$Forwarded", "todo"]));
+        allows.flags = false;
+        assert!(allows.settable(&wish).is_empty());
+    }
+}

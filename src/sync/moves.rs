@@ -1,0 +1,149 @@
+//! Finds moves: a message that is gone in one mailbox here and new in another was moved, so the
+//! server shall move it too instead of taking it as an upload and a delete. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::changes::{Agreed, Base, Identity, Leaving, LocalChanges};
+use crate::mail::ids::Uid;
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::UniqueName;
+
+/// The local changes of one mailbox with the base that they were found against.
+#[derive(Debug)]
+pub struct Side {
+    /// Which mailbox.
+    pub mailbox: MailboxName,
+    /// Its base.
+    pub base: Base,
+    /// What changed in it; `leaving` and `arriving` are filled in by [`join_moves`].
+    pub changes: LocalChanges,
+}
+
+/// Pairs what is gone in one mailbox with what is new in another: by the file's name first, then by
+/// Message-ID and size, one to one. A file whose name says that it was fetched from the mailbox it
+/// lies in is never taken for moved.
+pub fn join_moves(sides: &mut [Side]) {
+    let mut by_name: BTreeMap<&UniqueName, (usize, Uid)> = BTreeMap::new();
+    let mut by_id: BTreeMap<(u64, u64), Vec<(usize, Uid)>> = BTreeMap::new();
+    for (from, side) in sides.iter().enumerate() {
+        for (uid, row) in side.changes.gone.iter().filter_map(|uid| Some((*uid, side.base.get(*uid)?))) {
+            by_name.insert(&row.unique, (from, uid));
+            if let Some(id) = row.identity.id {
+                by_id.entry((id, row.identity.size)).or_default().push((from, uid));
+            }
+        }
+    }
+    let mut taken = BTreeSet::new();
+    let mut found = Vec::new();
+    let mut claim = |to: usize, unique: &UniqueName, source: Option<(usize, Uid)>| {
+        let Some(source) = source.filter(|source| source.0 != to && !taken.contains(source)) else { return false };
+        taken.insert(source);
+        found.push((source, to, unique.clone()));
+        true
+    };
+    let mut rest = Vec::new();
+    for (to, side) in sides.iter().enumerate() {
+        for (unique, file) in side.changes.new.iter().filter(|(_, file)| file.origin.is_none()) {
+            let source = by_name.get(unique).copied().filter(|(from, uid)| {
+                sides
+                    .get(*from)
+                    .and_then(|side| side.base.get(*uid))
+                    .is_some_and(|row| may_be(row, file.identity.as_ref()))
+            });
+            if !claim(to, unique, source) {
+                rest.push((to, unique, file));
+            }
+        }
+    }
+    for (to, unique, file) in rest {
+        let Some(Identity { size, id: Some(id), .. }) = file.identity else { continue };
+        for source in by_id.get(&(id, size)).into_iter().flatten() {
+            if claim(to, unique, Some(*source)) {
+                break;
+            }
+        }
+    }
+    for ((from, uid), to, unique) in found {
+        let Some(target) = sides.get_mut(to) else { continue };
+        target.changes.arriving.insert(unique.clone());
+        let to = target.mailbox.clone();
+        if let Some(source) = sides.get_mut(from) {
+            source.changes.leaving.insert(uid, Leaving { to, unique });
+        }
+    }
+}
+
+/// Can a file of this identity be the message of that row? One name may be used again by another
+/// program for another mail.
+fn may_be(row: &Agreed, identity: Option<&Identity>) -> bool {
+    identity.is_none_or(|identity| identity.size == row.identity.size && identity.id == row.identity.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::Flags;
+    use crate::sync::changes::NewHere;
+
+    fn identity(id: Option<u64>, size: u64) -> Identity {
+        Identity { size, id, digest: None }
+    }
+
+    fn side(name: &str, gone: &[(u32, &str, Option<u64>)], new: &[(&str, Option<u64>)]) -> Side {
+        let uid = |n| Uid::new(n).unwrap();
+        let rows = gone.iter().map(|(n, unique, id)| {
+            let unique = UniqueName::new(unique).unwrap();
+            (uid(*n), Agreed { unique, flags: Flags::none(), identity: identity(*id, 10) })
+        });
+        let new = new.iter().map(|(unique, id)| {
+            let file = NewHere { flags: Flags::none(), origin: None, identity: Some(identity(*id, 10)) };
+            (UniqueName::new(unique).unwrap(), file)
+        });
+        Side {
+            mailbox: MailboxName::new(name).unwrap(),
+            base: Base::new(None, rows),
+            changes: LocalChanges {
+                new: new.collect(),
+                gone: gone.iter().map(|(n, ..)| uid(*n)).collect(),
+                ..LocalChanges::default()
+            },
+        }
+    }
+
+    fn moves(sides: &[Side]) -> Vec<String> {
+        let line = |side: &Side, uid: &Uid, leaving: &Leaving| {
+            format!("{}:{} -> {}/{}", side.mailbox, uid.get(), leaving.to, leaving.unique.as_str())
+        };
+        sides.iter().flat_map(|side| side.changes.leaving.iter().map(move |(uid, to)| line(side, uid, to))).collect()
+    }
+
+    #[test]
+    fn a_file_that_kept_or_changed_its_name_was_moved() {
+        let mut sides = [
+            side("INBOX", &[(1, "a", None), (2, "b", Some(1)), (3, "c", Some(2))], &[]),
+            side("Archive", &[], &[("a", None), ("other", Some(1)), ("fresh", Some(3))]),
+        ];
+        join_moves(&mut sides);
+        assert_eq!(moves(&sides), ["INBOX:1 -> Archive/a", "INBOX:2 -> Archive/other"]);
+        assert_eq!(sides[1].changes.arriving.len(), 2);
+    }
+
+    #[test]
+    fn one_message_is_moved_once_and_copies_are_not_moves() {
+        let mut sides = [
+            side("INBOX", &[(1, "a", Some(1))], &[]),
+            side("A", &[], &[("a", Some(1))]),
+            side("B", &[], &[("b", Some(1))]),
+        ];
+        join_moves(&mut sides);
+        assert_eq!(moves(&sides), ["INBOX:1 -> A/a"]);
+    }
+
+    #[test]
+    fn a_reused_name_and_an_unknown_id_move_nothing() {
+        let mut sides =
+            [side("INBOX", &[(1, "a", Some(1)), (2, "b", None)], &[]), side("A", &[], &[("a", Some(4)), ("c", None)])];
+        join_moves(&mut sides);
+        assert!(moves(&sides).is_empty());
+    }
+}

@@ -1,0 +1,351 @@
+//! What is to be done so that both sides meet: pure, so that a plan can be shown, counted, tested
+//! and stopped after any step. It never decides on what it does not know: without a complete
+//! listing and the same UIDVALIDITY nothing is taken for deleted.
+//!
+//! Messages are paired by the base, then by the origin in the file's name, then by Message-ID and
+//! size; what is left is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::changes::{Agreed, Base, Identity, LocalChanges, NewThere, ServerChanges, with_keywords_of};
+use crate::mail::flags::Flags;
+use crate::mail::ids::{Uid, UidValidity};
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::UniqueName;
+
+/// One step. Every step can be done twice without harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Both sides have it already: write that down.
+    Adopt {
+        /// The message.
+        uid: Uid,
+        /// What both sides agree on about it.
+        row: Agreed,
+    },
+    /// Neither side has it any more: forget it.
+    Forget {
+        /// The message.
+        uid: Uid,
+    },
+    /// Fetch it into a new file.
+    Download {
+        /// The message.
+        uid: Uid,
+        /// Its flags.
+        flags: Flags,
+    },
+    /// Append the file to the mailbox on the server.
+    Append {
+        /// The file.
+        unique: UniqueName,
+        /// Its flags, as far as the server keeps them.
+        flags: Flags,
+        /// What it is.
+        identity: Identity,
+    },
+    /// Bring flags together.
+    Flags(FlagChange),
+    /// The user moved it: move it on the server.
+    Move {
+        /// The message.
+        uid: Uid,
+        /// The mailbox that has the file now.
+        to: MailboxName,
+        /// The file there.
+        unique: UniqueName,
+    },
+    /// The server removed it: take the file away (into quarantine).
+    RemoveHere {
+        /// Its row, where it has one.
+        uid: Option<Uid>,
+        /// The file.
+        unique: UniqueName,
+    },
+    /// The user removed it: expunge it on the server, if it is still the same message.
+    RemoveThere {
+        /// The message.
+        uid: Uid,
+    },
+}
+
+/// A step that brings flags together: deltas on both sides, never whole sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChange {
+    /// The message.
+    pub uid: Uid,
+    /// Its file.
+    pub unique: UniqueName,
+    /// What to set in the file's name.
+    pub add_here: Flags,
+    /// What to clear in the file's name.
+    pub remove_here: Flags,
+    /// What to set on the server.
+    pub add_there: Flags,
+    /// What to clear on the server.
+    pub remove_there: Flags,
+    /// What both sides agree on afterwards.
+    pub agreed: Flags,
+}
+
+/// What is to be done in one mailbox, in this order: adopt, bring, flags, delete.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The epoch that the UIDs belong to.
+    pub epoch: Option<UidValidity>,
+    /// Are all rows of an older epoch to be dropped first, in one step with the adoptions?
+    pub restart: bool,
+    /// The steps.
+    pub ops: Vec<Op>,
+}
+
+impl Plan {
+    /// Is there nothing to do?
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty() && !self.restart
+    }
+
+    /// The same plan without removals on either side.
+    #[must_use]
+    pub fn without_removals(mut self) -> Self {
+        self.ops.retain(|op| !matches!(op, Op::RemoveHere { .. } | Op::RemoveThere { .. }));
+        self
+    }
+}
+
+/// What must be asked before a plan can be made without guessing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unsure {
+    /// Messages whose size and Message-ID the server has to tell.
+    pub uids: Vec<Uid>,
+    /// Messages whose digest is needed, since they have no Message-ID.
+    pub digests: Vec<Uid>,
+    /// Files to be read, with digest.
+    pub files: Vec<UniqueName>,
+}
+
+impl Unsure {
+    /// Is everything known?
+    pub fn is_empty(&self) -> bool {
+        self.uids.is_empty() && self.digests.is_empty() && self.files.is_empty()
+    }
+}
+
+/// A file that has no row in this epoch.
+struct Candidate<'a> {
+    unique: &'a UniqueName,
+    flags: Flags,
+    origin: Option<(UidValidity, Uid)>,
+    identity: Option<&'a Identity>,
+    /// What was agreed on in an epoch that is over.
+    agreed: Option<&'a Flags>,
+}
+
+/// The files without a row: the new ones and, in a new epoch, all that the old rows name.
+fn candidates<'a>(server: &ServerChanges, local: &'a LocalChanges, base: &'a Base) -> Vec<Candidate<'a>> {
+    let new =
+        local.new.iter().filter(|(unique, _)| !local.arriving.contains(*unique)).map(|(unique, file)| Candidate {
+            unique,
+            flags: file.flags.clone(),
+            origin: file.origin,
+            identity: file.identity.as_ref(),
+            agreed: None,
+        });
+    let mut all: Vec<_> = new.collect();
+    if server.restarted {
+        all.extend(base.iter().filter(|(uid, _)| !local.gone.contains(uid)).map(|(uid, row)| Candidate {
+            unique: &row.unique,
+            flags: local.flags.get(&uid).unwrap_or(&row.flags).clone(),
+            origin: None,
+            identity: Some(&row.identity),
+            agreed: Some(&row.flags),
+        }));
+    }
+    all
+}
+
+/// What came of pairing.
+struct Pairing<'a> {
+    pairs: Vec<(Uid, &'a NewThere, Candidate<'a>)>,
+    /// New on the server.
+    there: BTreeMap<Uid, &'a NewThere>,
+    /// New here.
+    here: Vec<Candidate<'a>>,
+    /// Fetched from the server, which has dropped them since.
+    dead: Vec<Candidate<'a>>,
+}
+
+/// Pairs by origin alone.
+fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) -> Pairing<'a> {
+    let mut out = Pairing {
+        pairs: Vec::new(),
+        there: server.new.iter().map(|(uid, new)| (*uid, new)).collect(),
+        here: Vec::new(),
+        dead: Vec::new(),
+    };
+    for candidate in candidates(server, local, base) {
+        let Some(uid) = candidate.origin.filter(|(epoch, _)| *epoch == server.epoch).map(|(_, uid)| uid) else {
+            out.here.push(candidate);
+            continue;
+        };
+        if let Some(new) = out.there.remove(&uid) {
+            out.pairs.push((uid, new, candidate));
+        } else if server.new.contains_key(&uid) || base.get(uid).is_some() {
+            // A second file of one message: someone copied it.
+            out.here.push(candidate);
+        } else if server.exactly.as_ref().is_some_and(|uids| !uids.contains(&uid)) {
+            out.dead.push(candidate);
+        }
+        // Else nobody knows whether the server still has it: it stays as it is.
+    }
+    out
+}
+
+/// Pairs by origin, then by Message-ID and size.
+fn pair<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) -> Pairing<'a> {
+    let mut out = pair_by_origin(server, local, base);
+    let mut by_size: BTreeMap<u64, Vec<Uid>> = BTreeMap::new();
+    for (uid, new) in &out.there {
+        if let Some(identity) = &new.identity {
+            by_size.entry(identity.size).or_default().push(*uid);
+        }
+    }
+    for candidate in std::mem::take(&mut out.here) {
+        let found = candidate.identity.and_then(|identity| {
+            let is_it = |uid: &&Uid| {
+                let new = out.there.get(*uid).and_then(|new| new.identity.as_ref());
+                new.is_some_and(|new| new.matches(identity))
+            };
+            by_size.get(&identity.size)?.iter().find(is_it).copied()
+        });
+        match found.and_then(|uid| Some((uid, out.there.remove(&uid)?))) {
+            Some((uid, new)) => out.pairs.push((uid, new, candidate)),
+            None => out.here.push(candidate),
+        }
+    }
+    out
+}
+
+/// Tells what must be asked before [`plan`] can pair without guessing. To be called again once the
+/// answers are filled in, until nothing is unsure; what cannot be answered stays unpaired.
+pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsure {
+    let pairing = pair_by_origin(server, local, base);
+    let mut out = Unsure::default();
+    let mut files: BTreeSet<&UniqueName> = BTreeSet::new();
+    let paired = pairing.pairs.iter().map(|(.., candidate)| candidate);
+    files.extend(pairing.here.iter().chain(paired).filter(|c| c.identity.is_none()).map(|c| c.unique));
+    if !pairing.here.is_empty() {
+        out.uids = pairing.there.iter().filter(|(_, new)| new.identity.is_none()).map(|(uid, _)| *uid).collect();
+    }
+    let nameless: Vec<(&Candidate<'_>, &Identity)> =
+        pairing.here.iter().filter_map(|c| Some((c, c.identity.filter(|i| i.id.is_none())?))).collect();
+    for (uid, new) in &pairing.there {
+        let Some(there) = &new.identity else { continue };
+        for (candidate, _) in nameless.iter().filter(|(_, here)| here.needs_digest(there)) {
+            if candidate.identity.is_some_and(|identity| identity.digest.is_none()) {
+                files.insert(candidate.unique);
+            }
+            if there.digest.is_none() && out.digests.last() != Some(uid) {
+                out.digests.push(*uid);
+            }
+        }
+    }
+    out.files = files.into_iter().cloned().collect();
+    out
+}
+
+/// Makes the plan for one mailbox of what changed on both sides and the rows they touch.
+pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
+    let Pairing { pairs, there, here, dead } = pair(server, local, base);
+    let mut adopt = Vec::new();
+    let mut flags = Vec::new();
+    for (uid, new, candidate) in pairs {
+        // Without a base the union of both sides is the safest wish.
+        let known = candidate.agreed.cloned().unwrap_or_else(|| new.flags.common(&candidate.flags));
+        let row = Agreed {
+            unique: candidate.unique.clone(),
+            flags: with_keywords_of(&known, &new.flags),
+            identity: candidate.identity.copied().or(new.identity).unwrap_or_default(),
+        };
+        let now = with_keywords_of(&candidate.flags, &new.flags);
+        flags.extend(meet(uid, &row, &new.flags, &now, server));
+        adopt.push(Op::Adopt { uid, row });
+    }
+    let mut bring = Vec::new();
+    // In doubt nothing is brought: the other side may have it.
+    if local.complete {
+        bring.extend(there.iter().rev().map(|(uid, new)| Op::Download { uid: *uid, flags: new.flags.clone() }));
+    }
+    if server.allows.append && server.complete {
+        bring.extend(here.iter().filter_map(|file| {
+            let identity = *file.identity?;
+            Some(Op::Append { unique: file.unique.clone(), flags: server.allows.settable(&file.flags), identity })
+        }));
+    }
+    let mut delete: Vec<Op> =
+        dead.iter().map(|file| Op::RemoveHere { uid: None, unique: file.unique.clone() }).collect();
+    if !server.restarted {
+        let touched: BTreeSet<Uid> = [&server.gone, &local.gone]
+            .into_iter()
+            .flatten()
+            .chain(server.flags.keys())
+            .chain(local.flags.keys())
+            .copied()
+            .collect();
+        for (uid, row) in touched.into_iter().filter_map(|uid| Some((uid, base.get(uid)?))) {
+            match settle(uid, row, server, local) {
+                Some(op @ Op::Forget { .. }) => adopt.push(op),
+                Some(op @ Op::Flags(_)) => flags.push(op),
+                Some(op) => delete.push(op),
+                None => {}
+            }
+        }
+    }
+    // Moves before removals: what is moved must not look like gone to whoever watches the server.
+    delete.sort_by_key(|op| !matches!(op, Op::Move { .. }));
+    let ops = adopt.into_iter().chain(bring).chain(flags).chain(delete).collect();
+    Plan { epoch: Some(server.epoch), restart: server.restarted, ops }
+}
+
+/// Says what becomes of a message that both sides knew.
+fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) -> Option<Op> {
+    match (server.gone.contains(&uid), local.gone.contains(&uid)) {
+        (true, true) => Some(Op::Forget { uid }),
+        (true, false) => Some(Op::RemoveHere { uid: Some(uid), unique: row.unique.clone() }),
+        (false, true) => match local.leaving.get(&uid) {
+            Some(leaving) if server.allows.r#move => {
+                Some(Op::Move { uid, to: leaving.to.clone(), unique: leaving.unique.clone() })
+            }
+            Some(_) => None,
+            None => server.allows.delete.then_some(Op::RemoveThere { uid }),
+        },
+        (false, false) => {
+            let there = server.flags.get(&uid).unwrap_or(&row.flags);
+            let here = local.flags.get(&uid).unwrap_or(&row.flags);
+            meet(uid, row, there, &with_keywords_of(here, there), server)
+        }
+    }
+}
+
+/// Brings the flags of one message together: each side's wish since the base survives.
+fn meet(uid: Uid, row: &Agreed, there: &Flags, here: &Flags, server: &ServerChanges) -> Option<Op> {
+    let base = with_keywords_of(&row.flags, there);
+    let target = Flags::merge(&base, there, here);
+    let add_there = server.allows.settable(&target.minus(there));
+    let remove_there = server.allows.settable(&there.minus(&target));
+    let change = FlagChange {
+        uid,
+        unique: row.unique.clone(),
+        add_here: target.system().minus(here),
+        remove_here: here.system().minus(&target),
+        agreed: there.union(&add_there).minus(&remove_there),
+        add_there,
+        remove_there,
+    };
+    let idle = change.add_here.is_empty()
+        && change.remove_here.is_empty()
+        && change.add_there.is_empty()
+        && change.remove_there.is_empty()
+        && change.agreed == row.flags;
+    (!idle).then_some(Op::Flags(change))
+}
