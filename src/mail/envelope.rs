@@ -1,6 +1,8 @@
 //! What one row of the list needs of a message (RFC 9051 §2.3.5).
 
-use super::address::Address;
+use super::address::{self, Address};
+use super::date;
+use super::header::{self, Field, Header};
 use super::ids::{MessageId, Timestamp};
 
 /// The summary of a message: made from its header once, kept in the index.
@@ -24,6 +26,102 @@ pub struct Envelope {
     pub subject: String,
     /// List-Id without brackets (RFC 2919), lower case.
     pub list_id: Option<String>,
+    /// Does a list offer a way to leave it (RFC 2369 §3.2)?
+    pub can_unsubscribe: bool,
     /// Is there a part that a reader would call an attachment?
     pub has_attachment: bool,
+}
+
+impl Envelope {
+    /// Reads the header of a message; its body, if there, is not looked at. Whether there is an
+    /// attachment is known only of the whole message: see [`super::indexing::digest`].
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self::of(&Header::split(bytes))
+    }
+
+    /// Makes the summary of a header that is split already.
+    pub fn of(header: &Header<'_>) -> Self {
+        let mut envelope = Self::default();
+        let mut dated: Option<Timestamp> = None;
+        let mut received: Option<Timestamp> = None;
+        let mut subject: Option<String> = None;
+        for field in header.fields() {
+            match field.name().len() {
+                2 if field.is("To") => extend(&mut envelope.to, field),
+                2 if field.is("Cc") => extend(&mut envelope.cc, field),
+                4 if field.is("From") => extend(&mut envelope.from, field),
+                4 if field.is("Date") && dated.is_none() => dated = date::parse(&field.unfolded()),
+                7 if field.is("Subject") && subject.is_none() => subject = Some(field.text()),
+                7 if field.is("List-Id") && envelope.list_id.is_none() => {
+                    envelope.list_id = header::list_id(&field.unfolded());
+                }
+                // The newest hop stands first.
+                8 if field.is("Received") && received.is_none() => received = received_at(field),
+                10 if field.is("Message-Id") && envelope.message_id.is_none() => {
+                    let value = field.unfolded();
+                    envelope.message_id =
+                        header::message_ids(&value).into_iter().next().or_else(|| MessageId::new(&value));
+                }
+                10 if field.is("References") && envelope.references.is_empty() => {
+                    envelope.references = header::message_ids(&field.unfolded());
+                }
+                11 if field.is("In-Reply-To") && envelope.in_reply_to.is_empty() => {
+                    envelope.in_reply_to = header::message_ids(&field.unfolded());
+                }
+                16 if field.is("List-Unsubscribe") => envelope.can_unsubscribe = !field.raw().is_empty(),
+                _ => {}
+            }
+        }
+        envelope.date = dated.or(received).unwrap_or_default();
+        envelope.subject = subject.unwrap_or_default();
+        envelope
+    }
+}
+
+fn extend(addresses: &mut Vec<Address>, field: &Field<'_>) {
+    let more = address::parse_list(&field.unfolded());
+    if addresses.is_empty() {
+        *addresses = more;
+    } else {
+        addresses.extend(more);
+    }
+}
+
+/// The moment behind the last semicolon of a Received field (RFC 5321 §4.4).
+fn received_at(field: &Field<'_>) -> Option<Timestamp> {
+    let value = field.unfolded();
+    date::parse(value.rsplit_once(';')?.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_becomes_a_row() {
+        let envelope = Envelope::parse(
+            b"Received: from a by b; Sat, 21 Nov 2026 23:50:10 +0000\r\nReceived: from c by a; Sat, 21 Nov 2026 20:00:00 +0000\r\n\
+              Date: garbage\r\nFrom: Ada <ada@example.org>\r\nTo: Lin\r\n =?utf-8?q?W=C3=A9i?= <lin@example.cn>, b@c\r\n\
+              Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n an alle\r\nSubject: not this\r\nMessage-ID: <m1@example.org>\r\n\
+              In-Reply-To: Your mail <m0@example.org>\r\nReferences: <a@x> <m0@example.org>\r\n\
+              List-Id: All <all.example.org>\r\nList-Unsubscribe: <https://example.org/u>\r\n\r\nFrom: no@header\r\n",
+        );
+        let ids = |ids: &[MessageId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
+        assert_eq!(envelope.date.get(), 1_795_305_010);
+        assert_eq!(envelope.from.len(), 1);
+        assert_eq!(envelope.to[0].name, "Lin Wéi");
+        assert_eq!(envelope.to[1].email, "b@c");
+        assert_eq!(envelope.subject, "Grüße an alle");
+        assert_eq!(envelope.message_id.as_ref().map(MessageId::as_str), Some("m1@example.org"));
+        assert_eq!(ids(&envelope.in_reply_to), ["m0@example.org"]);
+        assert_eq!(ids(&envelope.references), ["a@x", "m0@example.org"]);
+        assert_eq!(envelope.list_id.as_deref(), Some("all.example.org"));
+        assert!(envelope.can_unsubscribe);
+    }
+
+    #[test]
+    fn nothing_becomes_an_empty_row() {
+        assert_eq!(Envelope::parse(b""), Envelope::default());
+        assert_eq!(Envelope::parse(b"no header at all\n"), Envelope::default());
+    }
 }

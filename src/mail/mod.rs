@@ -3,15 +3,23 @@
 
 pub mod address;
 pub mod build;
+pub mod charset;
 pub mod clean;
+pub mod date;
 pub mod document;
 pub mod draft;
 pub mod envelope;
 pub mod flags;
 pub mod flow;
+pub mod header;
 pub mod ids;
+pub mod indexing;
 pub mod journal;
 pub mod mailbox;
+mod markup;
+pub mod message;
 pub mod place;
 pub mod submission;
+pub mod thread;
+pub mod transfer;
 pub mod wire;
