@@ -2,8 +2,11 @@
 //! nothing here knows a server, an index or a ledger.
 
 pub mod batch;
+pub mod drafts;
 pub mod folders;
 pub mod maildir;
 pub mod name;
+pub mod parts;
 pub mod quarantine;
 pub mod scan;
+pub mod worker;

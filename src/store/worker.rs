@@ -1,0 +1,359 @@
+//! The thread `files`: answers every [`FilesJob`]. It changes files at the user's wish alone, and
+//! reports a change only once it is durable.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::tz::TimeZone;
+
+use super::drafts::Journal;
+use super::folders::Root;
+use super::maildir::{Maildir, fresh};
+use super::name;
+use super::parts::{self, Opened};
+use super::quarantine::Quarantine;
+use super::scan;
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::job::files::{DirStamp, Purpose, Seen};
+use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, Ticket};
+use crate::mail::clean::Clean;
+use crate::mail::document::{Document, Line, Span};
+use crate::mail::flags::Flags;
+use crate::mail::ids::{AccountId, Timestamp};
+use crate::mail::place::{MailboxId, Place, UniqueName};
+
+/// What the thread needs to know.
+#[derive(Debug, Clone)]
+pub struct Env {
+    /// Where each account's mail lies.
+    pub accounts: Vec<(AccountId, Root)>,
+    /// The data directory: the journal of drafts, the quarantine.
+    pub data: PathBuf,
+    /// The runtime directory: parts that are opened by programs.
+    pub runtime: PathBuf,
+    /// In which dates are shown.
+    pub zone: TimeZone,
+}
+
+/// Answers jobs until the channel is closed.
+pub fn run(env: Env, jobs: &Receiver<FilesJob>, report: &dyn Fn(FilesReport)) {
+    let mut files = Files {
+        journal: Journal::below(&env.data),
+        opened: Opened::below(&env.runtime),
+        swept: BTreeSet::new(),
+        env,
+        report,
+    };
+    files.purge();
+    let mut waiting = VecDeque::new();
+    while let Some(job) = waiting.pop_front().or_else(|| jobs.recv().ok()) {
+        waiting.extend(jobs.try_iter());
+        let superseded =
+            matches!(job, FilesJob::Open { .. }) && waiting.iter().any(|next| matches!(next, FilesJob::Open { .. }));
+        if !superseded {
+            files.answer(job);
+        }
+    }
+    files.opened.empty();
+}
+
+struct Files<'a> {
+    env: Env,
+    journal: Journal,
+    opened: Opened,
+    /// Accounts whose `tmp/` directories were looked through in this run.
+    swept: BTreeSet<AccountId>,
+    report: &'a dyn Fn(FilesReport),
+}
+
+impl Files<'_> {
+    fn answer(&mut self, job: FilesJob) {
+        let (ticket, done) = match job {
+            FilesJob::Open { ticket, place, width } => (ticket, self.open(ticket, place, width)),
+            FilesJob::Read { ticket, place } => (ticket, self.read(ticket, place)),
+            FilesJob::SetFlags { ticket, places, add, remove } => (ticket, self.set_flags(&places, &add, &remove)),
+            FilesJob::Move { ticket, places, to } => (ticket, self.move_all(ticket, places, &to)),
+            FilesJob::Delete { ticket, places } => (ticket, self.delete(&places)),
+            FilesJob::Deliver { ticket, mailbox, bytes, flags, replaces } => {
+                (ticket, self.deliver(ticket, mailbox, &bytes, &flags, replaces))
+            }
+            FilesJob::Scan { account, known } => (Ticket::default(), self.scan(&account, &known)),
+            FilesJob::SavePart { ticket, place, part, directory, purpose } => {
+                (ticket, self.save_part(ticket, &place, part, directory, purpose))
+            }
+            FilesJob::KeepDraft(draft) => (
+                Ticket::default(),
+                self.journal.keep(&draft).map(|()| (self.report)(FilesReport::Kept { draft: draft.id })),
+            ),
+            FilesJob::DropDraft(id) => (Ticket::default(), self.journal.discard(&id)),
+            FilesJob::ListDrafts => (Ticket::default(), self.list_drafts()),
+        };
+        if let Err(fault) = done {
+            self.failed(ticket, fault);
+        }
+    }
+
+    fn failed(&self, ticket: Ticket, fault: Fault) {
+        (self.report)(FilesReport::Failed { ticket, fault });
+    }
+
+    fn root(&self, account: &AccountId) -> Result<&Root, Fault> {
+        let found = self.env.accounts.iter().find(|(id, _)| id == account).map(|(_, root)| root);
+        found.ok_or_else(|| Fault::new(Doing::Reading, account.as_str(), Cause::Config).again(Again::AfterUser))
+    }
+
+    fn maildir(&self, mailbox: &MailboxId) -> Result<Maildir, Fault> {
+        let open = || Maildir::open(&self.root(&mailbox.account)?.directory(&mailbox.name)?);
+        open().map_err(|fault| fault.of(&mailbox.account))
+    }
+
+    /// Opens a mailbox, making it where it is not there.
+    fn make(&self, mailbox: &MailboxId) -> Result<Maildir, Fault> {
+        let open = || Maildir::open(&self.root(&mailbox.account)?.create(&mailbox.name)?);
+        open().map_err(|fault| fault.of(&mailbox.account))
+    }
+
+    fn bytes(&self, place: &Place) -> Result<Vec<u8>, Fault> {
+        self.maildir(&place.mailbox)?.read(&place.unique).map_err(|fault| fault.of(&place.mailbox.account))
+    }
+
+    fn open(&self, ticket: Ticket, place: Place, width: u16) -> Result<(), Fault> {
+        let bytes = self.bytes(&place)?;
+        let document = Arc::new(document(&bytes, width, &self.env.zone));
+        (self.report)(FilesReport::Opened { ticket, place, document });
+        Ok(())
+    }
+
+    fn read(&self, ticket: Ticket, place: Place) -> Result<(), Fault> {
+        let bytes = Arc::from(self.bytes(&place)?);
+        (self.report)(FilesReport::Bytes { ticket, place, bytes });
+        Ok(())
+    }
+
+    /// Does something to each of the places of one mailbox after another. What was done is made
+    /// durable and reported although something else failed; places that are gone are reported as
+    /// gone.
+    fn each_mailbox(
+        &self,
+        places: &[Place],
+        mut act: impl FnMut(&Maildir, &MailboxId, &UniqueName, &name::Entry) -> Result<Option<PlaceChange>, Fault>,
+        mut settle: impl FnMut(&Maildir) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let mut first_fault = None;
+        for (mailbox, uniques) in by_mailbox(places) {
+            let opened = self.maildir(mailbox).and_then(|maildir| Ok((maildir.find_all(&uniques)?, maildir)));
+            let (found, maildir) = match opened {
+                Ok(opened) => opened,
+                Err(fault) => {
+                    first_fault.get_or_insert(fault.of(&mailbox.account));
+                    continue;
+                }
+            };
+            let mut changes = Vec::with_capacity(uniques.len());
+            for unique in uniques {
+                let now = match found.get(&unique) {
+                    Some(entry) => act(&maildir, mailbox, &unique, entry),
+                    None => Ok(None),
+                };
+                match now {
+                    Ok(change) => changes.push(change.unwrap_or(PlaceChange { unique, now: None })),
+                    Err(fault) => {
+                        first_fault.get_or_insert(fault.of(&mailbox.account));
+                    }
+                }
+            }
+            if let Err(fault) = settle(&maildir) {
+                first_fault.get_or_insert(fault.of(&mailbox.account));
+            }
+            self.changed(mailbox, changes);
+        }
+        first_fault.map_or(Ok(()), Err)
+    }
+
+    fn changed(&self, mailbox: &MailboxId, places: Vec<PlaceChange>) {
+        if !places.is_empty() {
+            (self.report)(FilesReport::Changed(Changed { mailbox: mailbox.clone(), places }));
+        }
+    }
+
+    fn set_flags(&self, places: &[Place], add: &Flags, remove: &Flags) -> Result<(), Fault> {
+        let act = |maildir: &Maildir, _: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
+            let now = maildir.set_flags(entry, add, remove)?;
+            Ok(now.map(|entry| PlaceChange { unique: unique.clone(), now: Some(maildir.place_file(&entry)) }))
+        };
+        self.each_mailbox(places, act, Maildir::settle)
+    }
+
+    fn move_all(&self, ticket: Ticket, mut places: Vec<Place>, to: &MailboxId) -> Result<(), Fault> {
+        if places.iter().any(|place| place.mailbox.account != to.account) {
+            return Err(Fault::new(Doing::Storing, to.name.as_str(), Cause::Refused)
+                .of(&to.account)
+                .again(Again::Never)
+                .detail("messages are moved within one account only"));
+        }
+        places.retain(|place| place.mailbox != *to);
+        let target = self.make(to)?;
+        let mut moved = Vec::new();
+        let mut arrived = Vec::new();
+        let act = |maildir: &Maildir, mailbox: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
+            let new = fresh(maildir.size(entry)?);
+            if let Some(entry) = maildir.move_to(entry, &target, &new)? {
+                arrived.push(PlaceChange { unique: new.clone(), now: Some(target.place_file(&entry)) });
+                moved.push((
+                    Place { mailbox: mailbox.clone(), unique: unique.clone() },
+                    Place { mailbox: to.clone(), unique: new },
+                ));
+            }
+            Ok(None)
+        };
+        let settle = |maildir: &Maildir| target.settle().and_then(|()| maildir.settle());
+        let done = self.each_mailbox(&places, act, settle);
+        self.changed(to, arrived);
+        if !moved.is_empty() {
+            (self.report)(FilesReport::Moved { ticket, places: moved });
+        }
+        done
+    }
+
+    fn delete(&self, places: &[Place]) -> Result<(), Fault> {
+        let act = |maildir: &Maildir, _: &MailboxId, _: &UniqueName, entry: &name::Entry| {
+            maildir.remove(entry)?;
+            Ok(None)
+        };
+        self.each_mailbox(places, act, Maildir::settle)
+    }
+
+    fn deliver(
+        &self,
+        ticket: Ticket,
+        mailbox: MailboxId,
+        bytes: &[u8],
+        flags: &Flags,
+        replaces: Option<Place>,
+    ) -> Result<(), Fault> {
+        let maildir = self.make(&mailbox)?;
+        let stored = maildir
+            .deliver(&fresh(Some(bytes.len() as u64)), flags, bytes)
+            .map_err(|fault| fault.of(&mailbox.account))?;
+        let change = PlaceChange { unique: stored.unique.clone(), now: Some(maildir.place_file(&stored.entry)) };
+        self.changed(&mailbox, vec![change]);
+        (self.report)(FilesReport::Stored { ticket, place: Place { mailbox, unique: stored.unique } });
+        match replaces {
+            Some(old) => self.delete(&[old]),
+            None => Ok(()),
+        }
+    }
+
+    fn scan(&mut self, account: &AccountId, known: &[Seen]) -> Result<(), Fault> {
+        let folders = self.root(account)?.list();
+        let id = |name: &crate::mail::mailbox::MailboxName| MailboxId { account: account.clone(), name: name.clone() };
+        (self.report)(FilesReport::Folders {
+            account: account.clone(),
+            mailboxes: folders.found.keys().map(id).collect(),
+        });
+        for fault in folders.faults {
+            self.failed(Ticket::default(), fault.of(account));
+        }
+        let sweep = self.swept.insert(account.clone());
+        let known: BTreeMap<&MailboxId, DirStamp> = known.iter().map(|seen| (&seen.mailbox, seen.stamp)).collect();
+        for (name, directory) in &folders.found {
+            let mailbox = id(name);
+            if sweep && let Err(fault) = Maildir::open(directory).and_then(|maildir| maildir.sweep(now())) {
+                self.failed(Ticket::default(), fault.of(account));
+            }
+            let seen = known.get(&mailbox).copied().unwrap_or_default();
+            let listed = scan::stamp(directory).and_then(|stamp| {
+                let moved = seen == DirStamp::default() || seen != stamp;
+                if moved { scan::listing(&mailbox, directory).map(Some) } else { Ok(None) }
+            });
+            match listed {
+                Ok(Some(listing)) => (self.report)(FilesReport::Listed(Arc::new(listing))),
+                Ok(None) => {}
+                Err(fault) => self.failed(Ticket::default(), fault.of(account)),
+            }
+        }
+        (self.report)(FilesReport::Scanned { account: account.clone() });
+        Ok(())
+    }
+
+    fn save_part(
+        &self,
+        ticket: Ticket,
+        place: &Place,
+        part: Option<usize>,
+        directory: PathBuf,
+        purpose: Purpose,
+    ) -> Result<(), Fault> {
+        let bytes = self.bytes(place)?;
+        let (name, bytes) = match part {
+            None => (self.title(&bytes), bytes),
+            Some(number) => part_bytes(&bytes, number).ok_or_else(|| {
+                Fault::new(Doing::Reading, place.unique.as_str(), Cause::Missing)
+                    .scope(Scope::Message)
+                    .again(Again::Never)
+                    .detail("the message has no such part")
+            })?,
+        };
+        let directory = match purpose {
+            Purpose::Keep => directory,
+            Purpose::Open => self.opened.directory()?,
+        };
+        let path = parts::save(&directory, &name, &bytes)?;
+        (self.report)(FilesReport::Saved { ticket, path, purpose });
+        Ok(())
+    }
+
+    /// What a whole message is called when it is saved.
+    fn title(&self, bytes: &[u8]) -> String {
+        let subject = document(bytes, 80, &self.env.zone).subject;
+        let words: String = subject.as_str().chars().map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
+        if words.trim().is_empty() { "message.eml".to_owned() } else { format!("{}.eml", words.trim()) }
+    }
+
+    fn list_drafts(&self) -> Result<(), Fault> {
+        let found = self.journal.list()?;
+        (self.report)(FilesReport::Drafts(found.drafts));
+        for path in found.damaged {
+            let fault = Fault::new(Doing::Reading, &path.to_string_lossy(), Cause::Damaged)
+                .scope(Scope::Message)
+                .again(Again::Never)
+                .detail("a kept draft is damaged; the file is set aside");
+            self.failed(Ticket::default(), fault);
+        }
+        Ok(())
+    }
+
+    fn purge(&self) {
+        if let Err(fault) = Quarantine::below(&self.env.data).purge(now()) {
+            self.failed(Ticket::default(), fault);
+        }
+    }
+}
+
+/// The places by mailbox, each mailbox once, in the order of the places.
+fn by_mailbox(places: &[Place]) -> BTreeMap<&MailboxId, Vec<UniqueName>> {
+    let mut grouped: BTreeMap<&MailboxId, Vec<UniqueName>> = BTreeMap::new();
+    for place in places {
+        grouped.entry(&place.mailbox).or_default().push(place.unique.clone());
+    }
+    grouped
+}
+
+fn now() -> Timestamp {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    Timestamp::new(i64::try_from(seconds).unwrap_or(0))
+}
+
+/// The message as it lies on disk, line by line.
+fn document(bytes: &[u8], _: u16, _: &TimeZone) -> Document {
+    let line = |text| Line { spans: vec![Span { text, ..Span::default() }], ..Line::default() };
+    let lines = Clean::lines(&String::from_utf8_lossy(bytes)).into_iter().map(line).collect();
+    Document { lines, size: bytes.len() as u64, ..Document::default() }
+}
+
+fn part_bytes(_: &[u8], _: usize) -> Option<(String, Vec<u8>)> {
+    None
+}
