@@ -178,3 +178,72 @@ fn remove(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::address::Address;
+    use crate::mail::draft::DraftKind;
+    use crate::mail::ids::{AccountId, Timestamp};
+
+    fn draft(id: &str, body: &str) -> Draft {
+        Draft {
+            id: id.to_owned(),
+            account: AccountId::new("work"),
+            from: Address::default(),
+            to: String::new(),
+            cc: String::new(),
+            bcc: String::new(),
+            reply_to: String::new(),
+            subject: String::new(),
+            body: body.to_owned(),
+            attachments: Vec::new(),
+            in_reply_to: None,
+            references: Vec::new(),
+            kind: DraftKind::New,
+            origin: None,
+            kept_as: None,
+            begun_at: Timestamp::new(1),
+        }
+    }
+
+    #[test]
+    fn the_newest_version_comes_back_and_few_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::below(dir.path());
+        assert_eq!(journal.list().unwrap(), Found::default());
+        for n in 0..12 {
+            journal.keep(&draft("a-1", &format!("{n}\nx"))).unwrap();
+        }
+        journal.keep(&draft("b", "other")).unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("drafts")).unwrap().count(), VERSIONS + 1);
+        let found = journal.list().unwrap();
+        assert_eq!(found.drafts, [draft("a-1", "11\nx"), draft("b", "other")]);
+        journal.discard("a-1").unwrap();
+        journal.discard("never").unwrap();
+        assert_eq!(journal.list().unwrap().drafts, [draft("b", "other")]);
+        assert!(journal.keep(&draft("../x", "")).is_err());
+    }
+
+    #[test]
+    fn any_damage_is_seen_and_the_version_before_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::below(dir.path());
+        let whole = encode(&draft("a", "new")).into_bytes();
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            assert_eq!(decode(&flipped), None, "flipped at {at}");
+            assert_eq!(decode(&whole[..at]), None, "cut at {at}");
+        }
+        journal.keep(&draft("a", "old")).unwrap();
+        journal.keep(&draft("a", "new")).unwrap();
+        fs::write(dir.path().join("drafts/a.2.draft"), &whole[..20]).unwrap();
+        let found = journal.list().unwrap();
+        assert_eq!(found.drafts, [draft("a", "old")]);
+        assert_eq!(found.damaged, [dir.path().join("drafts/a.2.draft.damaged")]);
+        assert_eq!(fs::read(&found.damaged[0]).unwrap(), &whole[..20], "set aside, not lost");
+        journal.keep(&draft("a", "newer")).unwrap();
+        assert_eq!(journal.list().unwrap(), Found { drafts: vec![draft("a", "newer")], damaged: vec![] });
+    }
+}

@@ -352,3 +352,85 @@ fn mark_as_folder(directory: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> MailboxName {
+        MailboxName::new(text).unwrap()
+    }
+
+    fn root(layout: Layout) -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root { path: dir.path().join("mail"), layout };
+        (dir, root)
+    }
+
+    #[test]
+    fn names_become_harmless_directories() {
+        use Layout::{MaildirPlusPlus as Flat, Nested};
+        let long = "\u{53f0}".repeat(100);
+        for (layout, text, path) in [
+            (Nested, "INBOX", "INBOX"),
+            (Nested, "Lists/rust", "Lists/rust"),
+            (Nested, "../../etc", "%2E./%2E./etc"),
+            (Nested, ".ssh/./a.b", "%2Essh/%2E/a.b"),
+            (Nested, "a//b", "a/%00/b"),
+            (Nested, "x/cur/new/tmp", "x/%63ur/%6Eew/%74mp"),
+            (Nested, "100%/5%2E/%+/50%25", "100%/5%252E/%25+/50%2525"),
+            (Flat, "INBOX", ""),
+            (Flat, "INBOX/a", ".INBOX.a"),
+            (Flat, "Lists/rust", ".Lists.rust"),
+            (Flat, "v1.2/..", ".v1%2E2.%2E%2E"),
+            (Flat, "\u{fc}ber & so", ".&APw-ber &- so"),
+        ] {
+            let root = Root { path: "/r".into(), layout };
+            let directory = root.directory(&name(text)).unwrap();
+            assert_eq!(directory, if path.is_empty() { "/r".into() } else { Path::new("/r").join(path) }, "{text}");
+        }
+        let flat = Root { path: "/r".into(), layout: Flat };
+        assert_eq!(flat.directory(&name(&long)).unwrap_err().again, Again::Never);
+    }
+
+    #[test]
+    fn folders_come_back_under_their_names() {
+        let long = "\u{53f0}".repeat(200);
+        for (layout, names) in [
+            (Layout::Nested, vec!["..", "A", "A/b", "INBOX", "INBOX/x", "a", "cur/tmp", "p%41/%+", long.as_str()]),
+            (Layout::MaildirPlusPlus, vec!["..", "A", "A/b", "INBOX", "INBOX/x", "a//b", "p%41", "\u{fc}.&"]),
+        ] {
+            let (_dir, root) = root(layout);
+            assert_eq!(root.list(), Folders::default());
+            let mut made: Vec<MailboxName> = names.iter().map(|n| name(n)).collect();
+            for name in &made {
+                let directory = root.create(name).unwrap();
+                assert!(directory.starts_with(&root.path));
+                assert_eq!(root.create(name).as_ref(), Ok(&directory));
+            }
+            made.sort();
+            let listed = root.list();
+            assert_eq!(listed.faults, []);
+            assert_eq!(listed.found.into_keys().collect::<Vec<_>>(), made);
+        }
+    }
+
+    #[test]
+    fn spellings_of_other_programs_are_kept() {
+        let (_dir, nested) = root(Layout::Nested);
+        fs::create_dir_all(nested.path.join("Inbox/cur")).unwrap();
+        fs::create_dir_all(nested.path.join("Odd%2E./cur")).unwrap();
+        fs::create_dir_all(nested.path.join("e%41/cur")).unwrap();
+        fs::create_dir_all(nested.path.join(".notmuch/cur")).unwrap();
+        let listed = nested.list();
+        assert_eq!(listed.found.get(&MailboxName::inbox()), Some(&nested.path.join("Inbox")));
+        assert_eq!(nested.create(&MailboxName::inbox()).unwrap(), nested.path.join("Inbox"));
+        assert_eq!(listed.found.len(), 1);
+        assert_eq!(listed.faults.len(), 2, "names that tern would never write are told: {:?}", listed.faults);
+
+        let (_dir, flat) = root(Layout::MaildirPlusPlus);
+        fs::create_dir_all(flat.path.join(".\u{fc}ber/cur")).unwrap();
+        assert_eq!(flat.directory(&name("\u{fc}ber")).unwrap(), flat.path.join(".\u{fc}ber"));
+        assert_eq!(flat.list().found.len(), 1);
+    }
+}

@@ -281,3 +281,100 @@ fn hex(nibble: u8) -> Option<char> {
 fn made(text: &str) -> UniqueName {
     UniqueName::new(text).unwrap_or_else(|| made("0.tern"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::Flag;
+    use crate::mail::ids::{AccountId, Uidl};
+    use crate::mail::mailbox::MailboxName;
+
+    fn mailbox(account: &str, name: &str) -> MailboxId {
+        MailboxId { account: AccountId::new(account), name: MailboxName::new(name).unwrap() }
+    }
+
+    fn remote(validity: u32, uid: u32) -> RemoteId {
+        RemoteId::Uid(UidValidity::new(validity).unwrap(), Uid::new(uid).unwrap())
+    }
+
+    #[test]
+    fn a_fetched_message_finds_itself_and_a_moved_one_has_no_origin() {
+        let inbox = mailbox("work", "INBOX");
+        let date = Some(Timestamp::new(1_700_000_000));
+        let name = fetched(&inbox, &remote(7, 4_294_967_295), date, 18_000);
+        assert_eq!(name, fetched(&inbox, &remote(7, 4_294_967_295), date, 18_000));
+        assert!(name.as_str().starts_with("1700000000.V7U4294967295H"), "{}", name.as_str());
+        assert!(name.as_str().ends_with(".tern,S=18000"), "{}", name.as_str());
+        let told = Origin { validity: UidValidity::new(7), uid: Uid::new(u32::MAX).unwrap() };
+        assert_eq!(origin(name.as_str(), &inbox), Some(told));
+        for elsewhere in [mailbox("work", "Archive"), mailbox("home", "INBOX"), mailbox("wor", "kINBOX")] {
+            assert_eq!(origin(name.as_str(), &elsewhere), None);
+        }
+        assert_eq!((size(name.as_str()), super::date(name.as_str())), (Some(18_000), date));
+    }
+
+    #[test]
+    fn a_pop3_message_is_named_by_a_hash_of_its_id() {
+        let inbox = mailbox("work", "INBOX");
+        let name = |id: &str| fetched(&inbox, &RemoteId::Uidl(Uidl::new(id).unwrap()), None, 1);
+        assert_eq!(name("../a:b"), name("../a:b"));
+        assert_ne!(name("../a:b"), name("../a:c"));
+        assert_eq!(origin(name("x").as_str(), &inbox), None);
+    }
+
+    #[test]
+    fn names_of_other_programs_are_read() {
+        let inbox = mailbox("work", "INBOX");
+        let uid = |n| Some(Origin { validity: None, uid: Uid::new(n).unwrap() });
+        for (base, told) in [
+            ("1234567890.5678_1.host,U=23", uid(23)),
+            ("1234567890_0.5678.host,U=9,FMD5=7e33429f656f1e6e9d79b29c3f82c57e", uid(9)),
+            ("1234567890.M1P2.host,S=12,W=13", None),
+            ("1234567890.5678_1.host,U=0", None),
+            ("1234567890.5678_1.host,U=99999999999", None),
+            ("1234567890.5678_1.host,U=", None),
+            ("1.V0U1Hdeadbeef.tern,S=1", None),
+            ("1.V1U01Hdeadbeef.tern,S=1", None),
+            ("1.V1.tern", None),
+        ] {
+            assert_eq!(origin(base, &inbox), told, "{base}");
+        }
+        assert_eq!(size("1.a,S=12,W=13"), Some(12));
+        assert_eq!(size("1.a,S=99999999999999999999999"), None);
+    }
+
+    #[test]
+    fn flags_are_rewritten_and_foreign_letters_stay() {
+        let seen = Flags::only(Flag::Seen);
+        for (name, in_new, add, remove, after) in [
+            ("a:2,", false, seen.clone(), Flags::none(), "cur/a:2,S"),
+            ("a", true, seen.clone(), Flags::none(), "cur/a:2,S"),
+            ("a", true, Flags::none(), seen.clone(), "new/a"),
+            ("a:2,FSac", false, Flags::only(Flag::Answered), seen.clone(), "cur/a:2,FRac"),
+            ("a:2,S", false, Flags::none(), seen.clone(), "cur/a:2,"),
+            ("a:2,S,odd", false, Flags::only(Flag::Draft), Flags::none(), "cur/a:2,DS,odd"),
+            ("a:2,TS", false, seen.clone(), Flags::none(), "cur/a:2,TS"),
+            ("a:1,x", false, seen.clone(), Flags::none(), "cur/a:2,S"),
+        ] {
+            let entry = Entry::parse(name, in_new).unwrap();
+            assert_eq!(entry.with_flags(&add, &remove).relative(), after, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_message_is_no_entry() {
+        for name in ["", ".hidden", ":2,S", "a\nb", &"x".repeat(241)] {
+            assert_eq!(Entry::parse(name, false), None, "{name:?}");
+        }
+        let entry = Entry::parse("a:b:c", true).unwrap();
+        assert_eq!((entry.base(), entry.info(), entry.relative()), ("a", ":b:c", "new/a:b:c".to_owned()));
+    }
+
+    #[test]
+    fn local_names_hold_nothing_harmful() {
+        let stamp = Stamp { seconds: 5, counter: 6, random: 7, process: 8, host: "a/b:c\n..\u{e9}" };
+        assert_eq!(local(&stamp, Some(9)).as_str(), "5.R0000000000000007P8Q6.a_b_c_.._,S=9");
+        assert_eq!(size(local(&stamp, None).as_str()), None);
+        assert_eq!(origin(local(&stamp, None).as_str(), &mailbox("a", "INBOX")), None);
+    }
+}

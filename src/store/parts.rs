@@ -124,3 +124,63 @@ impl Opened {
         let _ = fs::remove_dir_all(self.path());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_strangers_become_harmless() {
+        let long = format!("{}.pdf", "\u{e9}".repeat(300));
+        let cut = format!("{}.pdf", "\u{e9}".repeat(98));
+        for (wish, name) in [
+            ("report.pdf", "report.pdf"),
+            ("../../etc/passwd", "passwd"),
+            ("C:\\evil\\run.exe", "run.exe"),
+            (".bashrc", "bashrc"),
+            ("-rf", "rf"),
+            ("...", "attachment"),
+            ("", "attachment"),
+            ("a/", "attachment"),
+            ("x\u{202e}fdp.exe", "xfdp.exe"),
+            ("a\u{1b}[2Jb\n\0.txt", "a[2Jb.txt"),
+            ("what?.txt. ", "what_.txt"),
+            ("\u{200b}\u{feff}", "attachment"),
+            (&long, &cut),
+            ("\u{65e5}\u{672c}.txt", "\u{65e5}\u{672c}.txt"),
+        ] {
+            assert_eq!(safe_name(wish), name, "{wish:?}");
+        }
+        assert!(safe_name(&"x".repeat(5000)).len() <= NAME_MAX);
+    }
+
+    #[test]
+    fn nothing_is_written_over_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("outside");
+        let inside = dir.path().join("in");
+        fs::create_dir(&inside).unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("a.tar.gz")).unwrap();
+        let saved: Vec<PathBuf> = ["1", "2"].iter().map(|b| save(&inside, "a.tar.gz", b.as_bytes()).unwrap()).collect();
+        assert_eq!(saved, [inside.join("a.tar (2).gz"), inside.join("a.tar (3).gz")]);
+        assert!(!outside.exists());
+        assert_eq!(fs::metadata(&saved[0]).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read(&saved[1]).unwrap(), b"2");
+    }
+
+    #[test]
+    fn the_private_directory_is_private_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        // No process can have this number: it is above the highest one that the kernel gives.
+        fs::create_dir(dir.path().join("opened-4194305")).unwrap();
+        let opened = Opened::below(dir.path());
+        assert!(!dir.path().join("opened-4194305").exists());
+        let path = opened.directory().unwrap();
+        assert_eq!(opened.directory().unwrap(), path);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        opened.empty();
+        assert!(!path.exists());
+        std::os::unix::fs::symlink(dir.path(), &path).unwrap();
+        assert!(opened.directory().is_err(), "a link in its place is refused");
+    }
+}

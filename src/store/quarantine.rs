@@ -129,3 +129,49 @@ fn day(at: Timestamp) -> String {
 fn is_day(name: &str) -> bool {
     name.len() == 10 && name.parse::<jiff::civil::Date>().is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::Flags;
+    use crate::mail::ids::AccountId;
+    use crate::mail::mailbox::MailboxName;
+    use crate::store::maildir::fresh;
+
+    #[test]
+    fn files_lie_two_weeks_and_an_absurd_clock_removes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("mail/cur")).unwrap();
+        let maildir = Maildir::open(&dir.path().join("mail")).unwrap();
+        let quarantine = Quarantine::below(dir.path());
+        let today = Timestamp::new(1_800_000_000);
+        let mailbox = MailboxId { account: AccountId::new("../work"), name: MailboxName::new("..//\u{53f0}").unwrap() };
+        let shelf = quarantine.shelf(&mailbox, today).unwrap();
+        let entry = maildir.deliver(&fresh(None), &Flags::none(), b"mail").unwrap().entry;
+        let path = shelf.take(&maildir, &entry).unwrap().unwrap();
+        shelf.settle().unwrap();
+        assert!(path.starts_with(dir.path().join("quarantine/2027-01-15")), "{}", path.display());
+        assert_eq!(fs::read(&path).unwrap(), b"mail");
+        assert_eq!(shelf.take(&maildir, &entry).unwrap(), None, "it is taken only once");
+        let days = |n: i64| today.plus(n * 86_400);
+        for (now, purged) in [(days(0), 0), (days(14), 0), (days(2000), 0), (days(-2000), 0), (days(15), 1)] {
+            assert_eq!(quarantine.purge(now).unwrap(), purged, "{now:?}");
+        }
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("mail/cur")).unwrap();
+        let maildir = Maildir::open(&dir.path().join("mail")).unwrap();
+        let mailbox = MailboxId { account: AccountId::new("a"), name: MailboxName::inbox() };
+        let shelf = Quarantine::below(dir.path()).shelf(&mailbox, Timestamp::new(0)).unwrap();
+        let unique = fresh(None);
+        for text in ["one", "two"] {
+            let entry = maildir.deliver(&unique, &Flags::none(), text.as_bytes()).unwrap().entry;
+            let path = shelf.take(&maildir, &entry).unwrap().unwrap();
+            assert_eq!(fs::read(path).unwrap(), text.as_bytes());
+        }
+    }
+}
