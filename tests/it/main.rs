@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod ledger;
 mod servers;
 mod support;
 mod sync_properties;
