@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::account::{Account, FolderMap, Layout, SecretSource, Submit, SyncSettings};
 use super::load::{Privacy, privacy};
-use super::raw::{At, Never, Notes, Table};
+use super::raw::{At, Never, Notes, Table, Time};
 use super::{Auth, Compose, KeyOverride, Paths, Quote, Ui};
 use super::{server, value};
 use crate::mail::address::Address;
@@ -42,14 +42,17 @@ pub(super) fn ui(table: &Table<'_>, notes: &mut Notes<'_>, ui: &mut Ui) {
     let day = NO_TIME..Duration::from_hours(24);
     set(
         &mut ui.mark_read_after,
-        table.duration("mark_read_after", &day, Never::Allowed, notes).map(|time| time.map(seconds)),
+        table.duration("mark_read_after", &day, Never::Allowed, notes).map(|time| time.after().map(seconds)),
     );
 }
 
 /// Reads `[compose]`.
 pub(super) fn compose(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>, compose: &mut Compose) {
     let hour = NO_TIME..Duration::from_hours(1);
-    set(&mut compose.undo_send, table.duration("undo_send", &hour, Never::Refused, notes).flatten().map(seconds));
+    set(
+        &mut compose.undo_send,
+        table.duration("undo_send", &hour, Never::Refused, notes).and_then(Time::after).map(seconds),
+    );
     if let Some(editor) = table.get("editor")
         && editor.get_ref().as_str() != Some("builtin")
     {
@@ -190,7 +193,7 @@ fn sync(table: &Table<'_>, notes: &mut Notes<'_>) -> SyncSettings {
     let mut settings = SyncSettings::default();
     let Some(table) = table.table("sync", "accounts.NAME.sync", notes) else { return settings };
     let range = Duration::from_secs(10)..Duration::from_hours(24 * 8);
-    set(&mut settings.interval, table.duration("interval", &range, Never::Allowed, notes));
+    set(&mut settings.interval, table.duration("interval", &range, Never::Allowed, notes).map(Time::after));
     set(&mut settings.idle, table.boolean("idle", notes));
     set(&mut settings.guard, table.boolean("guard", notes));
     if table.get("exclude").is_some() {

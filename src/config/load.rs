@@ -104,7 +104,7 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
         Ok(length) if length as u64 > LONGEST => Err("it is longer than 1 MiB".to_owned()),
         Ok(_) => String::from_utf8(bytes).map_err(|error| {
             let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = good.split(|byte| *byte == b'\n').count();
             format!("line {line} is not UTF-8")
         }),
     }
@@ -187,29 +187,77 @@ fn override_by(config: &mut Config, variables: impl Iterator<Item = (String, Str
         let Some((table, key)) = variable.strip_prefix("TERN_").and_then(|rest| rest.split_once("__")) else {
             continue;
         };
-        let key = key.to_ascii_lowercase();
         let mut notes = Notes::new(Path::new(&format!("${variable}")), "");
-        if !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') {
-            notes.warning(&(0..0), &format!("unknown key `{key}`"), None);
-        } else {
-            // `true`, `5` and `["vi"]` are TOML as they stand; `nord` and `10s` are not, and mean a text.
-            let literal = format!("{key} = {written}");
-            let quoted = format!("{key} = {}", toml::Value::String(written));
-            let parsed = DeTable::parse(&literal).or_else(|_| DeTable::parse(&quoted));
-            if let Ok(entries) = &parsed {
-                match table {
-                    "UI" => {
-                        let table = Table::root(entries.get_ref(), "ui", &mut notes);
-                        check::ui(&table, &mut notes, &mut config.ui);
-                    }
-                    "COMPOSE" => {
-                        let table = Table::root(entries.get_ref(), "compose", &mut notes);
-                        check::compose(&table, &config.paths, &mut notes, &mut config.compose);
-                    }
-                    _ => notes.warning(&(0..0), "only keys of [ui] and [compose] can be set like this", None),
+        // `true`, `5` and `["vi"]` are TOML as they stand; `nord` and `10s` are not, and mean a text.
+        // The key is quoted, so that whatever it is, it is one key and not a path of them.
+        let key = toml::Value::String(key.to_ascii_lowercase()).to_string();
+        let literal = format!("{key} = {written}");
+        let quoted = format!("{key} = {}", toml::Value::String(written));
+        if let Ok(entries) = DeTable::parse(&literal).or_else(|_| DeTable::parse(&quoted)) {
+            let entries = entries.get_ref();
+            match table {
+                "UI" => check::ui(&Table::root(entries, "ui", &mut notes), &mut notes, &mut config.ui),
+                "COMPOSE" => {
+                    let table = Table::root(entries, "compose", &mut notes);
+                    check::compose(&table, &config.paths, &mut notes, &mut config.compose);
                 }
+                _ => notes.warning(&(0..0), "only keys of [ui] and [compose] can be set like this", None),
             }
         }
         config.problems.append(&mut notes.problems);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_concerns_the_section_it_is_in() {
+        let text = "x\n[ui]\na\n[ accounts . \"a b\" ] # [ui]\nb\n  [accounts.bob.imap]\nc\n[accounts]\nd\n[[x";
+        let at = |needle: &str| section(text, text.find(needle).unwrap());
+        assert_eq!(at("x"), Section::Anywhere);
+        assert_eq!(at("a\n["), Section::Harmless);
+        assert_eq!(at("b\n  ["), Section::Account("a b"));
+        assert_eq!(at("c\n["), Section::Account("bob"));
+        assert_eq!(at("d\n["), Section::Anywhere);
+        assert_eq!(section(text, text.len()), Section::Anywhere);
+        assert_eq!(section(text, text.len() + 9), Section::Anywhere);
+    }
+
+    #[test]
+    fn variables_win_over_the_file() {
+        let mut config = parse("[ui]\ntheme = \"mono\"\nmouse = true\n", &Paths::under(Path::new("/x")));
+        let variables = [
+            ("TERN_UI__THEME", "nord"),
+            ("TERN_UI__MOUSE", "false"),
+            ("TERN_COMPOSE__UNDO_SEND", "20s"),
+            ("TERN_COMPOSE__EDITOR", "[\"vi\", \"-e\"]"),
+            ("TERN_CONFIG", "/elsewhere"),
+            ("HOME", "/x"),
+        ];
+        override_by(&mut config, variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        assert_eq!(config.problems, []);
+        assert_eq!((config.ui.theme.as_str(), config.ui.mouse, config.compose.undo_send), ("nord", false, 20));
+        assert_eq!(config.compose.editor, Some(vec!["vi".to_owned(), "-e".to_owned()]));
+    }
+
+    #[test]
+    fn wrong_variables_are_told_by_name_and_change_nothing() {
+        for (name, value) in [
+            ("TERN_UI__MOUZE", "true"),
+            ("TERN_UI__MOUSE", "maybe"),
+            ("TERN_UI__THEME", "a/b"),
+            ("TERN_UI__THEME", "\u{1}\n\"'"),
+            ("TERN_UI__A.B", "1"),
+            ("TERN_ACCOUNTS__ADA", "x"),
+        ] {
+            let mut config = Config::empty(Paths::under(Path::new("/x")));
+            let untouched = config.ui.clone();
+            override_by(&mut config, std::iter::once((name.to_owned(), value.to_owned())));
+            let files: Vec<_> = config.problems.iter().map(|problem| problem.file.to_string_lossy()).collect();
+            assert_eq!(files, [format!("${name}")], "{value}");
+            assert_eq!(config.ui, untouched);
+        }
     }
 }

@@ -87,6 +87,10 @@ impl<'a> Notes<'a> {
 
     fn push(&mut self, severity: Severity, span: &Range<usize>, message: &str, hint: Option<&str>) {
         let (line, column, length) = self.place(span);
+        // What is torn is often also of the wrong type: one word about it is enough.
+        if line > 0 && self.problems.iter().any(|known| (known.line, known.column) == (line, column)) {
+            return;
+        }
         self.problems.push(Problem {
             severity,
             file: self.file.clone(),
@@ -226,36 +230,30 @@ impl<'a> Table<'a> {
 
     pub(super) fn text(&self, key: &str, notes: &mut Notes<'_>) -> Option<At<&'a str>> {
         let value = self.get(key)?;
-        match value.get_ref() {
-            DeValue::String(text) => Some(At { value: text.as_ref(), span: value.span() }),
-            _ => {
-                self.wants(key, "a text in quotes", value.span(), notes);
-                None
-            }
-        }
+        let DeValue::String(text) = value.get_ref() else {
+            self.wants(key, "a text in quotes", value.span(), notes);
+            return None;
+        };
+        Some(At { value: text.as_ref(), span: value.span() })
     }
 
     pub(super) fn boolean(&self, key: &str, notes: &mut Notes<'_>) -> Option<bool> {
         let value = self.get(key)?;
-        match value.get_ref() {
-            DeValue::Boolean(yes) => Some(*yes),
-            _ => {
-                self.wants(key, "true or false", value.span(), notes);
-                None
-            }
-        }
+        let DeValue::Boolean(yes) = value.get_ref() else {
+            self.wants(key, "true or false", value.span(), notes);
+            return None;
+        };
+        Some(*yes)
     }
 
     pub(super) fn number(&self, key: &str, range: &Range<u32>, notes: &mut Notes<'_>) -> Option<u32> {
         let value = self.get(key)?;
-        match integer(value.get_ref()).filter(|number| range.contains(number)) {
-            Some(number) => Some(number),
-            None => {
-                let last = range.end.saturating_sub(1);
-                self.wants(key, &format!("a number from {} to {last}", range.start), value.span(), notes);
-                None
-            }
+        let number = integer(value.get_ref()).filter(|number| range.contains(number));
+        if number.is_none() {
+            let last = range.end.saturating_sub(1);
+            self.wants(key, &format!("a number from {} to {last}", range.start), value.span(), notes);
         }
+        number
     }
 
     /// One of a few words.
@@ -267,40 +265,41 @@ impl<'a> Table<'a> {
         }
         let known: Vec<&'static str> = words.iter().map(|(word, _)| *word).collect();
         let quoted: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
+        let wanted = match quoted.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => quoted.concat(),
+        };
         let hint = text.and_then(|text| value::nearest(text, &known)).map(|near| format!("did you mean \"{near}\"?"));
-        let message = format!("`{}` wants {}", self.name(key), quoted.join(" or "));
+        let message = format!("`{}` wants {wanted}", self.name(key));
         notes.error(&value.span(), &message, hint.as_deref());
         None
     }
 
-    /// A span of time: `"90s"`, `"5m"`, or a number of seconds; `Some(None)` for `"never"`, where
-    /// that is allowed.
+    /// A span of time: `"90s"`, `"5m"`, or a number of seconds; `"never"`, where that is allowed.
     pub(super) fn duration(
         &self,
         key: &str,
         range: &Range<Duration>,
         never: Never,
         notes: &mut Notes<'_>,
-    ) -> Option<Option<Duration>> {
+    ) -> Option<Time> {
         let value = self.get(key)?;
         let (never_allowed, or_never) = match never {
             Never::Allowed => (true, " or \"never\""),
             Never::Refused => (false, ""),
         };
         let read = match value.get_ref() {
-            DeValue::String(text) if never_allowed && text == "never" => return Some(None),
+            DeValue::String(text) if never_allowed && text == "never" => return Some(Time::Never),
             DeValue::String(text) => value::duration(text),
             other => integer(other).map(|seconds| Duration::from_secs(seconds.into())),
         };
-        match read.filter(|time| range.contains(time)) {
-            Some(time) => Some(Some(time)),
-            None => {
-                let (least, most) = (value::duration_text(range.start), value::duration_text(range.end));
-                let what = format!("a time like \"10s\", \"5m\" or \"2h\", from {least} to under {most}{or_never}");
-                self.wants(key, &what, value.span(), notes);
-                None
-            }
+        let time = read.filter(|time| range.contains(time));
+        if time.is_none() {
+            let (least, most) = (value::duration_text(range.start), value::duration_text(range.end));
+            let what = format!("a time like \"10s\", \"5m\" or \"2h\", from {least} to under {most}{or_never}");
+            self.wants(key, &what, value.span(), notes);
         }
+        time.map(Time::After)
     }
 
     /// A list of texts; what is no text is noted and passed over.
@@ -311,7 +310,7 @@ impl<'a> Table<'a> {
             return None;
         };
         let mut texts = Vec::new();
-        for item in items.iter() {
+        for item in items {
             match item.get_ref().as_str() {
                 Some(text) => texts.push(At { value: text, span: item.span() }),
                 None => self.wants(key, "texts in its list", item.span(), notes),
@@ -355,6 +354,22 @@ impl<'a> Table<'a> {
             None => word,
         };
         Some(At { value: words.into_iter().map(at_home).collect(), span })
+    }
+}
+
+/// When something happens by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Time {
+    Never,
+    After(Duration),
+}
+
+impl Time {
+    pub(super) fn after(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::After(time) => Some(time),
+        }
     }
 }
 

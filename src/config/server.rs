@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::account::{Account, Auth, Server, Submit, Tls};
 use super::check::set;
-use super::raw::{Never, Notes, Table};
+use super::raw::{Never, Notes, Table, Time};
 use super::{Paths, value};
 
 /// The usual ports of a protocol.
@@ -21,8 +21,7 @@ const SMTP: Ports = Ports { implicit: 465, start_tls: 587, plain: 25 };
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Hosts of providers that file what is sent through them into the Sent mailbox themselves.
-const FILE_SENT: [&str; 5] =
-    ["gmail.com", "googlemail.com", "google.com", "outlook.office365.com", "smtp.office365.com"];
+const FILE_SENT: [&str; 4] = ["gmail.com", "googlemail.com", "office365.com", "outlook.com"];
 
 /// Reads `imap`; the error says why the account cannot be used.
 pub(super) fn imap(
@@ -98,7 +97,7 @@ fn server(
     ];
     set(&mut server.auth, table.choice("auth", &ways, notes));
     let range = Duration::from_secs(1)..Duration::from_mins(10);
-    set(&mut server.timeout, table.duration("timeout", &range, Never::Refused, notes).flatten());
+    set(&mut server.timeout, table.duration("timeout", &range, Never::Refused, notes).and_then(Time::after));
     if let Some(written) = table.text("pin", notes) {
         server.pin = value::pin(written.value);
         if server.pin.is_none() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustls::{ClientConnection, StreamOwned};
 
 use super::tls;
-use crate::config::Server;
+use crate::config::{Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
 
 /// The least time that one address is given, however many there are.
@@ -27,6 +27,12 @@ pub fn dial(server: &Server) -> Result<TcpStream, Fault> {
         return Err(Fault::new(Doing::Connecting, host, Cause::UnknownHost).detail("it has no address"));
     }
     let stream = first_that_answers(&addresses, server.timeout).map_err(|error| unreached(&error, server))?;
+    // The config has only the name; what a name server makes of it shows here.
+    if server.tls == Tls::Plain && !stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) {
+        return Err(Fault::new(Doing::Securing, host, Cause::Config)
+            .again(Again::AfterUser)
+            .detail("without TLS only this machine itself is spoken to, and the name leads elsewhere"));
+    }
     let ready = || -> io::Result<()> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(server.timeout))?;

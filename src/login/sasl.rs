@@ -4,7 +4,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use super::secret::Secret;
 use crate::config::Auth;
@@ -104,11 +103,11 @@ impl<'a> Exchange<'a> {
         let turn = self.answered;
         self.answered = self.answered.saturating_add(1);
         match (self.mechanism, turn) {
-            (Mechanism::Plain, 0) => self.join(&["\0", self.user, "\0", self.secret.expose()]),
-            (Mechanism::Login, 0) => self.join(&[self.user]),
-            (Mechanism::Login, 1) => self.join(&[self.secret.expose()]),
+            (Mechanism::Plain, 0) => join(&["\0", self.user, "\0", self.secret.expose()]),
+            (Mechanism::Login, 0) => join(&[self.user]),
+            (Mechanism::Login, 1) => join(&[self.secret.expose()]),
             (Mechanism::XOAuth2, 0) => {
-                self.join(&["user=", self.user, "\u{1}auth=Bearer ", self.secret.expose(), "\u{1}\u{1}"])
+                join(&["user=", self.user, "\u{1}auth=Bearer ", self.secret.expose(), "\u{1}\u{1}"])
             }
             (Mechanism::XOAuth2, _) => {
                 self.reason = Some(xoauth2_reason(challenge));
@@ -122,15 +121,15 @@ impl<'a> Exchange<'a> {
     pub fn reason(&self) -> Option<&Clean> {
         self.reason.as_ref()
     }
+}
 
-    /// Joins without leaving a copy behind in memory that was outgrown.
-    fn join(&self, parts: &[&str]) -> Secret {
-        let mut whole = String::with_capacity(parts.iter().map(|part| part.len()).sum());
-        for part in parts {
-            whole.push_str(part);
-        }
-        Secret::new(whole)
+/// Joins without leaving a copy behind in memory that was outgrown.
+fn join(parts: &[&str]) -> Secret {
+    let mut whole = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        whole.push_str(part);
     }
+    Secret::new(whole)
 }
 
 /// Encodes an answer for the wire.
@@ -163,14 +162,9 @@ pub fn xoauth2_reason(challenge: &[u8]) -> Clean {
         "403" => "the token does not allow this",
         _ => "the token was refused",
     };
-    let mut text = Zeroizing::new(meaning.to_owned());
-    if !status.is_empty() {
-        text.push_str(&format!(" (status {status})"));
-    }
-    if !scope.is_empty() {
-        text.push_str(&format!("; wanted scope: {scope}"));
-    }
-    Clean::line(&text)
+    let status = if status.is_empty() { status } else { format!(" (status {status})") };
+    let scope = if scope.is_empty() { scope } else { format!("; wanted scope: {scope}") };
+    Clean::line(&format!("{meaning}{status}{scope}"))
 }
 
 #[cfg(test)]
@@ -234,18 +228,20 @@ mod tests {
 
     #[test]
     fn the_choice() {
-        let table: &[(Auth, bool, &[&str], Option<Option<Mechanism>>)] = &[
-            (Auth::Auto, false, &["LOGIN", "plain"], Some(Some(Mechanism::Plain))),
-            (Auth::Auto, false, &["LOGIN", "CRAM-MD5"], Some(Some(Mechanism::Login))),
-            (Auth::Auto, false, &["XOAUTH2"], None),
-            (Auth::Auto, true, &["PLAIN", "XOAUTH2"], Some(Some(Mechanism::XOAuth2))),
-            (Auth::Auto, true, &["PLAIN"], None),
-            (Auth::Login, false, &["PLAIN", "LOGIN"], Some(Some(Mechanism::Login))),
-            (Auth::Plain, false, &[], None),
-            (Auth::None, false, &["PLAIN"], Some(None)),
+        /// Told, is it a token, on offer, chosen (`Err`: none of these).
+        type Row = (Auth, bool, &'static [&'static str], Result<Option<Mechanism>, ()>);
+        let table: &[Row] = &[
+            (Auth::Auto, false, &["LOGIN", "plain"], Ok(Some(Mechanism::Plain))),
+            (Auth::Auto, false, &["LOGIN", "CRAM-MD5"], Ok(Some(Mechanism::Login))),
+            (Auth::Auto, false, &["XOAUTH2"], Err(())),
+            (Auth::Auto, true, &["PLAIN", "XOAUTH2"], Ok(Some(Mechanism::XOAuth2))),
+            (Auth::Auto, true, &["PLAIN"], Err(())),
+            (Auth::Login, false, &["PLAIN", "LOGIN"], Ok(Some(Mechanism::Login))),
+            (Auth::Plain, false, &[], Err(())),
+            (Auth::None, false, &["PLAIN"], Ok(None)),
         ];
         for (auth, token, offered, expected) in table {
-            assert_eq!(choose(*auth, *token, offered, "mx").ok(), *expected, "{auth:?} {token} {offered:?}");
+            assert_eq!(choose(*auth, *token, offered, "mx").map_err(drop), *expected, "{auth:?} {token} {offered:?}");
         }
         let fault = choose(Auth::Auto, false, &["GSSAPI"], "mx").unwrap_err();
         assert_eq!(fault.cause, Cause::NotOffered);

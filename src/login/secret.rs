@@ -264,16 +264,25 @@ mod tests {
         // Long enough that the script has written its mark, short enough for a test.
         let fault = from_command(&words, Duration::from_secs(1)).unwrap_err();
         assert_eq!(fault.cause, Cause::TimedOut);
-        let pid = std::fs::read_to_string(&mark).unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z"), "{state}");
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(&mark).unwrap().trim());
+        let gone = || std::fs::read_to_string(&stat).map_or(true, |state| state.contains(") Z"));
+        let limit = Instant::now() + PATIENCE;
+        while !gone() {
+            assert!(Instant::now() < limit, "the sleeper lives on");
+            std::thread::yield_now();
+        }
     }
 
     #[test]
     fn a_daemon_that_holds_the_pipe_does_not_hold_us() {
+        let root = tempfile::tempdir().unwrap();
+        let mark = root.path().join("pid");
         let started = Instant::now();
-        assert_eq!(run("sleep 300 & echo $! >&2; echo pw").unwrap().expose(), "pw");
+        assert_eq!(run(&format!("sleep 300 & echo $! >{}; echo pw", mark.display())).unwrap().expose(), "pw");
         assert!(started.elapsed() < PATIENCE);
+        let pid = std::fs::read_to_string(&mark).unwrap().trim().parse().unwrap();
+        let daemon = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
     }
 
     #[test]

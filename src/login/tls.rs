@@ -4,7 +4,7 @@
 //! certificate say nothing that the key does not (RFC 7671 §5.1), and no other key will do, were
 //! its certificate ever so good.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -83,12 +83,10 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Error> {
 
 /// Writes a fingerprint as the config takes it.
 pub fn pin_text(pin: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(7 + 64);
-    text.push_str("sha256:");
-    for byte in pin {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    pin.iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Verifies by pin where there is one, else by chain, name and dates.

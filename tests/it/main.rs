@@ -1,6 +1,17 @@
 //! All integration tests, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests"
+)]
+
+mod configs;
 mod ledger;
+mod login;
 mod servers;
 mod support;
 mod sync_properties;
