@@ -24,7 +24,9 @@ pub(super) fn ui(table: &Table<'_>, notes: &mut Notes<'_>, ui: &mut Ui) {
     let name = |key: &str, notes: &mut Notes<'_>| {
         let text = table.text(key, notes)?;
         // It becomes a file name.
-        let legal = !text.value.is_empty() && !text.value.starts_with('.') && !text.value.contains(['/', '\0']);
+        let legal = !text.value.is_empty()
+            && !text.value.starts_with('.')
+            && !text.value.contains(|c: char| c == '/' || c.is_control());
         if !legal {
             table.wants(key, "a name without `/`", text.span, notes);
         }

@@ -119,7 +119,8 @@ fn samples_say_what_is_wrong_and_keep_what_is_right() {
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
         settings.bind(|| {
-            insta::assert_snapshot!(name.as_str(), format!("{}\n{}", rendered(&config, &text), summary(&config)))
+            let all = format!("{}\n{}", rendered(&config, &text), summary(&config));
+            insta::assert_snapshot!(name.as_str(), all);
         });
     }
 }
