@@ -70,7 +70,8 @@ impl Default for Clean {
     }
 }
 
-fn expand_tabs(line: &str) -> String {
+/// Replaces tabs by blanks up to the next eighth column.
+pub(super) fn expand_tabs(line: &str) -> String {
     if !line.contains('\t') {
         return line.to_owned();
     }
@@ -91,69 +92,65 @@ fn expand_tabs(line: &str) -> String {
 
 fn sanitise(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut combining = 0usize;
+    let mut marks = 0usize;
+    let mut joined = false;
     for c in text.chars() {
-        if is_combining(c) {
-            combining += 1;
-            if combining <= MAX_COMBINING {
-                out.push(c);
+        match c {
+            // Joiners shape emoji, Persian and Indic scripts: one may stay behind what it joins.
+            '\u{200c}' | '\u{200d}' => {
+                if !joined && out.chars().next_back().is_some_and(|before| !before.is_ascii()) {
+                    out.push(c);
+                }
+                joined = true;
+                continue;
             }
-            continue;
+            _ if is_mark(c) => {
+                marks += 1;
+                if marks <= MAX_COMBINING {
+                    out.push(c);
+                }
+            }
+            _ => {
+                marks = 0;
+                push_visible(c, &mut out);
+            }
         }
-        combining = 0;
-        push_visible(c, &mut out);
+        joined = false;
     }
     out
 }
 
-/// Pushes `c` itself or the mark that stands for it.
+/// Pushes `c` itself or the mark that stands for it, or nothing where it is invisible.
 fn push_visible(c: char, out: &mut String) {
     match c {
         '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => out.push(' '),
         '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
         '\u{7f}' => out.push('\u{2421}'),
         '\u{80}'..='\u{9f}' => out.push('\u{fffd}'),
-        // Zero width joiner and non-joiner shape emoji and Persian: they may stay.
-        '\u{200c}' | '\u{200d}' => out.push(c),
-        // Left-to-right marks, embeddings, overrides, isolates; zero width space; word joiner;
-        // byte order mark; soft hyphen's invisible kin; tag characters; annotation anchors.
+        // Left-to-right marks, embeddings, overrides, isolates.
         '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{2426}'),
-        '\u{ad}'
-        | '\u{200b}'
-        | '\u{2060}'..='\u{2065}'
-        | '\u{206a}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{180e}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{3164}'
-        | '\u{ffa0}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}' => {}
+        _ if is_invisible(c) => {}
         _ => out.push(c),
     }
 }
 
-fn is_combining(c: char) -> bool {
+/// Characters that show nothing and yet part words from what they look like: zero width space, word
+/// joiner, byte order mark, soft hyphen, fillers, annotation anchors, musical and shorthand format
+/// controls, tag characters and the selectors beyond them.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'
+        | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Marks combine with the character before them and take no room of their own.
+fn is_mark(c: char) -> bool {
     !c.is_ascii()
-        && c != '\u{200d}'
-        && c != '\u{200c}'
+        && !c.is_control()
         && unicode_width::UnicodeWidthChar::width(c) == Some(0)
-        && c.is_alphanumeric_or_mark()
-}
-
-/// Tells marks from the other characters of no width, which [`push_visible`] judges one by one.
-trait Mark {
-    fn is_alphanumeric_or_mark(self) -> bool;
-}
-
-impl Mark for char {
-    fn is_alphanumeric_or_mark(self) -> bool {
-        !matches!(self,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}' | '\u{80}'..='\u{9f}')
-    }
+        && !is_invisible(c)
+        && !matches!(c, '\u{200c}'..='\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -179,6 +176,14 @@ mod tests {
         assert_eq!(Clean::line(&flood).as_str().chars().count(), 1 + MAX_COMBINING);
         assert_eq!(Clean::line("e\u{301}").as_str(), "e\u{301}");
         assert_eq!(Clean::line("👩\u{200d}💻").as_str(), "👩\u{200d}💻");
+    }
+
+    #[test]
+    fn joiners_stay_only_where_they_join() {
+        assert_eq!(Clean::line("می\u{200c}خواهم").as_str(), "می\u{200c}خواهم");
+        assert_eq!(Clean::line("pay\u{200d}pal").as_str(), "paypal");
+        assert_eq!(Clean::line("\u{200d}a").as_str(), "a");
+        assert_eq!(Clean::line(&format!("é{}b", "\u{200d}".repeat(9))).as_str(), "é\u{200d}b");
     }
 
     #[test]
