@@ -12,6 +12,7 @@
 mod configs;
 mod ledger;
 mod login;
+mod maildir;
 mod servers;
 mod support;
 mod sync_properties;
