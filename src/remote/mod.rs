@@ -2,6 +2,7 @@
 //! memory implement it.
 
 pub mod fake;
+pub mod imap;
 
 use std::io::Write;
 use std::time::Duration;

@@ -124,9 +124,7 @@ impl Journal {
                 all.entry(id.to_owned()).or_default().push(version);
             }
         }
-        for versions in all.values_mut() {
-            versions.sort_unstable();
-        }
+        all.values_mut().for_each(|versions| versions.sort_unstable());
         Ok(all)
     }
 

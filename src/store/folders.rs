@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -272,12 +271,7 @@ fn is_code(rest: &str) -> bool {
 }
 
 fn percent(c: char) -> String {
-    let mut out = String::new();
-    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-        // Writing into a string cannot fail.
-        let _ = write!(out, "%{byte:02X}");
-    }
-    out
+    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The way back. What is no code of ours stays as it is.

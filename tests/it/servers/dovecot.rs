@@ -17,7 +17,7 @@ use tern::mail::ids::AccountId;
 use super::certificates::Certificates;
 
 /// Every user's password.
-pub(crate) const PASSWORD: &str = "correct horse \"battery\" staple";
+pub(crate) const PASSWORD: &str = "tr0ub4dor&3\"x";
 
 /// A running Dovecot.
 pub(crate) struct Dovecot {
@@ -230,7 +230,6 @@ fn text(root: &Path, certificates: &Certificates, imap: u16, imaps: u16, extra: 
     let root = root.display();
     let cert = certificates.cert.display();
     let key = certificates.key.display();
-    let password = PASSWORD.replace('"', "\\\"");
     format!(
         r#"
 base_dir = {root}/run
@@ -252,7 +251,7 @@ mail_gid = {gid}
 mail_max_userip_connections = 100
 passdb {{
   driver = static
-  args = "password={password}"
+  args = password={PASSWORD}
 }}
 userdb {{
   driver = static

@@ -1,0 +1,266 @@
+//! From a server of the config to a session: connection, greeting, TLS, capabilities, sign-in.
+//! Nothing that was said before TLS is used after it, and no credential leaves before the
+//! connection is what the config demands (RFC 8314; RFC 9051 §6.2.1, §11.1).
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use zeroize::Zeroizing;
+
+use crate::config::{Auth, Server, Tls};
+use crate::fault::{Again, Cause, Doing, Fault};
+use crate::login::connect::{dial, secure};
+use crate::login::sasl::{self, Exchange, Mechanism, choose};
+use crate::login::secret::Secret;
+use crate::mail::ids::AccountId;
+
+use super::capability::Capabilities;
+use super::link::Link;
+use super::mailboxes::Names;
+use super::quirks::{self, Quirks};
+use super::replies::{self, Answer, Code, Kind, Status};
+use super::session::{Session, explain};
+use super::tokens::Response;
+use super::wire::{Limits, Mode, Port, Shared, Wire};
+
+/// What the client calls itself where a server wants to know.
+const ID: &str =
+    concat!("ID (\"name\" \"", env!("CARGO_PKG_NAME"), "\" \"version\" \"", env!("CARGO_PKG_VERSION"), "\")");
+
+/// Connects and signs in. `token`: is the secret an OAuth2 token?
+pub(super) fn enter(
+    server: &Server,
+    account: &AccountId,
+    secret: &dyn Fn() -> Result<Secret, Fault>,
+    token: bool,
+) -> Result<Session, Fault> {
+    let named = |fault: Fault| fault.of(account);
+    let (mut wire, greeting) = arrive(server).map_err(named)?;
+    let quirks = quirks::of(&server.host, greeting.text.as_str());
+    let capabilities = match (server.tls, greeting.code) {
+        // What was offered before TLS is forgotten: ask again.
+        (Tls::Implicit | Tls::Plain, Some(Code::Capability(names))) => Capabilities::new(names),
+        _ => ask_capabilities(&mut wire, server).map_err(named)?,
+    };
+    let secret = secret().map_err(named)?;
+    let plan = SignIn { server, secret: &secret, token, capabilities: &capabilities, quirks };
+    let shared = Shared::new(wire);
+    let imap = plan.run(&shared).map_err(named)?;
+    drop(secret);
+    let (held, answer) = {
+        let mut wire = shared.lock();
+        (wire.take_held(), wire.take_answer())
+    };
+    let fresh = capabilities_in(&held, answer.as_ref());
+    let mut session = Session {
+        imap,
+        wire: shared,
+        account: account.clone(),
+        host: server.host.clone(),
+        capabilities: fresh.clone().unwrap_or_default(),
+        names: Names::default(),
+        selected: None,
+        epochs: BTreeMap::new(),
+        broken: false,
+    };
+    if fresh.is_none() {
+        let reply = session.tell(Doing::SigningIn, &server.host, "CAPABILITY", Limits::USUAL)?;
+        session.capabilities = capabilities_in(&reply.untagged, Some(&reply.status)).unwrap_or_default();
+    }
+    if quirks.wants_id && session.capabilities.id() {
+        // A server that does not like the answer says so at the next command.
+        let _ = session.ask(Doing::SigningIn, ID, Limits::USUAL)?;
+    }
+    Ok(session)
+}
+
+/// Connects, hears the greeting and makes the connection what the config demands.
+fn arrive(server: &Server) -> Result<(Wire, Status), Fault> {
+    let stream = dial(server)?;
+    let host = server.host.as_str();
+    let broken = |error: std::io::Error| Fault::new(Doing::Connecting, host, Cause::Other).detail(&error.to_string());
+    match server.tls {
+        Tls::Implicit => {
+            let link = Link::tls(secure(stream, server)?).map_err(broken)?;
+            let mut wire = Wire::new(link, server.timeout);
+            let greeting = greet(&mut wire, server)?;
+            Ok((wire, greeting))
+        }
+        Tls::Plain => {
+            let local = stream.peer_addr().map_err(broken)?.ip().to_canonical().is_loopback();
+            if !local {
+                let fault = Fault::new(Doing::Securing, host, Cause::Config).again(Again::AfterUser);
+                return Err(fault.detail("without TLS only servers on this machine are spoken to"));
+            }
+            let mut wire = Wire::new(Link::plain(stream).map_err(broken)?, server.timeout);
+            let greeting = greet(&mut wire, server)?;
+            Ok((wire, greeting))
+        }
+        Tls::StartTls => {
+            let mut wire = Wire::new(Link::plain(stream).map_err(broken)?, server.timeout);
+            let greeting = greet(&mut wire, server)?;
+            let wire = start_tls(wire, server)?;
+            Ok((wire, greeting))
+        }
+    }
+}
+
+/// Hears the greeting: OK, or nothing comes of it.
+fn greet(wire: &mut Wire, server: &Server) -> Result<Status, Fault> {
+    let host = server.host.as_str();
+    let fault = |cause| Fault::new(Doing::Connecting, host, cause);
+    let response = wire.response().map_err(|trouble| explain(Doing::Connecting, host, trouble, None))?;
+    match replies::kind(&response) {
+        Kind::Status(status) => match status.answer {
+            Answer::Ok => {
+                wire.note(&Kind::Status(status.clone()));
+                Ok(status)
+            }
+            Answer::PreAuth => Err(fault(Cause::Protocol)
+                .again(Again::AfterUser)
+                .detail("it takes us for signed in already (PREAUTH), which nobody can vouch for")),
+            Answer::Bye => Err(fault(Cause::RefusedForNow).detail(status.text.as_str())),
+            Answer::No | Answer::Bad => Err(fault(Cause::Protocol).detail(status.text.as_str())),
+        },
+        _ => Err(fault(Cause::Protocol).again(Again::AfterUser).detail("what answers there is no IMAP server")),
+    }
+}
+
+/// STARTTLS. A byte that came with its answer, in the clear, is an attack or a broken server.
+fn start_tls(mut wire: Wire, server: &Server) -> Result<Wire, Fault> {
+    let host = server.host.as_str();
+    let fault = |cause| Fault::new(Doing::Securing, host, cause).again(Again::AfterUser);
+    let (_, status) =
+        wire.exchange("s1", "STARTTLS").map_err(|trouble| explain(Doing::Securing, host, trouble, None))?;
+    if status.answer != Answer::Ok {
+        return Err(fault(Cause::NotOffered).detail("it offers no STARTTLS"));
+    }
+    let Some(link) = wire.into_link() else {
+        return Err(fault(Cause::Protocol).detail("it says more in the clear than it may before TLS begins"));
+    };
+    let broken = |error: std::io::Error| fault(Cause::Other).detail(&error.to_string());
+    let Some(stream) = link.into_plain().map_err(broken)? else {
+        return Err(fault(Cause::Bug));
+    };
+    let link = Link::tls(secure(stream, server)?).map_err(broken)?;
+    Ok(Wire::new(link, server.timeout))
+}
+
+fn ask_capabilities(wire: &mut Wire, server: &Server) -> Result<Capabilities, Fault> {
+    let host = server.host.as_str();
+    let (untagged, status) =
+        wire.exchange("c1", "CAPABILITY").map_err(|trouble| explain(Doing::Connecting, host, trouble, None))?;
+    if status.answer != Answer::Ok {
+        return Err(Fault::new(Doing::Connecting, host, Cause::Protocol).detail(status.text.as_str()));
+    }
+    Ok(capabilities_in(&untagged, Some(&status)).unwrap_or_default())
+}
+
+/// The capabilities that responses tell of, the last word first.
+fn capabilities_in(untagged: &[Response], status: Option<&Status>) -> Option<Capabilities> {
+    if let Some(Code::Capability(names)) = status.and_then(|status| status.code.clone()) {
+        return Some(Capabilities::new(names));
+    }
+    untagged.iter().rev().find_map(|response| match replies::kind(response) {
+        Kind::Capability => Some(Capabilities::new(replies::capability(response))),
+        Kind::Status(Status { answer: Answer::Ok, code: Some(Code::Capability(names)), .. }) => {
+            Some(Capabilities::new(names))
+        }
+        _ => None,
+    })
+}
+
+/// All that a sign-in depends on.
+struct SignIn<'a> {
+    server: &'a Server,
+    secret: &'a Secret,
+    token: bool,
+    capabilities: &'a Capabilities,
+    quirks: Quirks,
+}
+
+impl SignIn<'_> {
+    fn run(&self, shared: &Shared) -> Result<imap::Session<Port>, Fault> {
+        shared.lock().begin(Limits::USUAL, Mode::SigningIn);
+        let client = imap::Client::new(shared.port());
+        let host = self.server.host.as_str();
+        let Some(mechanism) = self.mechanism()? else {
+            return self.by_command(client, shared);
+        };
+        let exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
+        let talk = Talk(RefCell::new(exchange));
+        let mut name = Zeroizing::new(mechanism.name().to_owned());
+        if self.capabilities.initial_response() && !self.quirks.no_initial_response {
+            if let Some(first) = talk.0.borrow_mut().initial() {
+                name.push(' ');
+                name.push_str(sasl::encode(&first).expose());
+            }
+        }
+        let ran =
+            catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk).map_err(|(error, _)| error)));
+        let reason = talk.0.borrow().reason().map(|reason| reason.as_str().to_owned());
+        ran.map_err(|_| Fault::new(Doing::SigningIn, host, Cause::Bug))?
+            .map_err(|error| self.refused(&error, shared, reason.as_deref()))
+    }
+
+    /// The SASL mechanism; `None` for the LOGIN command, where nothing better is offered and it is
+    /// not forbidden.
+    fn mechanism(&self) -> Result<Option<Mechanism>, Fault> {
+        let server = self.server;
+        let chosen = choose(server.auth, self.token, &self.capabilities.mechanisms(), &server.host);
+        let command = !self.token && matches!(server.auth, Auth::Auto | Auth::Login);
+        match chosen {
+            Ok(None) => Err(Fault::new(Doing::SigningIn, &server.host, Cause::Config)
+                .again(Again::AfterUser)
+                .detail("IMAP cannot be used without signing in")),
+            Err(_) if command && !self.capabilities.login_disabled() => Ok(None),
+            other => other,
+        }
+    }
+
+    fn by_command(&self, client: imap::Client<Port>, shared: &Shared) -> Result<imap::Session<Port>, Fault> {
+        let (user, password) = (&self.server.user, self.secret.expose());
+        let ran = catch_unwind(AssertUnwindSafe(|| client.login(user, password).map_err(|(error, _)| error)));
+        ran.map_err(|_| Fault::new(Doing::SigningIn, &self.server.host, Cause::Bug))?
+            .map_err(|error| self.refused(&error, shared, None))
+    }
+
+    /// Says why it did not work: the server's words are the best, but those of a token's refusal.
+    fn refused(&self, error: &imap::Error, shared: &Shared, reason: Option<&str>) -> Fault {
+        let host = self.server.host.as_str();
+        let mut wire = shared.lock();
+        let fault = |cause| Fault::new(Doing::SigningIn, host, cause);
+        let Some(status) = wire.take_answer() else {
+            return match (wire.take_trouble(), error) {
+                (Some(trouble), _) => {
+                    let goodbye = wire.goodbye().map(|words| words.as_str().to_owned());
+                    explain(Doing::SigningIn, host, trouble, goodbye.as_deref())
+                }
+                (None, imap::Error::Validate(_)) => {
+                    fault(Cause::Config).again(Again::AfterUser).detail("the name or the secret holds a line end")
+                }
+                (None, _) => fault(Cause::Protocol).detail("the server breaks off the sign-in"),
+            };
+        };
+        let words = reason.unwrap_or(status.text.as_str());
+        match &status.code {
+            // Not the password's fault: too many connections, a database that is down.
+            Some(Code::Other(name)) if matches!(name.as_str(), "UNAVAILABLE" | "INUSE" | "LIMIT") => {
+                fault(Cause::RefusedForNow).detail(words)
+            }
+            _ => fault(Cause::SignInRefused).again(Again::AfterUser).detail(words),
+        }
+    }
+}
+
+/// Answers challenges.
+struct Talk<'a>(RefCell<Exchange<'a>>);
+
+impl imap::Authenticator for Talk<'_> {
+    type Response = Zeroizing<String>;
+
+    fn process(&self, challenge: &[u8]) -> Self::Response {
+        Zeroizing::new(self.0.borrow_mut().answer(challenge).expose().to_owned())
+    }
+}

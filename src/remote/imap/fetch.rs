@@ -1,0 +1,442 @@
+//! Fetching messages (UID FETCH of BODY.PEEK[]): in chunks, one on its way while the other is being
+//! read, each body straight from the socket to its file. A message that the server cannot give, or
+//! gives in a line that makes no sense, is asked for once more alone, and is then told as trouble;
+//! the rest goes on. Also: who a message is (`identify`), and which messages have an id.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io::{Read as _, Seek as _, SeekFrom, Write};
+
+use tempfile::SpooledTempFile;
+
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::mail::clean::Clean;
+use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
+use crate::mail::mailbox::MailboxName;
+use crate::remote::{Fetched, Identity, Sink};
+
+use super::replies::{self, Answer, Body, Extent, FetchItem, Kind};
+use super::session::{Session, bad, quote, sets};
+use super::tokens::{Held, Response};
+use super::wire::{Limits, Trouble, Wire, status_of};
+
+/// How many messages the first command asks for: the newest are to be there soon.
+const FIRST: usize = 50;
+/// How many messages each of the others asks for.
+const CHUNK: usize = 500;
+/// How many commands are on their way at a time.
+const AHEAD: usize = 2;
+/// The largest message that is taken, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// By how much a message may be larger than announced, besides a hundredth of it.
+const SLACK: u64 = 64 * 1024;
+/// What one message may take of an answer besides its body.
+const BESIDES: usize = 4096;
+
+/// A command on its way.
+struct Flight {
+    tag: String,
+    uids: Vec<Uid>,
+}
+
+/// How a command ended.
+struct Landing {
+    flight: Flight,
+    /// Did it go wrong for some message: a NO, or a line that made no sense?
+    trouble: Option<Clean>,
+}
+
+/// What became of the body in the response that is being read.
+enum Delivery {
+    /// None came.
+    None,
+    /// It is with the sink.
+    Sunk(Uid, u64),
+    /// It lies aside, since the server has not said yet whose it is.
+    Aside(SpooledTempFile),
+    /// It was passed over, for this reason.
+    Skipped(&'static str),
+}
+
+/// A fetch in progress.
+struct Haul<'a> {
+    validity: UidValidity,
+    mailbox: &'a MailboxName,
+    /// What was asked for and did not come yet.
+    awaited: BTreeSet<Uid>,
+    sink: &'a mut dyn Sink,
+    /// What went wrong since this was last asked.
+    spoiled: Option<Clean>,
+}
+
+/// What ends a fetch.
+enum End {
+    /// The connection.
+    Wire(Trouble),
+    /// The sink, or the sink's disk.
+    Sink(Fault),
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        Self::Wire(trouble)
+    }
+}
+
+impl Session {
+    /// Fetches messages of `mailbox`, chunk by chunk in this order; within a chunk the server's
+    /// order is taken. If the sink wishes to stop while commands are on their way, the connection
+    /// is given up.
+    pub(super) fn fetch_messages(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+        sink: &mut dyn Sink,
+    ) -> Result<(), Fault> {
+        let selected = self.turn_to(Doing::Fetching, mailbox)?;
+        let awaited = uids.iter().copied().collect();
+        let mut haul = Haul { validity: selected.validity, mailbox, awaited, sink, spoiled: None };
+        let (first, others) = uids.split_at(FIRST.min(uids.len()));
+        let mut waiting: VecDeque<_> =
+            [first].into_iter().chain(others.chunks(CHUNK)).flat_map(|chunk| sets(chunk, CHUNK)).collect();
+        let mut flights = VecDeque::new();
+        let mut doubtful: VecDeque<(Uid, Clean)> = VecDeque::new();
+        while !(waiting.is_empty() && flights.is_empty()) {
+            if haul.sink.stop() {
+                self.broken |= !flights.is_empty();
+                return Ok(());
+            }
+            while flights.len() < AHEAD {
+                let Some((set, uids)) = waiting.pop_front() else { break };
+                flights.push_back(self.depart(&set, uids)?);
+            }
+            let Some(landing) = self.land(&mut flights, &mut haul)? else { return Ok(()) };
+            let missing = landing.flight.uids.into_iter().filter(|uid| haul.awaited.remove(uid));
+            // After a plain OK what is missing is gone.
+            if let Some(why) = landing.trouble {
+                doubtful.extend(missing.map(|uid| (uid, why.clone())));
+            }
+        }
+        self.try_alone(doubtful, &mut haul)
+    }
+
+    /// Asks once more for messages that did not come, each alone, so that it is clear whose fault it is.
+    fn try_alone(&mut self, doubtful: VecDeque<(Uid, Clean)>, haul: &mut Haul<'_>) -> Result<(), Fault> {
+        for (uid, _) in doubtful {
+            if haul.sink.stop() {
+                return Ok(());
+            }
+            haul.awaited.insert(uid);
+            let mut flights = VecDeque::from([self.depart(&uid.get().to_string(), vec![uid])?]);
+            let Some(landing) = self.land(&mut flights, haul)? else { return Ok(()) };
+            let missing = haul.awaited.remove(&uid);
+            if let Some(why) = landing.trouble.filter(|_| missing) {
+                let fault = self.message_fault(haul.mailbox, uid, why.as_str());
+                haul.tell(uid, fault).map_err(|fault| self.spilled(fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn depart(&mut self, set: &str, uids: Vec<Uid>) -> Result<Flight, Fault> {
+        let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])");
+        let limits = Limits::for_messages(AHEAD * CHUNK, BESIDES);
+        Ok(Flight { tag: self.send(Doing::Fetching, &command, limits)?, uids })
+    }
+
+    /// Reads until one of the commands is answered. `None`: the sink wants to stop.
+    fn land(&mut self, flights: &mut VecDeque<Flight>, haul: &mut Haul<'_>) -> Result<Option<Landing>, Fault> {
+        let mut response = Response::default();
+        loop {
+            response.clear();
+            let shared = self.wire.clone();
+            let read = haul.read(&mut shared.lock(), &mut response);
+            match read {
+                Ok(()) => {}
+                Err(End::Sink(fault)) => return Err(self.spilled(fault)),
+                Err(End::Wire(Trouble::Sink(error))) => {
+                    let fault = Fault::io(Doing::Storing, haul.mailbox.as_str(), &error);
+                    return Err(self.spilled(fault.of(&self.account)));
+                }
+                Err(End::Wire(trouble)) => return Err(self.give_up(Doing::Fetching, trouble)),
+            }
+            if response.text.starts_with(b"*") {
+                self.notice_kind(&replies::kind(&response));
+                if haul.sink.stop() {
+                    self.broken = true;
+                    return Ok(None);
+                }
+                continue;
+            }
+            return self.answered(&response, flights, haul).map(Some);
+        }
+    }
+
+    fn answered(
+        &mut self,
+        response: &Response,
+        flights: &mut VecDeque<Flight>,
+        haul: &mut Haul<'_>,
+    ) -> Result<Landing, Fault> {
+        let answers = |flight: &Flight| status_of(response, &flight.tag).ok();
+        let answered = flights.iter().enumerate().find_map(|(at, flight)| Some((at, answers(flight)?)));
+        let Some((flight, status)) = answered.and_then(|(at, status)| Some((flights.remove(at)?, status))) else {
+            return Err(self.give_up(Doing::Fetching, Trouble::protocol("the server answers what was not asked")));
+        };
+        let spoiled = haul.spoiled.take();
+        self.alert(&status);
+        match status.answer {
+            Answer::Ok => Ok(Landing { flight, trouble: spoiled }),
+            Answer::No => Ok(Landing { flight, trouble: Some(status.text) }),
+            Answer::Bad | Answer::Bye | Answer::PreAuth => {
+                Err(self.give_up(Doing::Fetching, Trouble::Protocol(bad(&status))))
+            }
+        }
+    }
+
+    /// The sink failed in the middle of an answer: the connection is of no more use.
+    fn spilled(&mut self, fault: Fault) -> Fault {
+        self.broken = true;
+        fault
+    }
+
+    fn message_fault(&self, mailbox: &MailboxName, uid: Uid, why: &str) -> Fault {
+        message_fault(mailbox, uid, why).of(&self.account)
+    }
+
+    /// Size and Message-ID of messages.
+    pub(super) fn identify_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
+        let doing = Doing::Comparing;
+        self.turn_to(doing, mailbox)?;
+        let mut found = Vec::new();
+        for (set, members) in sets(uids, CHUNK) {
+            let command = format!("UID FETCH {set} (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
+            let limits = Limits::for_messages(CHUNK, BESIDES);
+            let status = self.visit(doing, &command, limits, |kind, response| {
+                if *kind == Kind::Fetch {
+                    found.extend(identity(response).filter(|known| members.binary_search(&known.uid).is_ok()));
+                }
+            })?;
+            if status.answer != Answer::Ok {
+                return Err(self.refusal(doing, mailbox.as_str(), &status));
+            }
+        }
+        found.sort_by_key(|known| known.uid);
+        found.dedup_by_key(|known| known.uid);
+        Ok(found)
+    }
+
+    /// UIDs at or above `from` with exactly this Message-ID: SEARCH finds parts of ids too, so each
+    /// hit is looked at.
+    pub(super) fn find_by_id(
+        &mut self,
+        mailbox: &MailboxName,
+        message_id: &str,
+        from: Option<Uid>,
+    ) -> Result<Vec<Uid>, Fault> {
+        let doing = Doing::Comparing;
+        let Some(wanted) = MessageId::new(message_id) else { return Ok(Vec::new()) };
+        // A new SELECT, so that messages which came in meanwhile are there to be found.
+        self.select(doing, mailbox)?;
+        let selected = self.turn_to(doing, mailbox)?;
+        let charset = if wanted.as_str().is_ascii() { "" } else { "CHARSET UTF-8 " };
+        let range = from.map(|from| format!("UID {}:* ", from.get())).unwrap_or_default();
+        let command = format!("UID SEARCH {charset}{range}HEADER Message-ID {}", quote(wanted.as_str()));
+        let Some(mut hits) = self.search(doing, mailbox, &command, selected.exists)? else {
+            let fault = self.fault(doing, mailbox.as_str(), Cause::Protocol).scope(Scope::Mailbox);
+            return Err(fault.detail("the server's answer to a search makes no sense"));
+        };
+        hits.retain(|uid| from.is_none_or(|from| *uid >= from));
+        let known = self.identify_messages(mailbox, &hits)?;
+        let same = |known: &Identity| known.message_id.as_deref() == Some(wanted.as_str());
+        Ok(known.into_iter().filter(same).map(|known| known.uid).collect())
+    }
+}
+
+fn message_fault(mailbox: &MailboxName, uid: Uid, why: &str) -> Fault {
+    let subject = format!("{mailbox}, message {}", uid.get());
+    Fault::new(Doing::Fetching, &subject, Cause::Protocol).scope(Scope::Message).again(Again::Later).detail(why)
+}
+
+impl Haul<'_> {
+    /// Reads one response; a body goes to the sink, and the sink is told when the line is whole.
+    fn read(&mut self, wire: &mut Wire, response: &mut Response) -> Result<(), End> {
+        let mut delivery = Delivery::None;
+        while let Some(length) = wire.segment(response)? {
+            response.settle(Held::Streamed(length));
+            if !matches!(delivery, Delivery::None) || replies::kind(response) != Kind::Fetch {
+                wire.keep(length, response)?;
+                continue;
+            }
+            match replies::fetch(response, Extent::Begun) {
+                Ok(item) if item.body == Some(Body::Streamed(length)) => {
+                    delivery = self.deliver(&item, length, wire)?;
+                }
+                Ok(_) => wire.keep(length, response)?,
+                Err(error) => {
+                    pass_over(length, wire)?;
+                    delivery = Delivery::Skipped(error.0);
+                }
+            }
+        }
+        let kind = replies::kind(response);
+        wire.note(&kind);
+        if kind == Kind::Fetch { self.finish(response, delivery) } else { Ok(()) }
+    }
+
+    /// Brings a body to where it belongs, as far as that is known yet.
+    fn deliver(&mut self, item: &FetchItem, length: u64, wire: &mut Wire) -> Result<Delivery, End> {
+        let Some(uid) = item.uid else {
+            if length > LARGEST {
+                return Err(End::Wire(Trouble::protocol("the server sends a message that is too large")));
+            }
+            let mut aside = SpooledTempFile::new(64 * 1024);
+            wire.stream(length, &mut aside)?;
+            return Ok(Delivery::Aside(aside));
+        };
+        if !self.awaited.contains(&uid) {
+            pass_over(length, wire)?;
+            return Ok(Delivery::Skipped("a message that was not asked for"));
+        }
+        if length > LARGEST {
+            // It is this message's fault; but nobody can wait for the end of it.
+            let why = "the server sends a message that is too large";
+            self.awaited.remove(&uid);
+            self.tell(uid, message_fault(self.mailbox, uid, why)).map_err(End::Sink)?;
+            return Err(End::Wire(Trouble::protocol(why)));
+        }
+        if length == 0 && item.size != Some(0) {
+            return Ok(Delivery::Skipped("the server gives an empty message"));
+        }
+        if item.size.is_some_and(|size| length > size.saturating_add(size / 100).saturating_add(SLACK)) {
+            pass_over(length, wire)?;
+            return Ok(Delivery::Skipped("the server gives a message much larger than it announced"));
+        }
+        let id = RemoteId::Uid(self.validity, uid);
+        let mut file = self.sink.open(&id, length).map_err(End::Sink)?;
+        wire.stream(length, &mut *file)?;
+        file.flush().map_err(Trouble::Sink)?;
+        Ok(Delivery::Sunk(uid, length))
+    }
+
+    /// The line is whole: tells the sink, or what is wrong.
+    fn finish(&mut self, response: &Response, delivery: Delivery) -> Result<(), End> {
+        let item = replies::fetch(response, Extent::Whole);
+        match (item, delivery) {
+            (Ok(item), Delivery::Sunk(uid, length)) if item.uid == Some(uid) => self.complete(uid, length, item),
+            (item, Delivery::Sunk(uid, _)) => {
+                self.awaited.remove(&uid);
+                let why = item.err().map_or("the server gives a message two UIDs", |error| error.0);
+                self.tell(uid, message_fault(self.mailbox, uid, why)).map_err(End::Sink)
+            }
+            (Ok(item), Delivery::Aside(file)) => self.complete_aside(item, file),
+            (Ok(mut item), Delivery::None) => match (item.uid, item.body.take()) {
+                (Some(uid), Some(Body::Held(bytes))) if self.awaited.contains(&uid) && !bytes.is_empty() => {
+                    let mut rest = bytes.as_slice();
+                    self.pour(uid, bytes.len() as u64, &mut rest)?;
+                    self.complete(uid, bytes.len() as u64, item)
+                }
+                (Some(uid), Some(_)) if self.awaited.contains(&uid) => {
+                    self.spoil("the server gives an empty message");
+                    Ok(())
+                }
+                // Flags that changed meanwhile: the next comparison sees them.
+                _ => Ok(()),
+            },
+            (_, Delivery::Skipped(why)) => {
+                self.spoil(why);
+                Ok(())
+            }
+            (Err(error), Delivery::None | Delivery::Aside(_)) => {
+                self.spoil(error.0);
+                Ok(())
+            }
+        }
+    }
+
+    fn complete_aside(&mut self, item: FetchItem, mut file: SpooledTempFile) -> Result<(), End> {
+        let Some(uid) = item.uid.filter(|uid| self.awaited.contains(uid)) else {
+            return Ok(());
+        };
+        let length = file.stream_position().map_err(Trouble::Sink)?;
+        if length == 0 && item.size != Some(0) {
+            self.spoil("the server gives an empty message");
+            return Ok(());
+        }
+        file.seek(SeekFrom::Start(0)).map_err(Trouble::Sink)?;
+        self.pour(uid, length, &mut file)?;
+        self.complete(uid, length, item)
+    }
+
+    /// Brings bytes that are here to the sink.
+    fn pour(&mut self, uid: Uid, length: u64, from: &mut dyn std::io::Read) -> Result<(), End> {
+        let id = RemoteId::Uid(self.validity, uid);
+        let mut file = self.sink.open(&id, length).map_err(End::Sink)?;
+        std::io::copy(&mut from.take(length), &mut *file).map_err(Trouble::Sink)?;
+        file.flush().map_err(Trouble::Sink)?;
+        Ok(())
+    }
+
+    fn complete(&mut self, uid: Uid, length: u64, item: FetchItem) -> Result<(), End> {
+        self.awaited.remove(&uid);
+        if item.size.is_some_and(|size| size != length) {
+            tracing::warn!("{}: message {} is not of the size that was announced", self.mailbox, uid.get());
+        }
+        let id = RemoteId::Uid(self.validity, uid);
+        let message = Fetched { id, date: item.date, flags: item.flags, size: length, trouble: None };
+        self.sink.done(message).map_err(End::Sink)
+    }
+
+    /// Tells the sink that a message could not be fetched.
+    fn tell(&mut self, uid: Uid, fault: Fault) -> Result<(), Fault> {
+        let id = RemoteId::Uid(self.validity, uid);
+        self.sink.done(Fetched { id, date: None, flags: None, size: 0, trouble: Some(fault) })
+    }
+
+    fn spoil(&mut self, why: &str) {
+        tracing::warn!("{}: {why}", self.mailbox);
+        self.spoiled = Some(Clean::line(why));
+    }
+}
+
+fn pass_over(length: u64, wire: &mut Wire) -> Result<(), Trouble> {
+    if length > LARGEST {
+        return Err(Trouble::protocol("the server sends a literal that is too long"));
+    }
+    wire.stream(length, &mut std::io::sink())
+}
+
+/// What a FETCH tells of who a message is.
+fn identity(response: &Response) -> Option<Identity> {
+    let item = replies::fetch(response, Extent::Whole).ok()?;
+    let header = match item.body {
+        Some(Body::Held(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => String::new(),
+    };
+    Some(Identity { uid: item.uid?, size: item.size?, message_id: message_id(&header) })
+}
+
+/// The id in a header of this one field, which may be folded and may have a comment beside it.
+fn message_id(header: &str) -> Option<String> {
+    let (_, value) = header.split_once(':')?;
+    let inner = value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(value, |(inner, _)| inner);
+    MessageId::new(inner).map(|id| id.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_in_odd_headers() {
+        let table = [
+            ("Message-ID: <a@b>\r\n\r\n", Some("a@b")),
+            ("MESSAGE-ID:\r\n <a@b> (from x)\r\n", Some("a@b")),
+            ("Message-Id: bare@b\r\n", Some("bare@b")),
+            ("Message-ID: \r\n", None),
+            ("", None),
+        ];
+        for (header, expected) in table {
+            assert_eq!(message_id(header).as_deref(), expected, "{header:?}");
+        }
+    }
+}

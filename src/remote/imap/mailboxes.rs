@@ -1,0 +1,245 @@
+//! Mailboxes: LIST and CREATE (RFC 9051 §6.3.9, §6.3.4; RFC 6154), and how names on the wire and
+//! names in the program belong together. The spelling of each listed mailbox is remembered, so a
+//! name always finds its mailbox again, however odd the server writes it.
+
+use std::collections::BTreeMap;
+
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::mail::clean::Clean;
+use crate::mail::mailbox::{MailboxName, Role, from_modified_utf7, to_modified_utf7};
+use crate::remote::RemoteMailbox;
+
+use super::replies::{self, Code, Kind, Listed, Status};
+use super::session::{Session, quote};
+use super::tokens::Response;
+use super::wire::Limits;
+
+/// How many mailboxes an account may have.
+const MOST: usize = 20_000;
+/// What stands for a `/` inside a level, which the program's names cannot hold: the division slash.
+const SLASH: &str = "\u{2215}";
+
+/// How mailboxes are called on the wire.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// What separates levels on this server; `None`: there are none.
+    delimiter: Option<char>,
+    /// What all personal mailboxes but the INBOX begin with (RFC 2342), e.g. `INBOX.`.
+    prefix: String,
+    /// The spelling of each mailbox that was listed.
+    wire: BTreeMap<MailboxName, String>,
+    /// Were they listed yet?
+    known: bool,
+}
+
+impl Names {
+    /// The program's name for a mailbox: decoded, levels separated by `/`, without the prefix.
+    /// `None` for what cannot be a name.
+    fn decode(&self, listed: &Listed) -> Option<(MailboxName, String)> {
+        let wire = std::str::from_utf8(&listed.name).ok()?;
+        if wire.eq_ignore_ascii_case("INBOX") {
+            return Some((MailboxName::inbox(), "INBOX".to_owned()));
+        }
+        let own = match wire.strip_prefix(&self.prefix) {
+            Some(rest) if !rest.is_empty() && !rest.eq_ignore_ascii_case("INBOX") => rest,
+            _ => wire,
+        };
+        // What is no modified UTF-7 is shown as it is written.
+        let text =
+            if own.is_ascii() { from_modified_utf7(own).unwrap_or_else(|| own.to_owned()) } else { own.to_owned() };
+        let levels: Vec<String> = match listed.delimiter {
+            Some('/') => text.split('/').map(str::to_owned).collect(),
+            Some(delimiter) => text.split(delimiter).map(|level| level.replace('/', SLASH)).collect(),
+            None => vec![text.replace('/', SLASH)],
+        };
+        let levels: Vec<&str> = levels.iter().map(String::as_str).filter(|level| !level.is_empty()).collect();
+        Some((MailboxName::new(&levels.join("/"))?, wire.to_owned()))
+    }
+
+    /// The wire spelling of a mailbox: as it was listed, else as it would have to be made.
+    fn encode(&self, mailbox: &MailboxName) -> Result<String, &'static str> {
+        if mailbox.is_inbox() {
+            return Ok("INBOX".to_owned());
+        }
+        if let Some(wire) = self.wire.get(mailbox) {
+            return Ok(wire.clone());
+        }
+        let levels: Vec<&str> = mailbox.levels().collect();
+        let name = match self.delimiter {
+            Some('/') => mailbox.as_str().to_owned(),
+            Some(delimiter) if levels.iter().any(|level| level.contains(delimiter)) => {
+                return Err("the server separates folders by a character that is in the name");
+            }
+            Some(delimiter) => levels.join(&delimiter.to_string()),
+            None if levels.len() > 1 => return Err("the server has no folders in folders"),
+            None => mailbox.as_str().to_owned(),
+        };
+        Ok(self.prefix.clone() + &to_modified_utf7(&name))
+    }
+}
+
+impl Session {
+    /// All mailboxes.
+    pub(super) fn list(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
+        let doing = Doing::ListingMailboxes;
+        let host = self.host.clone();
+        self.learn_prefix()?;
+        let options = if self.capabilities.list_special_use() { " RETURN (SPECIAL-USE)" } else { "" };
+        let limits = Limits::for_messages(MOST, 200);
+        let reply = self.tell(doing, &host, &format!("LIST \"\" \"*\"{options}"), limits)?;
+        let listed: Vec<Listed> = reply.untagged.iter().filter_map(listed).collect();
+        self.names.delimiter = delimiter(&listed);
+        self.names.wire.clear();
+        let mut out: BTreeMap<MailboxName, RemoteMailbox> = BTreeMap::new();
+        for one in &listed {
+            let Some((name, wire)) = self.names.decode(one) else {
+                tracing::warn!("{host}: a mailbox has no name that could be used: {}", Clean::bytes(&one.name));
+                continue;
+            };
+            if one.is("\\NonExistent") && !one.is("\\Noselect") && out.contains_key(&name) {
+                continue;
+            }
+            let clash = self.names.wire.insert(name.clone(), wire.clone()).filter(|before| *before != wire);
+            if let Some(before) = clash {
+                tracing::warn!("{host}: {} and {} mean the same here", Clean::line(&before), Clean::line(&wire));
+                self.names.wire.insert(name, before);
+                continue;
+            }
+            let role = role(&name, one);
+            let selectable = !one.is("\\Noselect") && !one.is("\\NonExistent");
+            out.insert(name.clone(), RemoteMailbox { name, role, selectable });
+        }
+        if out.is_empty() {
+            let fault = self.fault(doing, &host, Cause::Protocol);
+            return Err(fault.detail("the server lists no mailbox at all, not even the INBOX"));
+        }
+        self.names.known = true;
+        Ok(out.into_values().collect())
+    }
+
+    /// Asks once what the names of this user's mailboxes begin with.
+    fn learn_prefix(&mut self) -> Result<(), Fault> {
+        if self.names.known || !self.capabilities.namespace() {
+            return Ok(());
+        }
+        if let Ok(reply) = self.ask(Doing::ListingMailboxes, "NAMESPACE", Limits::USUAL)? {
+            let told = reply.untagged.iter().filter(|response| replies::kind(response) == Kind::Namespace);
+            let prefix = told.filter_map(replies::namespace).find_map(|bytes| String::from_utf8(bytes).ok());
+            let usable = prefix.filter(|prefix| !prefix.chars().any(char::is_control));
+            self.names.prefix = usable.unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// The wire spelling of a mailbox. Lists first if that was not done on this connection.
+    pub(super) fn wire_name(&mut self, doing: Doing, mailbox: &MailboxName) -> Result<String, Fault> {
+        if !mailbox.is_inbox() && !self.names.known {
+            self.list()?;
+        }
+        self.names.encode(mailbox).map_err(|why| {
+            let fault = self.fault(doing, mailbox.as_str(), Cause::Refused);
+            fault.scope(Scope::Mailbox).again(Again::Never).detail(why)
+        })
+    }
+
+    /// Makes a mailbox, unless it is there.
+    pub(super) fn make(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        let doing = Doing::ListingMailboxes;
+        let name = self.wire_name(doing, mailbox)?;
+        if mailbox.is_inbox() {
+            return Ok(());
+        }
+        match self.ask(doing, &format!("CREATE {}", quote(&name)), Limits::USUAL)? {
+            Ok(_) => {}
+            Err(status) if says_exists(&status) => {}
+            Err(status) => {
+                // Not every server says ALREADYEXISTS: look whether it is there before complaining.
+                let there = self.list()?.iter().any(|known| known.name == *mailbox && known.selectable);
+                if !there {
+                    return Err(self.refusal(doing, mailbox.as_str(), &status));
+                }
+            }
+        }
+        self.names.wire.entry(mailbox.clone()).or_insert(name);
+        Ok(())
+    }
+}
+
+impl Listed {
+    fn is(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|known| known.eq_ignore_ascii_case(attribute))
+    }
+}
+
+fn listed(response: &Response) -> Option<Listed> {
+    if replies::kind(response) != Kind::List {
+        return None;
+    }
+    let read = replies::list(response);
+    if let Err(error) = &read {
+        tracing::warn!("a LIST line makes no sense ({}): {}", error.0, Clean::bytes(&response.text));
+    }
+    read.ok()
+}
+
+/// The delimiter of the INBOX's hierarchy, else the first that is told.
+fn delimiter(listed: &[Listed]) -> Option<char> {
+    let inbox = listed.iter().find(|one| one.name.eq_ignore_ascii_case(b"INBOX")).and_then(|one| one.delimiter);
+    inbox.or_else(|| listed.iter().find_map(|one| one.delimiter))
+}
+
+fn role(name: &MailboxName, listed: &Listed) -> Option<Role> {
+    if name.is_inbox() {
+        return Some(Role::Inbox);
+    }
+    listed.attributes.iter().find_map(|attribute| Role::from_attribute(attribute))
+}
+
+fn says_exists(status: &Status) -> bool {
+    matches!(&status.code, Some(Code::Other(name)) if name == "ALREADYEXISTS")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(delimiter: Option<char>, prefix: &str) -> Names {
+        Names { delimiter, prefix: prefix.to_owned(), ..Names::default() }
+    }
+
+    fn decode(names: &Names, wire: &str) -> Option<String> {
+        let listed = Listed { attributes: Vec::new(), delimiter: names.delimiter, name: wire.as_bytes().to_vec() };
+        names.decode(&listed).map(|(name, _)| name.as_str().to_owned())
+    }
+
+    #[test]
+    fn names_and_their_spellings() {
+        let table = [
+            (Some('/'), "", "Lists/rust", "Lists/rust"),
+            (Some('.'), "", "Lists.rust", "Lists/rust"),
+            (Some('.'), "INBOX.", "INBOX.Sent", "Sent"),
+            (Some('.'), "INBOX.", "INBOX.Entw&APw-rfe", "Entwürfe"),
+            (Some('\\'), "", "a\\b", "a/b"),
+            (None, "", "alone", "alone"),
+        ];
+        for (delimiter, prefix, wire, name) in table {
+            let names = names(delimiter, prefix);
+            assert_eq!(decode(&names, wire).as_deref(), Some(name));
+            assert_eq!(names.encode(&MailboxName::new(name).unwrap()).as_deref(), Ok(wire));
+        }
+    }
+
+    #[test]
+    fn odd_names_are_told_and_not_confused() {
+        let dots = names(Some('.'), "INBOX.");
+        assert_eq!(decode(&dots, "inbox").as_deref(), Some("INBOX"));
+        assert_eq!(decode(&dots, "INBOX.INBOX").as_deref(), Some("INBOX/INBOX"));
+        assert_eq!(decode(&dots, "a/b.c").as_deref(), Some("a\u{2215}b/c"));
+        assert_eq!(decode(&dots, "R&D").as_deref(), Some("R&D"), "no modified UTF-7: as it is written");
+        assert_eq!(decode(&dots, "Grüße").as_deref(), Some("Grüße"));
+        assert_eq!(decode(&dots, "a..b.").as_deref(), Some("a/b"));
+        assert_eq!(decode(&dots, "a\u{7}b"), None);
+        assert!(dots.encode(&MailboxName::new("v1.2/x").unwrap()).is_err());
+        assert!(names(None, "").encode(&MailboxName::new("a/b").unwrap()).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! IMAP (RFC 3501, RFC 9051). The `imap` crate is the session layer: tags, sign-in, commands, IDLE.
+//! Under it lies a transport of our own (`link`, `wire`) that keeps limits and deadlines, and beside
+//! it a forgiving tokenizer (`tokens`, `replies`), so that one odd line or a hostile server can
+//! neither end the program nor spoil more than itself. Nothing here knows Maildirs or ledgers.
+
+mod capability;
+mod entry;
+mod fetch;
+mod idle;
+mod link;
+mod mailboxes;
+mod push;
+mod quirks;
+mod replies;
+mod session;
+mod snapshot;
+mod tokens;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Account, SecretSource, Server};
+use crate::fault::{Again, Cause, Doing, Fault};
+use crate::login::secret::Secret;
+use crate::mail::clean::Clean;
+use crate::mail::ids::{AccountId, Uid};
+use crate::mail::mailbox::MailboxName;
+
+use super::{
+    Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker,
+};
+use session::Session;
+
+/// Gives the password or token, anew for each connection.
+pub type SecretProvider = Arc<dyn Fn() -> Result<Secret, Fault> + Send + Sync>;
+
+/// Makes connections to the IMAP server of an account.
+#[derive(Clone)]
+pub struct Imap {
+    account: AccountId,
+    server: Option<Server>,
+    token: bool,
+    secret: SecretProvider,
+}
+
+impl Imap {
+    /// Takes what is needed of the account, and the way to its secret.
+    pub fn new(account: &Account, secret: SecretProvider) -> Self {
+        let token = matches!(account.secret, SecretSource::TokenCommand(_));
+        Self { account: account.id.clone(), server: account.imap.clone(), token, secret }
+    }
+}
+
+impl Connect for Imap {
+    fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
+        let Some(server) = &self.server else {
+            let fault = Fault::new(Doing::Connecting, self.account.as_str(), Cause::Config).of(&self.account);
+            return Err(fault.again(Again::AfterUser).detail("the account has no IMAP server"));
+        };
+        let session = entry::enter(server, &self.account, &*self.secret, self.token)?;
+        Ok(Box::new(session))
+    }
+}
+
+impl Remote for Session {
+    fn rights(&self) -> Rights {
+        Rights { flags: true, append: true, create: true, delete: true, r#move: true }
+    }
+
+    fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
+        self.list()
+    }
+
+    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.make(mailbox)
+    }
+
+    fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
+        self.compare(mailbox, since)
+    }
+
+    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault> {
+        self.fetch_messages(mailbox, uids, sink)
+    }
+
+    fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
+        self.identify_messages(mailbox, uids)
+    }
+
+    fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault> {
+        self.find_by_id(mailbox, message_id, from)
+    }
+
+    fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
+        self.bring(mailbox, push)
+    }
+
+    fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault> {
+        self.idle(mailbox, limit)
+    }
+
+    fn waker(&self) -> Waker {
+        let bell = self.wire.lock().bell();
+        Waker::new(move || bell.ring())
+    }
+
+    fn alerts(&mut self) -> Vec<Clean> {
+        self.wire.lock().take_alerts()
+    }
+
+    fn close(&mut self) {
+        if !self.broken {
+            // Whatever comes of it, the connection ends here.
+            let _ = self.ask(Doing::Connecting, "LOGOUT", wire::Limits::USUAL);
+            self.broken = true;
+        }
+    }
+}

@@ -1,0 +1,614 @@
+//! The transport under the session layer, and its guard. It cuts what comes into lines and
+//! literals, keeps the limits, gives untagged data to our own tokenizer, and shows the `imap` crate
+//! only lines made here: tagged answers without the server's words, challenges, and a nudge when an
+//! idle mailbox changed. So no byte of a server ever meets a parser that could fall over it.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::mail::clean::Clean;
+
+use super::link::{Bell, Ended, Link, Wake};
+use super::replies::{self, Answer, Code, Kind, Status};
+use super::tokens::{Held, Response, number};
+
+/// How much is read at once.
+const BUFFER: usize = 256 * 1024;
+/// The longest line, where a command does not allow more.
+const LINE: usize = 64 * 1024;
+/// The longest literal that is held in memory.
+const LITERAL: u64 = 64 * 1024;
+/// All text of one answer, where a command does not allow more.
+const TOTAL: usize = 1024 * 1024;
+/// How many untagged responses one answer may have, where a command does not allow more.
+const COUNT: usize = 10_000;
+/// How many alerts are kept for the user.
+const ALERTS: usize = 16;
+
+/// How much a server may say in answer to one command, besides the bodies that are streamed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    line: usize,
+    total: usize,
+    count: usize,
+}
+
+impl Limits {
+    /// What most commands need.
+    pub(super) const USUAL: Self = Self { line: LINE, total: TOTAL, count: COUNT };
+
+    /// For answers that grow with the number of messages: so many bytes and lines for each.
+    pub(super) fn for_messages(count: usize, bytes_each: usize) -> Self {
+        let room = count.saturating_mul(bytes_each);
+        Self { line: LINE, total: TOTAL.saturating_add(room), count: COUNT.saturating_add(count.saturating_mul(4)) }
+    }
+
+    /// The same with lines as long as all of it may be: SEARCH answers in one line.
+    pub(super) fn in_one_line(self) -> Self {
+        Self { line: self.total, ..self }
+    }
+}
+
+/// Why the connection cannot be used any more.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Nothing came in time.
+    TimedOut,
+    /// The other side closed.
+    Closed,
+    /// Another thread ended it.
+    Woken,
+    /// The system or TLS failed.
+    System(io::Error),
+    /// The server broke its protocol or a limit.
+    Protocol(String),
+    /// What took a literal could not write it.
+    Sink(io::Error),
+}
+
+impl Trouble {
+    /// The server broke its protocol.
+    pub(super) fn protocol(what: &str) -> Self {
+        Self::Protocol(what.to_owned())
+    }
+}
+
+impl From<Ended> for Trouble {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::TimedOut => Self::TimedOut,
+            Ended::Closed => Self::Closed,
+            Ended::Woken => Self::Woken,
+            Ended::Failed(error) => Self::System(error),
+        }
+    }
+}
+
+/// What the crate is doing on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A command; nothing may be asked back.
+    Command,
+    /// Signing in: challenges go to the crate, and the log shows nothing of ours.
+    SigningIn,
+    /// IDLE was sent, or is about to be; `+` is awaited.
+    IdleWanted(Instant),
+    /// Idle, at the latest until then.
+    Idle(Instant),
+    /// DONE was sent.
+    IdleEnding,
+}
+
+/// The connection.
+pub(super) struct Wire {
+    link: Link,
+    timeout: Duration,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    limits: Limits,
+    spent: usize,
+    counted: usize,
+    mode: Mode,
+    /// Lines made for the crate.
+    prepared: VecDeque<u8>,
+    /// What the crate has written and not flushed.
+    outgoing: Vec<u8>,
+    /// The tag of the command that was sent last.
+    tag: String,
+    /// Untagged responses to the running command.
+    held: Vec<Response>,
+    answer: Option<Status>,
+    trouble: Option<Trouble>,
+    woken: bool,
+    /// Is the bell left to the wait that is being prepared?
+    unhurried: bool,
+    news: bool,
+    alerts: Vec<Clean>,
+    goodbye: Option<Clean>,
+}
+
+impl Wire {
+    /// Takes a link; `timeout` is the longest silence.
+    pub(super) fn new(link: Link, timeout: Duration) -> Self {
+        Self {
+            link,
+            timeout,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            limits: Limits::USUAL,
+            spent: 0,
+            counted: 0,
+            mode: Mode::Command,
+            prepared: VecDeque::new(),
+            outgoing: Vec::new(),
+            tag: String::new(),
+            held: Vec::new(),
+            answer: None,
+            trouble: None,
+            woken: false,
+            unhurried: false,
+            news: false,
+            alerts: Vec::new(),
+            goodbye: None,
+        }
+    }
+
+    /// What ends a wait from another thread.
+    pub(super) fn bell(&self) -> Bell {
+        self.link.bell()
+    }
+
+    /// Gives the link back; `None` if bytes have come that nobody read.
+    pub(super) fn into_link(self) -> Option<Link> {
+        (self.start == self.end).then_some(self.link)
+    }
+
+    /// Prepares for a new command and its answer.
+    pub(super) fn begin(&mut self, limits: Limits, mode: Mode) {
+        self.limits = limits;
+        self.spent = 0;
+        self.counted = 0;
+        self.mode = mode;
+        self.held.clear();
+        self.answer = None;
+        self.woken = false;
+    }
+
+    /// Takes the untagged responses to the last command.
+    pub(super) fn take_held(&mut self) -> Vec<Response> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Takes the tagged answer to the last command.
+    pub(super) fn take_answer(&mut self) -> Option<Status> {
+        self.answer.take()
+    }
+
+    /// Takes why the connection broke.
+    pub(super) fn take_trouble(&mut self) -> Option<Trouble> {
+        self.trouble.take()
+    }
+
+    /// Takes whether a mailbox that was idle has changed.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Leaves the bell to the idle wait that is being prepared, or takes it back for all commands.
+    pub(super) fn leave_bell_to_wait(&mut self, leave: bool) {
+        self.unhurried = leave;
+    }
+
+    /// Was the last idle wait ended by the bell?
+    pub(super) fn was_woken(&self) -> bool {
+        self.woken
+    }
+
+    /// Takes what the user should read.
+    pub(super) fn take_alerts(&mut self) -> Vec<Clean> {
+        std::mem::take(&mut self.alerts)
+    }
+
+    /// The words of the server's BYE, where it said one.
+    pub(super) fn goodbye(&self) -> Option<&Clean> {
+        self.goodbye.as_ref()
+    }
+
+    /// The tag of the command that was sent last.
+    pub(super) fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Sends bytes as they are.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        Ok(self.link.write_all(bytes, self.timeout)?)
+    }
+
+    /// Runs a command by hand, before there is a session. Gives the untagged responses and the answer.
+    pub(super) fn exchange(&mut self, tag: &str, command: &str) -> Result<(Vec<Response>, Status), Trouble> {
+        self.begin(Limits::USUAL, Mode::Command);
+        log(">", command.as_bytes());
+        self.send(format!("{tag} {command}\r\n").as_bytes())?;
+        let mut untagged = Vec::new();
+        loop {
+            let response = self.response()?;
+            if response.text.starts_with(b"*") {
+                self.note(&replies::kind(&response));
+                untagged.push(response);
+                continue;
+            }
+            return Ok((untagged, status_of(&response, tag)?));
+        }
+    }
+
+    /// Reads a response with all its literals in memory.
+    pub(super) fn response(&mut self) -> Result<Response, Trouble> {
+        let mut response = Response::default();
+        self.read_into(&mut response)?;
+        Ok(response)
+    }
+
+    /// Reads a response, or the rest of one, with all its literals in memory.
+    pub(super) fn read_into(&mut self, response: &mut Response) -> Result<(), Trouble> {
+        while let Some(length) = self.segment(response)? {
+            self.keep(length, response)?;
+        }
+        Ok(())
+    }
+
+    /// Reads text up to the end of a line and adds it to `into`. Gives the length of the literal
+    /// that is announced there; it must be read next, by [`Wire::keep`] or [`Wire::stream`].
+    pub(super) fn segment(&mut self, into: &mut Response) -> Result<Option<u64>, Trouble> {
+        let begun = into.text.len();
+        if begun == 0 {
+            self.counted = self.counted.saturating_add(1);
+            if self.counted > self.limits.count {
+                return Err(Trouble::protocol("the server sends too many responses"));
+            }
+        }
+        let deadline = self.deadline();
+        loop {
+            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let line_end = unread.iter().position(|byte| *byte == b'\n');
+            let length = line_end.unwrap_or(unread.len());
+            if (into.text.len() - begun).saturating_add(length) > self.limits.line {
+                return Err(Trouble::protocol("the server sends a line that is too long"));
+            }
+            match line_end {
+                Some(length) => {
+                    into.text.extend_from_slice(unread.get(..length).unwrap_or_default());
+                    self.start += length + 1;
+                    break;
+                }
+                // The rest of the line may not find room; only lines above the usual limit are split.
+                None if unread.len() > BUFFER / 2 => {
+                    into.text.extend_from_slice(unread);
+                    self.start = self.end;
+                }
+                None => {}
+            }
+            self.fill(deadline)?;
+        }
+        while into.text.len() > begun && into.text.last() == Some(&b'\r') {
+            into.text.pop();
+        }
+        self.spend(into.text.len() - begun)?;
+        log("<", into.text.get(begun..).unwrap_or_default());
+        let literal = announced(into, begun);
+        if literal.is_some() {
+            into.literal(Held::Bytes(Vec::new()));
+        }
+        Ok(literal)
+    }
+
+    /// Reads a literal into memory.
+    pub(super) fn keep(&mut self, length: u64, into: &mut Response) -> Result<(), Trouble> {
+        if length > LITERAL {
+            return Err(Trouble::protocol("the server sends a literal that is too long"));
+        }
+        let mut bytes = Vec::new();
+        self.stream(length, &mut bytes)?;
+        self.spend(bytes.len())?;
+        into.settle(Held::Bytes(bytes));
+        Ok(())
+    }
+
+    /// Hands the bytes of a literal to `sink` as they come.
+    pub(super) fn stream(&mut self, length: u64, sink: &mut dyn Write) -> Result<(), Trouble> {
+        let mut left = length;
+        while left > 0 {
+            if self.start == self.end {
+                let deadline = self.deadline();
+                self.fill(deadline)?;
+            }
+            let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(unread.len());
+            sink.write_all(unread.get(..most).unwrap_or_default()).map_err(Trouble::Sink)?;
+            self.start += most;
+            left -= most as u64;
+        }
+        Ok(())
+    }
+
+    /// Waits for `+`, keeping untagged responses back. Gives the answer if one came instead.
+    pub(super) fn await_continuation(&mut self) -> Result<Option<Status>, Trouble> {
+        loop {
+            let response = self.response()?;
+            match response.text.first() {
+                Some(b'+') => return Ok(None),
+                Some(b'*') => self.hold(response),
+                _ => return status_of(&response, &self.tag).map(Some),
+            }
+        }
+    }
+
+    /// Waits for the tagged answer to the last command, keeping untagged responses back.
+    pub(super) fn await_answer(&mut self) -> Result<Status, Trouble> {
+        loop {
+            match self.await_continuation()? {
+                Some(status) => return Ok(status),
+                None => return Err(Trouble::protocol("the server asks for more when there is none")),
+            }
+        }
+    }
+
+    /// Keeps an untagged response for the one who runs the command.
+    pub(super) fn hold(&mut self, response: Response) {
+        self.note(&replies::kind(&response));
+        self.held.push(response);
+    }
+
+    /// Remembers what matters beyond the command: alerts and a farewell.
+    pub(super) fn note(&mut self, kind: &Kind) {
+        let Kind::Status(status) = kind else { return };
+        if status.code == Some(Code::Alert) {
+            self.alert(status);
+        }
+        if status.answer == Answer::Bye {
+            self.goodbye = Some(status.text.clone());
+        }
+    }
+
+    /// Keeps what the user should read, once.
+    pub(super) fn alert(&mut self, status: &Status) {
+        if self.alerts.len() < ALERTS && !self.alerts.contains(&status.text) {
+            self.alerts.push(status.text.clone());
+        }
+    }
+
+    /// Prepares the next line for the crate.
+    fn feed(&mut self) -> Result<(), Trouble> {
+        while self.prepared.is_empty() {
+            let response = self.response()?;
+            match response.text.first() {
+                Some(b'*') => self.feed_untagged(response),
+                Some(b'+') => self.feed_continuation(&response)?,
+                _ => {
+                    let status = status_of(&response, &self.tag)?;
+                    if let Mode::IdleWanted(_) | Mode::Idle(_) = self.mode {
+                        return Err(Trouble::Protocol(format!("the server does not idle: {}", status.text)));
+                    }
+                    let word = match status.answer {
+                        Answer::Ok => "OK done",
+                        Answer::No => "NO refused",
+                        Answer::Bad | Answer::Bye | Answer::PreAuth => "BAD refused",
+                    };
+                    let line = format!("{} {word}\r\n", self.tag);
+                    self.prepared.extend(line.into_bytes());
+                    self.answer = Some(status);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn feed_untagged(&mut self, response: Response) {
+        let kind = replies::kind(&response);
+        self.note(&kind);
+        match self.mode {
+            Mode::Command | Mode::SigningIn => self.held.push(response),
+            Mode::IdleWanted(_) | Mode::Idle(_) | Mode::IdleEnding => {
+                if matches!(kind, Kind::Exists(_) | Kind::Expunge | Kind::Fetch) {
+                    self.news = true;
+                    self.nudge();
+                }
+            }
+        }
+    }
+
+    /// Tells the crate that the idle mailbox changed; before `+` the news waits.
+    fn nudge(&mut self) {
+        if self.news && matches!(self.mode, Mode::Idle(_)) {
+            self.prepared.extend(b"* 1 EXISTS\r\n");
+        }
+    }
+
+    fn feed_continuation(&mut self, response: &Response) -> Result<(), Trouble> {
+        match self.mode {
+            Mode::SigningIn => {
+                let challenge = response.text.get(1..).unwrap_or_default().trim_ascii();
+                let base64 = challenge.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b));
+                self.prepared.extend(b"+ ");
+                // What is no base64 has no meaning to the mechanisms; an empty challenge has their turn too.
+                self.prepared.extend(if base64 { challenge } else { b"" });
+                self.prepared.extend(b"\r\n");
+                Ok(())
+            }
+            Mode::IdleWanted(until) => {
+                self.mode = Mode::Idle(until);
+                self.prepared.extend(b"+ idling\r\n");
+                self.nudge();
+                Ok(())
+            }
+            Mode::Command | Mode::Idle(_) | Mode::IdleEnding => {
+                Err(Trouble::protocol("the server asks for more when there is none"))
+            }
+        }
+    }
+
+    /// Sends what the crate has written.
+    fn dispatch(&mut self) -> Result<(), Trouble> {
+        let bytes = std::mem::take(&mut self.outgoing);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let line = bytes.trim_ascii_end();
+        let first = line.split(|byte| *byte == b' ').next();
+        if let Some(tag) = first.filter(|word| is_tag(word) && word.len() < line.len()) {
+            self.tag = String::from_utf8_lossy(tag).into_owned();
+        }
+        match self.mode {
+            Mode::SigningIn => log(">", b"(signing in)"),
+            _ => log(">", line),
+        }
+        if line == b"DONE" {
+            self.mode = Mode::IdleEnding;
+        }
+        self.send(&bytes)
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), Trouble> {
+        self.spent = self.spent.saturating_add(bytes);
+        if self.spent > self.limits.total { Err(Trouble::protocol("the server says too much")) } else { Ok(()) }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.mode {
+            Mode::Idle(until) => Some(until),
+            Mode::Command | Mode::SigningIn | Mode::IdleWanted(_) | Mode::IdleEnding => {
+                Instant::now().checked_add(self.timeout)
+            }
+        }
+    }
+
+    /// Reads more; makes room first where a quarter of it is not left.
+    fn fill(&mut self, deadline: Option<Instant>) -> Result<(), Trouble> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end > BUFFER / 4 * 3 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let wake = match self.mode {
+            Mode::Idle(_) => Wake::Heed,
+            Mode::Command | Mode::SigningIn if !self.unhurried => Wake::Heed,
+            // A bell that rings on the way into the wait is heard in it; on the way out it must not
+            // break the session.
+            Mode::Command | Mode::SigningIn | Mode::IdleWanted(_) | Mode::IdleEnding => Wake::Keep,
+        };
+        self.end += self.link.read(room, deadline, wake)?;
+        Ok(())
+    }
+
+    /// Makes an error of trouble for the crate, and keeps the trouble. The end of an idle wait is
+    /// none: the session goes on.
+    fn report(&mut self, trouble: Trouble) -> io::Error {
+        match (&trouble, self.mode) {
+            (Trouble::TimedOut, Mode::Idle(_)) => io::ErrorKind::WouldBlock.into(),
+            (Trouble::Woken, Mode::Idle(_)) => {
+                self.woken = true;
+                io::ErrorKind::WouldBlock.into()
+            }
+            _ => {
+                self.trouble = Some(trouble);
+                io::Error::other("the connection broke")
+            }
+        }
+    }
+}
+
+fn is_tag(word: &[u8]) -> bool {
+    matches!(word, [b'a', digits @ ..] if number(digits).is_some())
+}
+
+/// The length of the literal that ends the text which begins at `begun`. Status lines have none:
+/// their words may end in anything.
+fn announced(response: &Response, begun: usize) -> Option<u64> {
+    let text = response.text.get(begun..)?;
+    let inner = text.strip_suffix(b"}")?;
+    let digits = inner.rsplit(|byte| *byte == b'{').next()?;
+    let length = number(digits.strip_suffix(b"+").unwrap_or(digits)).filter(|_| digits.len() < inner.len())?;
+    let words = begun == 0 && (!text.starts_with(b"* ") || matches!(replies::kind(response), Kind::Status(_)));
+    (!words).then_some(length)
+}
+
+/// Reads a tagged line, whose tag must be `tag`.
+pub(super) fn status_of(response: &Response, tag: &str) -> Result<Status, Trouble> {
+    if response.text.split(|byte| *byte == b' ').next() != Some(tag.as_bytes()) {
+        return Err(Trouble::protocol("the server answers what was not asked"));
+    }
+    replies::status(&mut response.after_star()).map_err(|error| Trouble::protocol(error.0))
+}
+
+/// Writes a line of the conversation to the log, at its most verbose level only.
+fn log(direction: &str, line: &[u8]) {
+    if tracing::enabled!(tracing::Level::TRACE) {
+        let shown = line.get(..line.len().min(300)).unwrap_or_default();
+        tracing::trace!("{direction} {}", Clean::bytes(shown));
+    }
+}
+
+/// The wire, shared by the session and the crate. Both are in one thread at any time; the lock is
+/// what lets a session be handed to another.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Wire>>);
+
+impl Shared {
+    /// Shares a wire.
+    pub(super) fn new(wire: Wire) -> Self {
+        Self(Arc::new(Mutex::new(wire)))
+    }
+
+    /// Takes the wire for a while.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the crate reads from and writes to.
+    pub(super) fn port(&self) -> Port {
+        Port(self.clone())
+    }
+}
+
+/// The crate's end of the wire.
+pub(super) struct Port(Shared);
+
+impl Read for Port {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut wire = self.0.lock();
+        if wire.trouble.is_some() {
+            return Err(io::Error::other("the connection broke"));
+        }
+        if let Err(trouble) = wire.feed() {
+            return Err(wire.report(trouble));
+        }
+        wire.prepared.read(into)
+    }
+}
+
+impl Write for Port {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().outgoing.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut wire = self.0.lock();
+        if wire.trouble.is_some() {
+            return Err(io::Error::other("the connection broke"));
+        }
+        wire.dispatch().map_err(|trouble| wire.report(trouble))
+    }
+}
+
+impl imap::extensions::idle::SetReadTimeout for Port {
+    /// The wire keeps its own deadlines.
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> imap::error::Result<()> {
+        Ok(())
+    }
+}
