@@ -51,6 +51,10 @@ pub fn load(paths: &Paths, explicit: Option<&Path>) -> Config {
     if let Some(file) = explicit {
         paths.config_file = file.to_path_buf();
     }
+    // What is relative in the file is below its directory, wherever the program is later.
+    if let Ok(absolute) = std::path::absolute(&paths.config_file) {
+        paths.config_file = absolute;
+    }
     let mut config = read(&paths, explicit.is_some());
     override_by(
         &mut config,

@@ -46,54 +46,47 @@ pub fn render(problem: &Problem, source: &str) -> String {
     out
 }
 
-/// The line with stars in place of a text that is given directly to `password` or `token`: it is
-/// a secret, and what is printed may be copied into a bug report.
+/// The line with stars in place of what is given directly to `password` or `token`, be it in quotes
+/// or not: it is a secret, and what is printed may be copied into a bug report.
 fn covered(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
-    while let Some(at) = ["password", "token"].into_iter().filter_map(|key| Some((rest.find(key)?, key.len()))).min() {
-        let (start, length) = at;
-        let Some((head, tail)) = rest.split_at_checked(start + length) else { break };
+    while let Some(after_key) = ["password", "token"].iter().filter_map(|key| Some(rest.find(key)? + key.len())).min() {
+        let Some((head, tail)) = rest.split_at_checked(after_key) else { break };
         out.push_str(head);
         rest = tail;
         // A quoted key ends in its quote.
-        let after = tail.trim_start_matches(['"', '\'', ' ', '\t']);
-        let Some(value) = after.strip_prefix('=') else { continue };
+        let Some(value) = tail.trim_start_matches(['"', '\'', ' ', '\t']).strip_prefix('=') else { continue };
         let value = value.trim_start();
-        let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { continue };
-        let body = value.trim_start_matches(quote);
-        let (Some(skipped), Some(prefix)) =
-            (tail.len().checked_sub(body.len()), tail.len().checked_sub(body.len()).and_then(|n| tail.get(..n)))
-        else {
+        if value.starts_with('{') {
             continue;
-        };
-        out.push_str(prefix);
-        let end = secret_end(body, quote);
-        out.extend(body.chars().take(end).map(|_| '*'));
-        rest = tail.get(skipped..).map(|body| skip_chars(body, end)).unwrap_or_default();
+        }
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let body = quote.map_or(value, |quote| value.trim_start_matches(quote));
+        let Some((before, body)) = tail.split_at_checked(tail.len() - body.len()) else { break };
+        let Some((secret, after)) = body.split_at_checked(secret_end(body, quote)) else { break };
+        out.push_str(before);
+        out.extend(secret.chars().map(|_| '*'));
+        rest = after;
     }
     out.push_str(rest);
     out
 }
 
-/// How many characters of `body` belong to the text that `quote` ends.
-fn secret_end(body: &str, quote: char) -> usize {
+/// Where the text ends that `quote` ends, or one without quotes, in bytes.
+fn secret_end(body: &str, quote: Option<char>) -> usize {
+    let Some(quote) = quote else {
+        let end = body.find([',', '}', '#']).unwrap_or(body.len());
+        return body.get(..end).map_or(end, |text| text.trim_end().len());
+    };
     let mut escaped = false;
-    for (count, c) in body.chars().enumerate() {
+    for (at, c) in body.char_indices() {
         if c == quote && !escaped {
-            return count;
+            return at;
         }
         escaped = quote == '"' && c == '\\' && !escaped;
     }
-    body.chars().count()
-}
-
-fn skip_chars(text: &str, count: usize) -> &str {
-    let mut chars = text.chars();
-    for _ in 0..count {
-        chars.next();
-    }
-    chars.as_str()
+    body.len()
 }
 
 #[cfg(test)]
@@ -140,6 +133,10 @@ mod tests {
             (r#"password = """hun"#, r#"password = """***"#),
             (r#"password = "no end"#, r#"password = "******"#),
             (r#"password = { cmd = "pass" }"#, r#"password = { cmd = "pass" }"#),
+            ("password = hunter2 # mine", "password = ******* # mine"),
+            ("imap = { password = ü, port = 1 }", "imap = { password = *, port = 1 }"),
+            ("password =", "password ="),
+            (r#"password = """"#, r#"password = """"#),
             (r#"name = "password""#, r#"name = "password""#),
             ("ünïcode = 1", "ünïcode = 1"),
         ];

@@ -191,6 +191,48 @@ fn any_beginning_of_the_example_can_be_read() {
     }
 }
 
+#[test]
+fn a_config_of_brackets_does_not_reach_the_end_of_the_stack() {
+    for piece in ["[", "{a=", "[a.", "a.", "a=[", "'''", "[[a]]\n"] {
+        let text = format!("x = {}", piece.repeat(50_000));
+        let config = config::parse(&text, &paths());
+        assert!(config.has_problem(Severity::Warning), "{piece}");
+        let text = piece.repeat(50_000);
+        let _problems = config::parse(&text, &paths());
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever stands in the file, the program starts and can say what is wrong.
+    #[test]
+    fn any_text_gives_a_config(pieces in proptest::collection::vec(piece(), 0..40)) {
+        let text = pieces.concat();
+        let config = config::parse(&text, &paths());
+        for problem in &config.problems {
+            let _rendered = config::render_problem(problem, &text);
+            proptest::prop_assert!(problem.line <= text.lines().count() + 1);
+        }
+    }
+}
+
+/// A piece of TOML, a key that there is, or anything.
+fn piece() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::{any, prop_oneof};
+    use proptest::sample::select;
+    let marks = ["\n", " = ", "\"", "'", "{ ", " }", "[", "]", ", ", ".", "#", "\"\"\"", "-1", "true", "~/", "*", "\\"];
+    let account = "\n[accounts.ada]\naddress = \"ada@example.org\"\nimap = { host = \"mail\" }\n".to_owned();
+    let lines = config::known_keys().flat_map(|(table, key)| {
+        [key.to_owned(), format!("\n[{table}]\n"), format!("\n{key} = \"ada@example.org\"\n")]
+    });
+    prop_oneof![
+        select(marks.map(str::to_owned).to_vec()),
+        select(lines.chain([account]).collect::<Vec<_>>()),
+        any::<String>(),
+    ]
+}
+
 /// A config file in a directory of its own, with these rights.
 fn loaded(text: &str, mode: u32) -> (tempfile::TempDir, Config) {
     let root = tempfile::tempdir().unwrap();
