@@ -1,1 +1,26 @@
-//! To come.
+//! List, threads, search: a cache in one SQLite file of what lies in the Maildirs. It can be lost and
+//! is then made anew; nothing in it is the truth.
+//!
+//! One writer ([`run_writer`]) takes in what changed on disk; any number of readers ([`run_reader`],
+//! [`Index`]) answer questions by windows over SQL indexes, so that the cost of an answer depends on
+//! the rows on screen and not on the mailbox. A message's row is its date (seconds, shifted left) and
+//! a number in it, so that newest first is the order of the table itself. Messages are kept by the
+//! bytes of their file: copies in several mailboxes of an account are one message with several
+//! places; within one mailbox each file is a message of its own.
+
+mod conversation;
+mod extract;
+mod hits;
+mod intake;
+mod rows;
+mod schema;
+mod search;
+mod threads;
+mod unread;
+mod words;
+mod worker;
+mod write;
+
+pub use rows::{Index, Window};
+pub use worker::{run_reader, run_writer};
+pub use write::Writer;

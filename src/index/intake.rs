@@ -1,0 +1,434 @@
+//! Taking in: small changes at once, whole listings by steps, newest first, so that a list can be read
+//! after the first step. Envelopes come first; the words of bodies follow when nothing else waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::{Result, params};
+
+use super::extract::{self, Depth, Incoming, Unread};
+use super::schema::ATTACHMENT;
+use super::write::{FileName, KnownMailbox, Writer};
+use crate::fault::Fault;
+use crate::job::files::{DirStamp, ListedFile, Listing, Seen};
+use crate::job::index::{Arrival, IndexReport};
+use crate::job::{Changed, PlaceChange};
+use crate::mail::flags::Flags;
+use crate::mail::ids::AccountId;
+use crate::mail::mailbox::Role;
+use crate::mail::place::{MailboxId, UniqueName};
+
+/// How many files the first step of a listing takes in: enough for a screen.
+const FIRST_STEP: usize = 64;
+/// How many the others do.
+const STEP: usize = 500;
+/// Up to so many new files of a change are read whole at once.
+const SMALL: usize = 64;
+/// How many messages' words one step takes in.
+const TEXT_STEP: usize = 250;
+/// A step ends once it has so many bytes of words.
+const TEXT_BYTES: usize = 12 << 20;
+/// The most notices of one step.
+const MAX_ARRIVED: usize = 20;
+
+/// What is still to be taken in.
+#[derive(Default)]
+pub(super) struct Backlog {
+    waiting: Vec<Waiting>,
+    /// Messages whose words are not in the full text yet.
+    pub(super) unindexed: usize,
+}
+
+/// A listing whose new files are taken in by steps.
+struct Waiting {
+    mailbox: KnownMailbox,
+    listing: Arc<Listing>,
+    /// Files that were not known, as positions in the listing; the next one last.
+    todo: Vec<usize>,
+    started: bool,
+}
+
+impl Backlog {
+    pub(super) fn forget(&mut self, mailbox: i64) {
+        self.waiting.retain(|waiting| waiting.mailbox.row != mailbox);
+    }
+
+    fn pending(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.todo.len()).sum::<usize>() + self.unindexed
+    }
+}
+
+impl Writer {
+    /// How many messages wait to be taken in, or for their words to be.
+    pub fn pending(&self) -> usize {
+        self.backlog.pending()
+    }
+
+    /// Takes in what changed on disk.
+    pub fn apply(&mut self, changed: &Changed) -> std::result::Result<IndexReport, Fault> {
+        let mut arrived = Vec::new();
+        for changes in changed.places.chunks(STEP) {
+            let new = self.step(|writer| writer.apply_some(&changed.mailbox, changes))?;
+            arrived.extend(new);
+        }
+        Ok(self.refreshed(vec![changed.mailbox.clone()], arrived))
+    }
+
+    fn apply_some(&mut self, mailbox: &MailboxId, changes: &[PlaceChange]) -> Result<Vec<Arrival>> {
+        let mailbox = self.mailbox(mailbox)?;
+        let mut unknown = 0;
+        for change in changes.iter().filter(|change| change.now.is_some()) {
+            unknown += usize::from(!self.has_place(mailbox.row, &change.unique)?);
+        }
+        let depth = if unknown <= SMALL { Depth::Whole } else { Depth::Envelope };
+        let mut arrived = Vec::new();
+        for change in changes {
+            let Some(now) = &change.now else {
+                self.remove_place(&mailbox, change.unique.as_str())?;
+                continue;
+            };
+            let file = file_of_path(&change.unique, &now.path, &now.flags);
+            if self.rename_place(&mailbox, &file)? {
+                continue;
+            }
+            self.learn_directory(&mailbox, now.path.parent().and_then(Path::parent))?;
+            let incoming = match extract::read(&now.path, depth, &self.own) {
+                Ok(incoming) => incoming,
+                // It was renamed since; whoever did that tells us next.
+                Err(Unread::Gone) => continue,
+                Err(Unread::Refused) => extract::unreadable(&now.path),
+            };
+            arrived.extend(self.add_place(&mailbox, &file, incoming)?);
+        }
+        Ok(arrived)
+    }
+
+    fn learn_directory(&self, mailbox: &KnownMailbox, directory: Option<&Path>) -> Result<()> {
+        if let Some(directory) = directory.filter(|directory| mailbox.directory.as_deref() != Some(*directory)) {
+            self.db
+                .prepare_cached("UPDATE mailboxes SET directory = ?2 WHERE id = ?1")?
+                .execute(params![mailbox.row, directory.as_os_str().as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// Compares a whole listing with what is known. What is gone or was renamed is taken in at once,
+    /// new files by [`Writer::advance`].
+    pub fn reconcile(&mut self, listing: &Arc<Listing>) -> std::result::Result<IndexReport, Fault> {
+        let mailbox = self.step(|writer| {
+            let mailbox = writer.mailbox(&listing.mailbox)?;
+            writer.learn_directory(&mailbox, Some(&listing.directory))?;
+            Ok(mailbox)
+        })?;
+        let difference = difference(self, &mailbox, listing).map_err(|error| self.fault(&error))?;
+        for gone in difference.gone.chunks(STEP) {
+            self.step(|writer| gone.iter().try_for_each(|name| writer.remove_place(&mailbox, name).map(drop)))?;
+        }
+        for renamed in difference.renamed.chunks(STEP) {
+            self.step(|writer| {
+                let files = renamed.iter().filter_map(|at| listing.files.get(*at));
+                files.map(listed_name).try_for_each(|file| writer.rename_place(&mailbox, &file).map(drop))
+            })?;
+        }
+        self.backlog.forget(mailbox.row);
+        if difference.new.is_empty() {
+            self.step(|writer| writer.set_stamp(mailbox.row, listing))?;
+        } else {
+            let mut todo = difference.new;
+            todo.sort_by_cached_key(|at| listing.files.get(*at).map(|file| age(&file.unique)));
+            self.backlog.waiting.push(Waiting { mailbox, listing: Arc::clone(listing), todo, started: false });
+        }
+        Ok(self.refreshed(vec![listing.mailbox.clone()], Vec::new()))
+    }
+
+    /// The mailboxes of an account; any other is forgotten.
+    pub fn folders(
+        &mut self,
+        account: &AccountId,
+        mailboxes: &[(MailboxId, Option<Role>)],
+    ) -> std::result::Result<IndexReport, Fault> {
+        self.step(|writer| writer.set_folders(account, mailboxes))?;
+        Ok(self.refreshed(mailboxes.iter().map(|(id, _)| id.clone()).collect(), Vec::new()))
+    }
+
+    /// The stamps of the mailboxes that were taken in as a whole.
+    pub fn known(&self, account: &AccountId) -> std::result::Result<IndexReport, Fault> {
+        let stamps = || -> Result<Vec<Seen>> {
+            self.db
+                .prepare_cached(
+                    "SELECT account, name, cur, new FROM mailboxes
+                     WHERE account = ?1 AND id > 0 AND (cur <> 0 OR new <> 0) ORDER BY name",
+                )?
+                .query_map([account.as_str()], |row| {
+                    let id = super::write::mailbox_id(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+                    let stamp = DirStamp { cur: row.get(2)?, new: row.get(3)? };
+                    Ok(id.map(|mailbox| Seen { mailbox, stamp }))
+                })?
+                .filter_map(Result::transpose)
+                .collect()
+        };
+        let seen = stamps().map_err(|error| self.fault(&error))?;
+        Ok(IndexReport::Known { account: account.clone(), seen })
+    }
+
+    /// Does one step of what waits: new files of listings, then messages without a place, then words.
+    /// `None`: nothing waits.
+    pub fn advance(&mut self) -> std::result::Result<Option<IndexReport>, Fault> {
+        if let Some(mut waiting) = self.backlog.waiting.pop() {
+            let taken = self.take_in(&mut waiting);
+            let mailbox = waiting.listing.mailbox.clone();
+            if !waiting.todo.is_empty() {
+                // The others get their turn, so that each mailbox has its first screen soon.
+                let at = if self.backlog.waiting.iter().any(|other| !other.started) {
+                    0
+                } else {
+                    self.backlog.waiting.len()
+                };
+                self.backlog.waiting.insert(at, waiting);
+            }
+            return Ok(Some(self.refreshed(vec![mailbox], taken?)));
+        }
+        if self.sweep()? {
+            return Ok(Some(self.refreshed(Vec::new(), Vec::new())));
+        }
+        if self.backlog.unindexed > 0 {
+            let changed = self.take_in_words()?;
+            return Ok(Some(self.refreshed(changed.into_iter().collect(), Vec::new())));
+        }
+        Ok(None)
+    }
+
+    /// One step of a listing. Should it fail, it is done again later.
+    fn take_in(&mut self, waiting: &mut Waiting) -> std::result::Result<Vec<Arrival>, Fault> {
+        let count = if waiting.started { STEP } else { FIRST_STEP };
+        waiting.started = true;
+        let rest = waiting.todo.len().saturating_sub(count);
+        let batch = waiting.todo.get(rest..).unwrap_or_default();
+        let depth = if rest == 0 && batch.len() <= SMALL { Depth::Whole } else { Depth::Envelope };
+        let mut files = Files::new(&waiting.listing.directory);
+        let mut read = Vec::with_capacity(batch.len());
+        for listed in batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at)) {
+            let mut file = listed_name(listed);
+            read.extend(files.read(&mut file, depth, self).map(|incoming| (file, incoming)));
+        }
+        let quiet = !waiting.mailbox.seen_before;
+        let (mailbox, listing) = (&waiting.mailbox, &waiting.listing);
+        let arrived = self.step(|writer| {
+            let mut arrived = Vec::new();
+            for (file, incoming) in read {
+                // It may have come in by a change meanwhile, which knows better.
+                if !writer.has_place(mailbox.row, &file.unique)? {
+                    arrived.extend(writer.add_place(mailbox, &file, incoming)?);
+                }
+            }
+            if rest == 0 {
+                writer.set_stamp(mailbox.row, listing)?;
+            }
+            Ok(if quiet { Vec::new() } else { arrived })
+        })?;
+        waiting.todo.truncate(rest);
+        Ok(arrived)
+    }
+
+    /// A listing was taken in as a whole: its directories need not be read until they move.
+    fn set_stamp(&self, mailbox: i64, listing: &Listing) -> Result<()> {
+        if listing.complete {
+            self.db.prepare_cached("UPDATE mailboxes SET cur = ?2, new = ?3 WHERE id = ?1")?.execute([
+                mailbox,
+                listing.stamp.cur,
+                listing.stamp.new,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// The words of some messages that were taken in by their envelopes, newest first. Gives back the
+    /// mailboxes whose rows look other than before: the parts of a message tell of attachments.
+    fn take_in_words(&mut self) -> std::result::Result<BTreeSet<MailboxId>, Fault> {
+        let waiting = self.without_words().map_err(|error| self.fault(&error))?;
+        let mut changed = BTreeSet::new();
+        if waiting.is_empty() {
+            self.backlog.unindexed = 0;
+            return Ok(changed);
+        }
+        let mut folders: BTreeMap<PathBuf, Files> = BTreeMap::new();
+        let mut read = Vec::new();
+        let mut bytes = 0;
+        for (message, place) in waiting {
+            let incoming = place.and_then(|Wordless { mailbox, directory, mut file }| {
+                let files = folders.entry(directory.clone()).or_insert_with(|| Files::new(&directory));
+                let incoming = files.read(&mut file, Depth::Whole, self)?;
+                if incoming.bits & ATTACHMENT != 0 {
+                    changed.insert(mailbox);
+                }
+                Some(incoming)
+            });
+            // One whose file is gone gets no words: its place goes with the next listing.
+            let (text, bits) =
+                incoming.map(|it| (it.text.unwrap_or_default(), it.bits & ATTACHMENT)).unwrap_or_default();
+            bytes += text.0.iter().map(String::len).sum::<usize>();
+            read.push((message, text, bits));
+            if bytes > TEXT_BYTES {
+                break;
+            }
+        }
+        let count = read.len();
+        self.step(|writer| {
+            read.into_iter().for_each(|(message, text, bits)| writer.add_text(message, text, bits));
+            Ok(())
+        })?;
+        self.backlog.unindexed = self.backlog.unindexed.saturating_sub(count);
+        Ok(changed)
+    }
+
+    fn without_words(&self) -> Result<Vec<(i64, Option<Wordless>)>> {
+        let messages: Vec<i64> = self
+            .db
+            .prepare_cached("SELECT id FROM messages WHERE indexed = 0 ORDER BY id DESC LIMIT ?1")?
+            .query_map([i64::try_from(TEXT_STEP).unwrap_or(i64::MAX)], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        let mut place = self.db.prepare_cached(
+            "SELECT b.directory, p.name, p.in_new, p.info, p.flags, b.account, b.name FROM places p JOIN mailboxes b ON b.id = p.mailbox
+             WHERE p.message = ?1 AND b.directory IS NOT NULL LIMIT 1",
+        )?;
+        let mut waiting = Vec::with_capacity(messages.len());
+        for message in messages {
+            let mut rows = place.query([message])?;
+            let found = match rows.next()? {
+                Some(row) => {
+                    let unique = UniqueName::new(&row.get::<_, String>(1)?);
+                    let directory = super::schema::path_from(row.get(0)?);
+                    let (in_new, info) = (row.get(2)?, row.get(3)?);
+                    let flags = Flags::from_bits(row.get(4)?);
+                    let mailbox = super::write::mailbox_id(&row.get::<_, String>(5)?, &row.get::<_, String>(6)?);
+                    let file = unique.map(|unique| FileName { unique, in_new, info, flags });
+                    file.zip(mailbox).map(|(file, mailbox)| Wordless { mailbox, directory, file })
+                }
+                None => None,
+            };
+            waiting.push((message, found));
+        }
+        Ok(waiting)
+    }
+
+    fn refreshed(&self, mailboxes: Vec<MailboxId>, mut arrived: Vec<Arrival>) -> IndexReport {
+        arrived.truncate(MAX_ARRIVED);
+        IndexReport::Refreshed { mailboxes, arrived, pending: self.pending() }
+    }
+}
+
+/// Where a message lies whose words are missing.
+struct Wordless {
+    mailbox: MailboxId,
+    directory: PathBuf,
+    file: FileName,
+}
+
+/// What a listing says that the index does not.
+struct Difference {
+    gone: Vec<String>,
+    /// Positions in the listing.
+    renamed: Vec<usize>,
+    new: Vec<usize>,
+}
+
+/// Both sides are sorted by name, so one walk is enough.
+fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Result<Difference> {
+    let mut order: Vec<usize> = (0..listing.files.len()).collect();
+    order.sort_by_key(|at| listing.files.get(*at).map(|file| file.unique.as_str()));
+    let mut listed = order.into_iter().filter_map(|at| Some((at, listing.files.get(at)?))).peekable();
+    let mut found = Difference { gone: Vec::new(), renamed: Vec::new(), new: Vec::new() };
+    let mut places =
+        writer.db.prepare_cached("SELECT name, in_new, flags FROM places WHERE mailbox = ?1 ORDER BY name")?;
+    let mut rows = places.query([mailbox.row])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        while let Some((at, _)) = listed.next_if(|(_, file)| file.unique.as_str() < name.as_str()) {
+            found.new.push(at);
+        }
+        match listed.next_if(|(_, file)| file.unique.as_str() == name) {
+            Some((at, file)) => {
+                let (in_new, flags): (bool, u8) = (row.get(1)?, row.get(2)?);
+                if file.in_new != in_new || file.flags.bits() != flags {
+                    found.renamed.push(at);
+                }
+            }
+            None if listing.complete => found.gone.push(name),
+            None => {}
+        }
+    }
+    found.new.extend(listed.map(|(at, _)| at));
+    Ok(found)
+}
+
+/// The time with which most programs let a base name begin; older first, and by name where there is
+/// none.
+fn age(unique: &UniqueName) -> (u64, String) {
+    let digits: String = unique.as_str().chars().take_while(char::is_ascii_digit).take(12).collect();
+    (digits.parse().unwrap_or_default(), unique.as_str().to_owned())
+}
+
+fn listed_name(file: &ListedFile) -> FileName {
+    let letters = file.flags.letters();
+    let info = if file.in_new && letters.is_empty() { String::new() } else { format!(":2,{letters}") };
+    FileName { unique: file.unique.clone(), in_new: file.in_new, info, flags: file.flags.clone() }
+}
+
+fn file_of_path(unique: &UniqueName, path: &Path, flags: &Flags) -> FileName {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let info = name.strip_prefix(unique.as_str()).unwrap_or_default().to_owned();
+    let in_new = path.parent().and_then(Path::file_name).is_some_and(|parent| parent == "new");
+    FileName { unique: unique.clone(), in_new, info, flags: flags.clone() }
+}
+
+/// The files of one mailbox, found by the name they should have, else by looking.
+struct Files {
+    directory: PathBuf,
+    /// Base name to path, read once it is needed.
+    there: Option<BTreeMap<String, PathBuf>>,
+}
+
+impl Files {
+    fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_path_buf(), there: None }
+    }
+
+    /// Reads a message; `None`: it is not there any more. `file` is put right where it has another
+    /// name by now.
+    fn read(&mut self, file: &mut FileName, depth: Depth, writer: &Writer) -> Option<Incoming> {
+        let folder = if file.in_new { "new" } else { "cur" };
+        let expected = self.directory.join(folder).join(format!("{}{}", file.unique.as_str(), file.info));
+        let path = match extract::read(&expected, depth, &writer.own) {
+            Ok(incoming) => return Some(incoming),
+            Err(Unread::Refused) => return Some(extract::unreadable(&expected)),
+            Err(Unread::Gone) => self.look(file.unique.as_str())?,
+        };
+        let found = file_of_path(&file.unique, &path, &file.flags);
+        match extract::read(&path, depth, &writer.own) {
+            Ok(incoming) => {
+                *file = found;
+                Some(incoming)
+            }
+            Err(Unread::Refused) => Some(extract::unreadable(&path)),
+            Err(Unread::Gone) => None,
+        }
+    }
+
+    fn look(&mut self, unique: &str) -> Option<PathBuf> {
+        let there = self.there.get_or_insert_with(|| {
+            let folders =
+                ["cur", "new"].into_iter().filter_map(|name| std::fs::read_dir(self.directory.join(name)).ok());
+            let paths = folders.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+            paths
+                .filter_map(|path| {
+                    let name = path.file_name()?.to_str()?;
+                    let base = name.split_once(':').map_or(name, |(base, _)| base).to_owned();
+                    Some((base, path))
+                })
+                .collect()
+        });
+        there.get(unique).cloned()
+    }
+}

@@ -1,0 +1,585 @@
+//! Windows of lists: any stretch of a mailbox, of the unified inbox or of what a search found, by an
+//! index that has the order already. Nothing loads a whole mailbox, nothing counts it.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::hits::{self, Hit, Hits};
+use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
+use super::{conversation, extract};
+use crate::fault::Fault;
+use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Source};
+use crate::mail::clean::Clean;
+use crate::mail::flags::{Flags, Keyword};
+use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId};
+use crate::mail::mailbox::Role;
+use crate::mail::place::{MailboxId, Place, UniqueName};
+use crate::query::Query;
+
+/// How far a search looks beyond the window before it answers: shorter results are counted at once.
+const BEYOND: usize = 300;
+
+/// The index, for reading. Each thread has its own.
+pub struct Index {
+    pub(super) db: Connection,
+    path: PathBuf,
+    /// Which file it is: a rebuilt index is another one under the same name.
+    file: Option<(u64, u64)>,
+    /// What the newest search found.
+    found: Option<Hits>,
+}
+
+/// A stretch of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// The position of the first of `rows`.
+    pub first: usize,
+    /// How many rows the list has; if not `counted`, how many are known to be there.
+    pub total: usize,
+    /// Is `total` final, and are the counts of conversations?
+    pub counted: bool,
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// The position of the anchor, where it is in the list.
+    pub anchor: Option<usize>,
+}
+
+/// A mailbox, as questions need it.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    pub(super) id: MailboxId,
+    pub(super) role: Option<Role>,
+    pub(super) total: usize,
+    pub(super) unread: usize,
+    pub(super) conversations: usize,
+}
+
+impl Folder {
+    /// Where a message with several places is shown: the smallest first.
+    pub(super) fn rank(&self) -> u8 {
+        match self.role {
+            Some(Role::Inbox) => 0,
+            None => 1,
+            Some(Role::Archive) => 2,
+            Some(Role::Sent) => 3,
+            Some(Role::Drafts) => 4,
+            Some(Role::Flagged | Role::All) => 5,
+            Some(Role::Junk) => 6,
+            Some(Role::Trash) => 7,
+        }
+    }
+
+    fn shows_recipients(&self) -> bool {
+        matches!(self.role, Some(Role::Sent | Role::Drafts))
+    }
+}
+
+/// A list whose order an SQL index has.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Ordered {
+    /// The messages of these mailboxes.
+    Places(Vec<i64>),
+    /// The conversations of a mailbox, or over all INBOXes.
+    Conversations(i64),
+}
+
+/// How rows say who: by author, or by recipient where the mailbox is of what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    ByMailbox,
+    Author,
+}
+
+impl Index {
+    /// Opens the index, or makes an empty one.
+    pub fn open(path: &Path) -> std::result::Result<Self, Fault> {
+        let db = schema::open(path, Purpose::Reading)?;
+        Ok(Self { db, path: path.to_path_buf(), file: file_of(path), found: None })
+    }
+
+    /// Was the file replaced since it was opened?
+    pub(super) fn is_stale(&self) -> bool {
+        file_of(&self.path) != self.file
+    }
+
+    /// All mailboxes, sorted by account, role and name.
+    pub fn mailboxes(&self) -> std::result::Result<Vec<MailboxRow>, Fault> {
+        let mut all: Vec<Folder> = self.asked(folders)?.into_values().collect();
+        all.sort_by(|a, b| {
+            let order = |folder: &Folder| folder.role.map_or(usize::MAX, |role| role_order(role));
+            (&a.id.account, order(a), &a.id.name).cmp(&(&b.id.account, order(b), &b.id.name))
+        });
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let row = |folder: Folder| MailboxRow {
+            mailbox: folder.id,
+            role: folder.role,
+            total: count(folder.total),
+            unread: count(folder.unread),
+        };
+        Ok(all.into_iter().map(row).collect())
+    }
+
+    /// A window of a list. The window is moved so that it holds `anchor`, where that is still in the
+    /// list. The first page of a search comes before all of it is counted: see [`Index::count`].
+    pub fn rows(
+        &mut self,
+        list: &ListSpec,
+        first: usize,
+        count: usize,
+        anchor: Option<RowId>,
+    ) -> std::result::Result<Window, Fault> {
+        match self.snapshot(|index| index.window(list, first, count, anchor)) {
+            Ok(window) => Ok(window),
+            Err(error) => Err(schema::fault(&self.path, &error)),
+        }
+    }
+
+    /// Searches to the end, so that the next [`Index::rows`] of that search knows its total. `wanted`
+    /// is asked now and then; `false`: nobody waited for it any more.
+    pub fn count(&mut self, list: &ListSpec, wanted: &dyn Fn() -> bool) -> std::result::Result<bool, Fault> {
+        let Source::Search { query, scope } = &list.source else { return Ok(true) };
+        let done = self.snapshot(|index| {
+            let folders = folders(&index.db)?;
+            index.find_hits(list, (query, scope), &folders, None, wanted)?;
+            Ok(index.found.as_ref().is_some_and(|found| found.complete))
+        });
+        done.map_err(|error| schema::fault(&self.path, &error))
+    }
+
+    /// What a query finds, newest first, one row a message, with the number of all of them.
+    pub fn search(
+        &mut self,
+        query: &Query,
+        scope: &SearchScope,
+        first: usize,
+        count: usize,
+    ) -> std::result::Result<Window, Fault> {
+        let source = Source::Search { query: query.clone(), scope: scope.clone() };
+        let list = ListSpec { source, grouping: Grouping::Flat };
+        self.count(&list, &|| true)?;
+        self.rows(&list, first, count, None)
+    }
+
+    /// All messages of a conversation, in thread order; each shows its author.
+    pub fn conversation(&self, thread: ThreadId) -> std::result::Result<Vec<Row>, Fault> {
+        self.asked(|db| {
+            let folders = folders(db)?;
+            let mut rows = Vec::new();
+            for entry in conversation::entries(db, thread.0, &folders)? {
+                if let Some(mut row) = row(db, entry.message, entry.mailbox, &folders, Who::Author)? {
+                    row.depth = entry.depth;
+                    rows.push(row);
+                }
+            }
+            Ok(rows)
+        })
+    }
+
+    /// The best place of a message: in an INBOX rather than in the trash.
+    pub fn place_of(&self, message: RowId) -> std::result::Result<Option<Place>, Fault> {
+        self.asked(|db| Ok(places(db, &folders(db)?, message.0)?.into_iter().next()))
+    }
+
+    /// All places of the messages with that id.
+    pub fn find(&self, id: &MessageId, account: Option<&AccountId>) -> std::result::Result<Vec<Place>, Fault> {
+        self.asked(|db| {
+            let folders = folders(db)?;
+            let messages: Vec<i64> = db
+                .prepare_cached("SELECT id FROM messages WHERE key = ?1 AND message_id = ?2 ORDER BY id DESC")?
+                .query_map(params![extract::key(id), id.as_str()], |row| row.get(0))?
+                .collect::<Result<_>>()?;
+            let mut found = Vec::new();
+            for message in messages {
+                found.extend(places(db, &folders, message)?);
+            }
+            found.retain(|place| account.is_none_or(|account| place.mailbox.account == *account));
+            Ok(found)
+        })
+    }
+
+    /// The row of the message that lies there.
+    pub fn row_at(&self, place: &Place) -> std::result::Result<Option<RowId>, Fault> {
+        self.asked(|db| {
+            let Some(mailbox) = row_of(&folders(db)?, &place.mailbox) else { return Ok(None) };
+            db.prepare_cached("SELECT message FROM places WHERE mailbox = ?1 AND name = ?2")?
+                .query_row(params![mailbox, place.unique.as_str()], |row| row.get(0).map(RowId))
+                .optional()
+        })
+    }
+
+    /// The file of a place as it was called when it was last seen; it may have been renamed since.
+    pub fn file_of(&self, place: &Place) -> std::result::Result<Option<PathBuf>, Fault> {
+        self.asked(|db| {
+            db.prepare_cached(
+                "SELECT b.directory, p.in_new, p.info FROM mailboxes b JOIN places p ON p.mailbox = b.id
+                 WHERE b.account = ?1 AND b.name = ?2 AND p.name = ?3 AND b.directory IS NOT NULL",
+            )?
+            .query_row(
+                params![place.mailbox.account.as_str(), place.mailbox.name.as_str(), place.unique.as_str()],
+                |row| {
+                    let folder = if row.get(1)? { "new" } else { "cur" };
+                    let info: String = row.get(2)?;
+                    let directory = schema::path_from(row.get(0)?);
+                    Ok(directory.join(folder).join(format!("{}{info}", place.unique.as_str())))
+                },
+            )
+            .optional()
+        })
+    }
+
+    pub(super) fn fault(&self, error: &rusqlite::Error) -> Fault {
+        schema::fault(&self.path, error)
+    }
+
+    /// Answers one question from one state of the file.
+    pub(super) fn asked<T>(&self, question: impl FnOnce(&Connection) -> Result<T>) -> std::result::Result<T, Fault> {
+        let answer = || {
+            let state = self.db.unchecked_transaction()?;
+            let answer = question(&state)?;
+            state.finish()?;
+            Ok(answer)
+        };
+        answer().map_err(|error| schema::fault(&self.path, &error))
+    }
+
+    pub(super) fn snapshot<T>(&mut self, question: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.db.execute_batch("BEGIN")?;
+        let answer = question(self);
+        self.db.execute_batch("COMMIT")?;
+        answer
+    }
+
+    fn window(&mut self, list: &ListSpec, first: usize, count: usize, anchor: Option<RowId>) -> Result<Window> {
+        let folders = folders(&self.db)?;
+        if let Source::Search { query, scope } = &list.source {
+            return self.search_window(list, (query, scope), &folders, first, count, anchor);
+        }
+        let Some(ordered) = ordered(list, &folders) else {
+            return Ok(Window { first: 0, total: 0, counted: true, rows: Vec::new(), anchor: None });
+        };
+        let total = total(&self.db, &ordered, &folders)?;
+        let anchor = match anchor {
+            Some(anchor) => position(&self.db, &ordered, anchor.0, total)?,
+            None => None,
+        };
+        let first = moved(first, count, anchor, total);
+        let rows = match &ordered {
+            Ordered::Places(_) => {
+                let messages = stretch(&self.db, &ordered, first, count, total)?;
+                let rows = messages
+                    .into_iter()
+                    .map(|(message, mailbox)| row(&self.db, message, mailbox, &folders, Who::ByMailbox));
+                rows.filter_map(Result::transpose).collect::<Result<_>>()?
+            }
+            Ordered::Conversations(mailbox) => {
+                let threads = stretch(&self.db, &ordered, first, count, total)?;
+                let rows = threads
+                    .into_iter()
+                    .map(|(newest, thread)| conversation_row(&self.db, *mailbox, newest, thread, &folders));
+                rows.filter_map(Result::transpose).collect::<Result<_>>()?
+            }
+        };
+        Ok(Window { first, total, counted: true, rows, anchor })
+    }
+
+    fn search_window(
+        &mut self,
+        list: &ListSpec,
+        question: (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        first: usize,
+        count: usize,
+        anchor: Option<RowId>,
+    ) -> Result<Window> {
+        let enough = first.saturating_add(count).saturating_add(BEYOND);
+        self.find_hits(list, question, folders, Some(enough), &|| true)?;
+        let mut at = self.position_of_hit(list, anchor)?;
+        if anchor.is_some() && at.is_none() {
+            self.find_hits(list, question, folders, None, &|| true)?;
+            at = self.position_of_hit(list, anchor)?;
+        }
+        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.complete));
+        let first = moved(first, count, at, found.len());
+        let mut rows = Vec::new();
+        for hit in found.iter().skip(first).take(count) {
+            if let Some(mut row) = row(&self.db, hit.message, hit.mailbox, folders, Who::ByMailbox)? {
+                if list.grouping == Grouping::Conversations {
+                    row.messages = hit.messages;
+                    row.unread = hit.unread;
+                    row.flags = row.flags.minus(&row.flags.system()).union(&Flags::from_bits(hit.flags));
+                }
+                rows.push(row);
+            }
+        }
+        Ok(Window { first, total: found.len(), counted, rows, anchor: at })
+    }
+
+    fn position_of_hit(&self, list: &ListSpec, anchor: Option<RowId>) -> Result<Option<usize>> {
+        let (Some(found), Some(anchor)) = (&self.found, anchor) else { return Ok(None) };
+        Ok(match list.grouping {
+            // Newest first, so the order can be used.
+            Grouping::Flat => found.rows.binary_search_by(|hit| anchor.0.cmp(&hit.message)).ok(),
+            Grouping::Conversations => {
+                let thread = thread_of(&self.db, anchor.0)?;
+                thread.and_then(|thread| found.rows.iter().position(|hit| hit.thread == thread))
+            }
+        })
+    }
+
+    /// Sees to it that `found` has at least `enough` rows of this search, or all of them.
+    fn find_hits(
+        &mut self,
+        list: &ListSpec,
+        (query, scope): (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        enough: Option<usize>,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let version: i64 = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        let serves = self.found.as_ref().is_some_and(|found| {
+            let enough = found.complete || enough.is_some_and(|enough| found.rows.len() >= enough);
+            enough && found.version == version && found.list == *list
+        });
+        if !serves {
+            let question = (query, scope, list.grouping);
+            let (rows, complete) = hits::collect(&self.db, question, folders, enough, wanted)?;
+            self.found = Some(Hits { list: list.clone(), version, rows, complete });
+        }
+        Ok(())
+    }
+
+    /// All that a search found.
+    pub(super) fn all_hits(&mut self, list: &ListSpec, question: (&Query, &SearchScope)) -> Result<&[Hit]> {
+        let folders = folders(&self.db)?;
+        self.find_hits(list, question, &folders, None, &|| true)?;
+        Ok(self.found.as_ref().map_or(&[], |found| &found.rows))
+    }
+}
+
+fn file_of(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn role_order(role: Role) -> usize {
+    Role::ALL.iter().position(|other| *other == role).unwrap_or(usize::MAX)
+}
+
+/// All mailboxes by their row.
+pub(super) fn folders(db: &Connection) -> Result<BTreeMap<i64, Folder>> {
+    let mut statement =
+        db.prepare_cached("SELECT id, account, name, role, total, unread, conversations FROM mailboxes WHERE id > 0")?;
+    let mut rows = statement.query([])?;
+    let mut folders = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (account, name): (String, String) = (row.get(1)?, row.get(2)?);
+        let word: Option<String> = row.get(3)?;
+        let Some(id) = super::write::mailbox_id(&account, &name) else { continue };
+        let role = word.and_then(|word| Role::ALL.into_iter().find(|role| role.word() == word));
+        let folder = Folder { id, role, total: size(row, 4)?, unread: size(row, 5)?, conversations: size(row, 6)? };
+        folders.insert(row.get(0)?, folder);
+    }
+    Ok(folders)
+}
+
+/// A count, which SQLite keeps as a signed number.
+fn size(row: &rusqlite::Row<'_>, column: usize) -> Result<usize> {
+    Ok(usize::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
+}
+
+pub(super) fn row_of(folders: &BTreeMap<i64, Folder>, mailbox: &MailboxId) -> Option<i64> {
+    folders.iter().find(|(_, folder)| folder.id == *mailbox).map(|(row, _)| *row)
+}
+
+/// Which SQL index has this list; `None`: there is no such mailbox, or it is a search.
+pub(super) fn ordered(list: &ListSpec, folders: &BTreeMap<i64, Folder>) -> Option<Ordered> {
+    let inboxes = || folders.iter().filter(|(_, folder)| folder.id.name.is_inbox()).map(|(row, _)| *row).collect();
+    match (&list.source, list.grouping) {
+        (Source::Mailbox(mailbox), Grouping::Flat) => row_of(folders, mailbox).map(|row| Ordered::Places(vec![row])),
+        (Source::Mailbox(mailbox), Grouping::Conversations) => row_of(folders, mailbox).map(Ordered::Conversations),
+        (Source::Unified, Grouping::Flat) => Some(Ordered::Places(inboxes())),
+        (Source::Unified, Grouping::Conversations) => Some(Ordered::Conversations(UNIFIED)),
+        (Source::Search { .. }, _) => None,
+    }
+}
+
+fn total(db: &Connection, ordered: &Ordered, folders: &BTreeMap<i64, Folder>) -> Result<usize> {
+    match ordered {
+        Ordered::Places(mailboxes) => Ok(mailboxes.iter().filter_map(|row| folders.get(row)).map(|f| f.total).sum()),
+        Ordered::Conversations(UNIFIED) => db
+            .prepare_cached("SELECT conversations FROM mailboxes WHERE id = ?1")?
+            .query_row([UNIFIED], |row| size(row, 0)),
+        Ordered::Conversations(mailbox) => Ok(folders.get(mailbox).map_or(0, |folder| folder.conversations)),
+    }
+}
+
+/// The SQL of a list, whole; a merge of several mailboxes is done by SQLite index by index.
+fn selection(ordered: &Ordered) -> String {
+    match ordered {
+        Ordered::Conversations(list) => {
+            format!("SELECT newest, thread FROM conversations WHERE mailbox = {list}")
+        }
+        Ordered::Places(mailboxes) if mailboxes.is_empty() => "SELECT message, mailbox FROM places WHERE 0".to_owned(),
+        Ordered::Places(mailboxes) => mailboxes
+            .iter()
+            .map(|mailbox| format!("SELECT message, mailbox FROM places WHERE mailbox = {mailbox}"))
+            .collect::<Vec<_>>()
+            .join(" UNION ALL "),
+    }
+}
+
+/// The stretch `[first, first + count)`, read from the nearer end.
+fn stretch(db: &Connection, ordered: &Ordered, first: usize, count: usize, total: usize) -> Result<Vec<(i64, i64)>> {
+    let count = count.min(total.saturating_sub(first));
+    let from_end = total.saturating_sub(first).saturating_sub(count);
+    let (order, offset) = if from_end < first { ("", from_end) } else { ("DESC", first) };
+    let sql = format!("{} ORDER BY 1 {order} LIMIT ?1 OFFSET ?2", selection(ordered));
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let mut rows: Vec<(i64, i64)> = db
+        .prepare_cached(&sql)?
+        .query_map([number(count), number(offset)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_>>()?;
+    if order.is_empty() {
+        rows.reverse();
+    }
+    Ok(rows)
+}
+
+/// The position of a message, or of the conversation it belongs to.
+fn position(db: &Connection, ordered: &Ordered, message: i64, total: usize) -> Result<Option<usize>> {
+    let count = |sql: &str, at: i64, limit: usize| -> Result<usize> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        db.prepare_cached(sql)?.query_row([at, limit], |row| size(row, 0))
+    };
+    let at = match ordered {
+        Ordered::Places(mailboxes) => {
+            let mut there = db.prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 AND message = ?2")?;
+            let mut found = false;
+            for mailbox in mailboxes {
+                found = found || there.exists([*mailbox, message])?;
+            }
+            found.then_some(message)
+        }
+        Ordered::Conversations(list) => match thread_of(db, message)? {
+            Some(thread) => db
+                .prepare_cached("SELECT newest FROM conversations WHERE mailbox = ?1 AND thread = ?2")?
+                .query_row([*list, thread], |row| row.get(0))
+                .optional()?,
+            None => None,
+        },
+    };
+    let Some(at) = at else { return Ok(None) };
+    let column = if matches!(ordered, Ordered::Places(_)) { "message" } else { "newest" };
+    let selection = selection(ordered).replace(" UNION ALL ", &format!(" AND {column} > ?1 UNION ALL "));
+    let half = total / 2 + 1;
+    let newer = count(&format!("SELECT count(*) FROM ({selection} AND {column} > ?1 LIMIT ?2)"), at, half)?;
+    if newer < half {
+        return Ok(Some(newer));
+    }
+    let older = count(
+        &format!("SELECT count(*) FROM ({selection} AND {column} < ?1 LIMIT ?2)").replace(" > ?1", " < ?1"),
+        at,
+        total,
+    )?;
+    Ok(Some(total.saturating_sub(older + 1)))
+}
+
+/// The window, moved as little as needed so that it holds the anchor and does not begin behind the end.
+fn moved(first: usize, count: usize, anchor: Option<usize>, total: usize) -> usize {
+    match anchor {
+        Some(at) if at < first => at,
+        Some(at) if at >= first.saturating_add(count) => (at + 1).saturating_sub(count),
+        _ => first.min(total),
+    }
+}
+
+pub(super) fn thread_of(db: &Connection, message: i64) -> Result<Option<i64>> {
+    db.prepare_cached("SELECT thread FROM messages WHERE id = ?1")?.query_row([message], |row| row.get(0)).optional()
+}
+
+/// All places of a message, best first.
+fn places(db: &Connection, folders: &BTreeMap<i64, Folder>, message: i64) -> Result<Vec<Place>> {
+    let mut statement = db.prepare_cached("SELECT mailbox, name FROM places WHERE message = ?1")?;
+    let found: Vec<(i64, String)> =
+        statement.query_map([message], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
+    let mut found: Vec<(u8, Place)> = found
+        .into_iter()
+        .filter_map(|(mailbox, name)| {
+            let folder = folders.get(&mailbox)?;
+            Some((folder.rank(), Place { mailbox: folder.id.clone(), unique: UniqueName::new(&name)? }))
+        })
+        .collect();
+    found.sort();
+    Ok(found.into_iter().map(|(_, place)| place).collect())
+}
+
+fn row(db: &Connection, message: i64, mailbox: i64, folders: &BTreeMap<i64, Folder>, who: Who) -> Result<Option<Row>> {
+    let Some(folder) = folders.get(&mailbox) else { return Ok(None) };
+    let by_recipient = who == Who::ByMailbox && folder.shows_recipients();
+    db.prepare_cached(
+        "SELECT m.thread, m.author, m.recipients, m.subject, m.bits, m.size, p.name, p.flags, p.keywords
+         FROM messages m CROSS JOIN places p ON p.mailbox = ?2 AND p.message = m.id WHERE m.id = ?1",
+    )?
+    .query_row([message, mailbox], |row| {
+        let Some(unique) = UniqueName::new(&row.get::<_, String>(6)?) else { return Ok(None) };
+        let who: String = row.get(if by_recipient { 2 } else { 1 })?;
+        let subject: String = row.get(3)?;
+        let bits: i64 = row.get(4)?;
+        let flags = flags(row.get(7)?, row.get::<_, Option<String>>(8)?.as_deref());
+        let unread = u32::from(!flags.has(crate::mail::flags::Flag::Seen));
+        Ok(Some(Row {
+            message: RowId(message),
+            thread: ThreadId(row.get(0)?),
+            place: Place { mailbox: folder.id.clone(), unique },
+            who: Clean::line(&who),
+            subject: Clean::line(&subject),
+            date: schema::date_of(message),
+            flags,
+            attachment: bits & ATTACHMENT != 0,
+            list: bits & LIST != 0,
+            messages: 1,
+            unread,
+            size: row.get::<_, i64>(5)?.unsigned_abs(),
+            depth: 0,
+        }))
+    })
+    .optional()
+    .map(Option::flatten)
+}
+
+fn conversation_row(
+    db: &Connection,
+    list: i64,
+    newest: i64,
+    thread: i64,
+    folders: &BTreeMap<i64, Folder>,
+) -> Result<Option<Row>> {
+    let mailbox = if list == UNIFIED {
+        db.prepare_cached(
+            "SELECT p.mailbox FROM places p JOIN mailboxes b ON b.id = p.mailbox
+             WHERE p.message = ?1 AND b.inbox ORDER BY p.mailbox LIMIT 1",
+        )?
+        .query_row([newest], |row| row.get(0))
+        .optional()?
+    } else {
+        Some(list)
+    };
+    let Some(mailbox) = mailbox else { return Ok(None) };
+    let Some(mut row) = row(db, newest, mailbox, folders, Who::ByMailbox)? else { return Ok(None) };
+    let (messages, unread, bits, all): (u32, u32, u8, i64) = db
+        .prepare_cached("SELECT messages, unread, flags, bits FROM conversations WHERE mailbox = ?1 AND thread = ?2")?
+        .query_row([list, thread], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    row.messages = messages;
+    row.unread = unread;
+    row.flags = row.flags.minus(&row.flags.system()).union(&Flags::from_bits(bits));
+    row.attachment = all & ATTACHMENT != 0;
+    row.list = all & LIST != 0;
+    Ok(Some(row))
+}
+
+fn flags(bits: u8, keywords: Option<&str>) -> Flags {
+    let words = keywords.into_iter().flat_map(|words| words.split(' ')).filter_map(Keyword::new);
+    words.fold(Flags::from_bits(bits), Flags::with_keyword)
+}

@@ -1,0 +1,273 @@
+//! The file of the index: its tables, how it is opened, and what is done with one that is damaged
+//! or of another version: it is set aside or emptied, since all of it can be made again.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::mail::ids::Timestamp;
+
+/// The version of the tables; a file of another one is emptied.
+const VERSION: i64 = 1;
+
+/// How many low bits of a message's row tell messages of one second apart.
+const SEQUENCE_BITS: u32 = 20;
+
+/// How many messages of one second there can be.
+pub(super) const SEQUENCES: i64 = 1 << SEQUENCE_BITS;
+
+/// The first row of a second.
+pub(super) fn first_row(date: Timestamp) -> i64 {
+    date.get() << SEQUENCE_BITS
+}
+
+/// The second of a row.
+pub(super) fn date_of(row: i64) -> Timestamp {
+    Timestamp::new(row >> SEQUENCE_BITS)
+}
+
+/// Bits of `messages.bits`.
+pub(super) const ATTACHMENT: i64 = 1;
+/// It came through a list that one can leave.
+pub(super) const LIST: i64 = 2;
+/// From one of the user's own addresses.
+pub(super) const OWN: i64 = 4;
+
+/// The list of conversations over all INBOXes, in the place of a mailbox.
+pub(super) const UNIFIED: i64 = 0;
+
+/// `16` is the bit of `Seen`; a partial index wants it spelled out.
+const TABLES: &str = r#"
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE mailboxes(
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, inbox INTEGER NOT NULL, role TEXT,
+    directory BLOB, cur INTEGER NOT NULL DEFAULT 0, new INTEGER NOT NULL DEFAULT 0,
+    total INTEGER NOT NULL DEFAULT 0, unread INTEGER NOT NULL DEFAULT 0, conversations INTEGER NOT NULL DEFAULT 0,
+    UNIQUE(account, name));
+INSERT INTO mailboxes(id, account, name, inbox) VALUES(0, '', '', 0);
+
+CREATE TABLE messages(
+    id INTEGER PRIMARY KEY, thread INTEGER NOT NULL, key INTEGER, message_id TEXT, digest INTEGER NOT NULL,
+    size INTEGER NOT NULL, bits INTEGER NOT NULL, indexed INTEGER NOT NULL, sender TEXT NOT NULL,
+    author TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL, parents BLOB NOT NULL);
+CREATE INDEX message_key ON messages(key) WHERE key IS NOT NULL;
+CREATE INDEX message_digest ON messages(digest) WHERE key IS NULL;
+CREATE INDEX message_thread ON messages(thread);
+CREATE INDEX message_waiting ON messages(id) WHERE indexed = 0;
+
+CREATE TABLE places(
+    id INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, message INTEGER NOT NULL, thread INTEGER NOT NULL,
+    name TEXT NOT NULL, in_new INTEGER NOT NULL, info TEXT NOT NULL, flags INTEGER NOT NULL, keywords TEXT);
+CREATE UNIQUE INDEX place_list ON places(mailbox, message);
+CREATE UNIQUE INDEX place_name ON places(mailbox, name);
+CREATE INDEX place_message ON places(message);
+CREATE INDEX place_thread ON places(thread, mailbox, message);
+CREATE INDEX place_unread ON places(mailbox, message) WHERE flags & 16 = 0;
+CREATE INDEX place_unread_anywhere ON places(message) WHERE flags & 16 = 0;
+CREATE TRIGGER place_added AFTER INSERT ON places BEGIN
+    UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
+CREATE TRIGGER place_gone AFTER DELETE ON places BEGIN
+    UPDATE mailboxes SET total = total - 1, unread = unread - (OLD.flags & 16 = 0) WHERE id = OLD.mailbox; END;
+CREATE TRIGGER place_flagged AFTER UPDATE OF flags ON places WHEN (OLD.flags ^ NEW.flags) & 16 BEGIN
+    UPDATE mailboxes SET unread = unread - (OLD.flags & 16 = 0) + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
+
+CREATE TABLE conversations(
+    mailbox INTEGER NOT NULL, thread INTEGER NOT NULL, newest INTEGER NOT NULL, messages INTEGER NOT NULL,
+    unread INTEGER NOT NULL, flags INTEGER NOT NULL, bits INTEGER NOT NULL, PRIMARY KEY(mailbox, thread)) WITHOUT ROWID;
+CREATE INDEX conversation_list ON conversations(mailbox, newest);
+CREATE INDEX conversation_unread ON conversations(mailbox, newest) WHERE unread > 0;
+CREATE TRIGGER conversation_added AFTER INSERT ON conversations BEGIN
+    UPDATE mailboxes SET conversations = conversations + 1 WHERE id = NEW.mailbox; END;
+CREATE TRIGGER conversation_gone AFTER DELETE ON conversations BEGIN
+    UPDATE mailboxes SET conversations = conversations - 1 WHERE id = OLD.mailbox; END;
+
+CREATE TABLE links(key INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
+CREATE INDEX link_thread ON links(thread);
+CREATE TABLE merged(gone INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
+CREATE TABLE orphans(message INTEGER PRIMARY KEY);
+
+CREATE VIRTUAL TABLE words USING fts5(
+    subject, sender, recipients, cc, body, files, list,
+    content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
+INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
+"#;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To change it.
+    Writing,
+    /// To answer questions; it cannot change anything.
+    Reading,
+}
+
+/// Opens the index, makes it where there is none, and makes it anew where it is damaged or of
+/// another version.
+pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
+    let _lock = lock(path)?;
+    let connection = match connect(path) {
+        Ok(connection) => connection,
+        Err(error) if is_damage(&error) => {
+            set_aside(path)?;
+            connect(path).map_err(|error| fault(path, &error))?
+        }
+        Err(error) => return Err(fault(path, &error)),
+    };
+    if purpose == Purpose::Reading {
+        connection.pragma_update(None, "query_only", true).map_err(|error| fault(path, &error))?;
+        connection.pragma_update(None, "cache_size", -8000).map_err(|error| fault(path, &error))?;
+    }
+    Ok(connection)
+}
+
+/// Removes the index, whoever has it open keeps the old one until it asks again.
+pub(super) fn remove(path: &Path) -> Result<(), Fault> {
+    let _lock = lock(path)?;
+    for file in [path.to_path_buf(), beside(path, "-wal"), beside(path, "-shm"), beside(path, ".damaged")] {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_fault(&file, &error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Does this error say that the file is no good?
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// The one place where an error of SQLite becomes a fault.
+pub(super) fn fault(path: &Path, error: &rusqlite::Error) -> Fault {
+    let (cause, again) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (Cause::Damaged, Again::Now),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (Cause::Busy, Again::Later),
+        Some(ErrorCode::DiskFull) => (Cause::DiskFull, Again::AfterUser),
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            (Cause::Permission, Again::AfterUser)
+        }
+        Some(_) => (Cause::Other, Again::Later),
+        None => (Cause::Bug, Again::Never),
+    };
+    Fault::new(Doing::Indexing, &path.display().to_string(), cause)
+        .scope(Scope::Program)
+        .again(again)
+        .detail(&error.to_string())
+}
+
+fn file_fault(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::io(Doing::Indexing, &path.display().to_string(), error).scope(Scope::Program)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    // The file is made here so that only the user can read it; SQLite gives its helpers the same rights.
+    drop(OpenOptions::new().create(true).append(true).mode(0o600).open(path));
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(15))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "normal")?;
+    connection.pragma_update(None, "cache_size", -32_000)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.set_prepared_statement_cache_capacity(96);
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != VERSION {
+        let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        empty(&change)?;
+        change.execute_batch(TABLES)?;
+        change.pragma_update(None, "user_version", VERSION)?;
+        change.commit()?;
+    }
+    Ok(connection)
+}
+
+/// Drops whatever tables there are, of whatever version.
+fn empty(connection: &Connection) -> rusqlite::Result<()> {
+    // The virtual table first, since it owns others.
+    connection.execute_batch("DROP TABLE IF EXISTS words")?;
+    let names: Vec<String> = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for name in names {
+        connection.execute_batch(&format!("DROP TABLE \"{}\"", name.replace('"', "\"\"")))?;
+    }
+    Ok(())
+}
+
+/// Held while a file is opened or replaced, so that two processes do not repair the same file at once.
+fn lock(path: &Path) -> Result<File, Fault> {
+    if let Some(directory) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| file_fault(directory, &error))?;
+    }
+    let beside = beside(path, ".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(|error| file_fault(&beside, &error))?;
+    file.lock().map_err(|error| file_fault(&beside, &error))?;
+    Ok(file)
+}
+
+fn set_aside(path: &Path) -> Result<(), Fault> {
+    fs::rename(path, beside(path, ".damaged")).map_err(|error| file_fault(path, &error))?;
+    for helper in [beside(path, "-wal"), beside(path, "-shm")] {
+        match fs::remove_file(&helper) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_fault(&helper, &error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The directory that was stored as its bytes.
+pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::{Flag, Flags};
+
+    #[test]
+    fn the_tables_know_the_bit_of_seen() {
+        assert_eq!(Flags::only(Flag::Seen).bits(), 16);
+    }
+
+    #[test]
+    fn a_damaged_file_and_one_of_another_version_are_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("deep/index.db");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "this is no database at all, but long enough to be taken for one".repeat(100)).unwrap();
+        let connection = open(&path, Purpose::Writing).unwrap();
+        connection.execute("INSERT INTO orphans VALUES(7)", []).unwrap();
+        assert!(beside(&path, ".damaged").exists());
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(connection);
+        let connection = open(&path, Purpose::Reading).unwrap();
+        let orphans: i64 = connection.query_row("SELECT count(*) FROM orphans", [], |row| row.get(0)).unwrap();
+        assert_eq!(orphans, 0);
+        assert!(connection.execute("INSERT INTO orphans VALUES(7)", []).is_err(), "a reader writes nothing");
+    }
+}

@@ -1,0 +1,165 @@
+//! The next unread message: in the same list, else in the next mailbox that has one.
+
+use rusqlite::{OptionalExtension as _, Result};
+
+use super::rows::{self, Folder, Index, Ordered};
+use super::schema;
+use crate::fault::Fault;
+use crate::job::index::{Direction, Grouping, ListSpec, Source};
+use crate::mail::ids::RowId;
+use crate::mail::place::MailboxId;
+
+impl Index {
+    /// The next unread message of `list` after the row `after` (from its beginning, where there is
+    /// none), else of the next mailbox of `order` that has one, round to the list itself. With it
+    /// comes the mailbox it lies in.
+    pub fn next_unread(
+        &mut self,
+        list: &ListSpec,
+        after: Option<RowId>,
+        direction: Direction,
+        order: &[MailboxId],
+    ) -> std::result::Result<Option<(MailboxId, RowId)>, Fault> {
+        let found = self.snapshot(|index| {
+            if let Some(found) = index.next_in(list, after, direction)? {
+                return Ok(Some(found));
+            }
+            for mailbox in round(list, direction, order) {
+                let list = ListSpec { source: Source::Mailbox(mailbox), grouping: list.grouping };
+                if let Some(found) = index.next_in(&list, None, direction)? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        });
+        found.map_err(|error| self.fault(&error))
+    }
+
+    fn next_in(
+        &mut self,
+        list: &ListSpec,
+        after: Option<RowId>,
+        direction: Direction,
+    ) -> Result<Option<(MailboxId, RowId)>> {
+        let folders = rows::folders(&self.db)?;
+        let name = |row: i64| folders.get(&row).map(|folder: &Folder| folder.id.clone());
+        if let Source::Search { query, scope } = &list.source {
+            return Ok(self
+                .next_hit(list, (query, scope), after, direction)?
+                .and_then(|(mailbox, message)| name(mailbox).zip(Some(RowId(message)))));
+        }
+        let Some(ordered) = rows::ordered(list, &folders) else { return Ok(None) };
+        let found = match &ordered {
+            Ordered::Places(mailboxes) => {
+                let mut best: Option<(i64, i64)> = None;
+                for mailbox in mailboxes {
+                    let next = self.nearest("places", "message", "flags & 16 = 0", *mailbox, after, direction)?;
+                    let nearer = |message: i64| best.is_none_or(|(_, known)| is_before(message, known, direction));
+                    if let Some(message) = next.filter(|message| nearer(*message)) {
+                        best = Some((*mailbox, message));
+                    }
+                }
+                best
+            }
+            Ordered::Conversations(row) => {
+                let after = match after {
+                    Some(message) => self.newest_of(*row, message.0)?.or(Some(message)),
+                    None => None,
+                };
+                let next = self.nearest("conversations", "newest", "unread > 0", *row, after, direction)?;
+                match next {
+                    Some(message) if *row == schema::UNIFIED => {
+                        self.inbox_of(message)?.map(|mailbox| (mailbox, message))
+                    }
+                    Some(message) => Some((*row, message)),
+                    None => None,
+                }
+            }
+        };
+        Ok(found.and_then(|(mailbox, message)| name(mailbox).zip(Some(RowId(message)))))
+    }
+
+    fn nearest(
+        &self,
+        table: &str,
+        column: &str,
+        condition: &str,
+        mailbox: i64,
+        after: Option<RowId>,
+        direction: Direction,
+    ) -> Result<Option<i64>> {
+        let (than, order, end) = match direction {
+            Direction::Next => ("<", "DESC", i64::MAX),
+            Direction::Previous => (">", "ASC", -1),
+        };
+        let sql = format!(
+            "SELECT {column} FROM {table} WHERE mailbox = ?1 AND {condition} AND {column} {than} ?2
+             ORDER BY {column} {order} LIMIT 1"
+        );
+        self.db.prepare_cached(&sql)?.query_row([mailbox, after.map_or(end, |row| row.0)], |row| row.get(0)).optional()
+    }
+
+    /// The row of the conversation that a message belongs to.
+    fn newest_of(&self, list: i64, message: i64) -> Result<Option<RowId>> {
+        let Some(thread) = rows::thread_of(&self.db, message)? else { return Ok(None) };
+        self.db
+            .prepare_cached("SELECT newest FROM conversations WHERE mailbox = ?1 AND thread = ?2")?
+            .query_row([list, thread], |row| row.get(0).map(RowId))
+            .optional()
+    }
+
+    fn inbox_of(&self, message: i64) -> Result<Option<i64>> {
+        self.db
+            .prepare_cached(
+                "SELECT p.mailbox FROM places p JOIN mailboxes b ON b.id = p.mailbox
+                 WHERE p.message = ?1 AND b.inbox ORDER BY p.mailbox LIMIT 1",
+            )?
+            .query_row([message], |row| row.get(0))
+            .optional()
+    }
+
+    fn next_hit(
+        &mut self,
+        list: &ListSpec,
+        question: (&crate::query::Query, &crate::job::index::SearchScope),
+        after: Option<RowId>,
+        direction: Direction,
+    ) -> Result<Option<(i64, i64)>> {
+        let thread = match after.filter(|_| list.grouping == Grouping::Conversations) {
+            Some(message) => rows::thread_of(&self.db, message.0)?,
+            None => None,
+        };
+        let hits = self.all_hits(list, question)?;
+        let group = thread.and_then(|thread| hits.iter().find(|hit| hit.thread == thread)).map(|hit| hit.message);
+        let after = group.or(after.map(|row| row.0));
+        let beyond = |message: i64| after.is_none_or(|after| is_before(after, message, direction));
+        let mut unread = hits.iter().filter(|hit| hit.unread > 0 && beyond(hit.message));
+        let found = match direction {
+            Direction::Next => unread.next(),
+            Direction::Previous => unread.next_back(),
+        };
+        Ok(found.map(|hit| (hit.mailbox, hit.message)))
+    }
+}
+
+/// Does one come before `other` when going that way?
+fn is_before(one: i64, other: i64, direction: Direction) -> bool {
+    match direction {
+        Direction::Next => one > other,
+        Direction::Previous => one < other,
+    }
+}
+
+/// The mailboxes to go on in: those behind the one on screen, then from the beginning up to it.
+fn round(list: &ListSpec, direction: Direction, order: &[MailboxId]) -> Vec<MailboxId> {
+    let mut order: Vec<MailboxId> = order.to_vec();
+    if direction == Direction::Previous {
+        order.reverse();
+    }
+    if let Source::Mailbox(here) = &list.source
+        && let Some(at) = order.iter().position(|mailbox| mailbox == here)
+    {
+        order.rotate_left(at + 1);
+    }
+    order
+}

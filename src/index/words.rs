@@ -1,0 +1,117 @@
+//! Text to words and patterns to FTS5 expressions. The tokenizer of SQLite (unicode61) takes a run of
+//! Chinese, Japanese or Korean characters for one word; here such runs are cut into pairs first, in
+//! the text and in the question alike, so that any part of a run is found.
+
+use std::borrow::Cow;
+
+use crate::query::ast::{Field, Pattern};
+
+/// Text as it goes into the index: `abc中文字` becomes `abc 中文 文字 字`. The last character of a run
+/// also stands alone, so that a single character is found wherever it stands.
+pub(super) fn for_index(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || !text.chars().any(is_cjk) { Cow::Borrowed(text) } else { Cow::Owned(paired(text)) }
+}
+
+/// A pattern as an FTS5 expression; `None` where there is nothing in it that could be found, such as
+/// a lone dash.
+pub(super) fn expression(field: Field, pattern: &Pattern) -> Option<String> {
+    let (text, mut prefix) = match pattern {
+        Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
+        Pattern::Prefix(text) => (text, true),
+    };
+    if !text.chars().any(char::is_alphanumeric) {
+        return None;
+    }
+    let mut words = for_index(text).into_owned();
+    if let Some(run) = last_run(text) {
+        // In the text more of the run may follow: the character that stands alone at its end does
+        // not have to.
+        if run > 1 {
+            let alone = words.trim_end().char_indices().next_back().map_or(0, |(at, _)| at);
+            words.truncate(alone);
+        } else {
+            prefix = true;
+        }
+    }
+    let columns = match field {
+        Field::Any => "",
+        Field::From => "sender : ",
+        Field::To => "{recipients cc} : ",
+        Field::Cc => "cc : ",
+        Field::Subject => "subject : ",
+        Field::Body => "body : ",
+        Field::List => "list : ",
+        Field::File => "files : ",
+    };
+    let star = if prefix { " *" } else { "" };
+    Some(format!("{columns}\"{}\"{star}", words.trim().replace('"', " ").replace('\0', " ")))
+}
+
+fn is_cjk(c: char) -> bool {
+    matches!(c,
+        '\u{3041}'..='\u{3096}' | '\u{309d}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{30ff}'
+        | '\u{31f0}'..='\u{31ff}' | '\u{3005}'..='\u{3007}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
+}
+
+/// How long the run is that `text` ends with, whatever else than letters follows it.
+fn last_run(text: &str) -> Option<usize> {
+    let end = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let run = end.chars().rev().take_while(|c| is_cjk(*c)).count();
+    (run > 0).then_some(run)
+}
+
+fn paired(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut before: Option<char> = None;
+    for c in text.chars() {
+        match (before, is_cjk(c)) {
+            (Some(first), true) => {
+                out.extend([first, c, ' ']);
+                before = Some(c);
+            }
+            (None, true) => {
+                out.push(' ');
+                before = Some(c);
+            }
+            (Some(last), false) => {
+                out.extend([last, ' ', c]);
+                before = None;
+            }
+            (None, false) => out.push(c),
+        }
+    }
+    out.extend(before);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_cut_into_pairs() {
+        let table = [
+            ("plain", "plain"),
+            ("日", " 日"),
+            ("日本", " 日本 本"),
+            ("abc日本語def", "abc 日本 本語 語 def"),
+            ("안녕 하", " 안녕 녕   하"),
+        ];
+        for (text, cut) in table {
+            assert_eq!(for_index(text), cut, "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_become_expressions() {
+        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()));
+        assert_eq!(word("a\"b").as_deref(), Some("\"a b\""));
+        assert_eq!(word("日本語").as_deref(), Some("\"日本 本語\""));
+        assert_eq!(word("日").as_deref(), Some("\"日\" *"));
+        assert_eq!(word("x日本!").as_deref(), Some("\"x 日本\""));
+        assert_eq!(word("--"), None);
+        let to = expression(Field::To, &Pattern::Prefix("gra".into()));
+        assert_eq!(to.as_deref(), Some("{recipients cc} : \"gra\" *"));
+    }
+}

@@ -1,0 +1,273 @@
+//! The threads of this room: one that writes, in order, and does what waits in between; and readers,
+//! in which the newest question of a kind wins.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::mem::discriminant;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use super::rows::{Index, Window};
+use super::write::{Writer, misdirected};
+use crate::fault::{Cause, Fault};
+use crate::job::Ticket;
+use crate::job::index::{IndexJob, IndexReport, ListSpec};
+use crate::mail::ids::RowId;
+
+/// How long nothing must be asked of the writer until it tidies up.
+const IDLE: Duration = Duration::from_secs(3);
+
+/// Runs the writer until `jobs` is closed: takes in changes, listings and folders in order and says
+/// which directories are known. Between the steps of a big listing it looks whether something else
+/// waits. `own` are the user's addresses, plain or with one `*`.
+pub fn run_writer(path: &Path, own: Vec<String>, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+    let mut writer = open(path, &own, report);
+    let mut tidy = true;
+    // What failed is not tried again at once: the disk that was full still is.
+    let mut stuck = false;
+    loop {
+        let busy = !stuck && writer.as_ref().is_some_and(|writer| writer.pending() > 0);
+        let job = match next(&jobs, busy, tidy) {
+            Next::Job(job) => Some(job),
+            Next::Work => None,
+            Next::Idle => {
+                if std::mem::take(&mut stuck) {
+                    continue;
+                }
+                tidy = true;
+                match writer.as_mut().map(Writer::advance) {
+                    Some(Ok(Some(_))) => tidy = false,
+                    Some(Err(fault)) => {
+                        stuck = true;
+                        tidy = false;
+                        failed(fault, report);
+                    }
+                    _ => writer.as_ref().into_iter().for_each(Writer::tidy),
+                }
+                continue;
+            }
+            Next::Closed => return,
+        };
+        tidy = false;
+        stuck &= job.is_none();
+        if writer.is_none() {
+            writer = open(path, &own, report);
+        }
+        let Some(ready) = writer.as_mut() else { continue };
+        let done = match job {
+            Some(job) => write(ready, path, &job).map(Some),
+            None => ready.advance(),
+        };
+        match done {
+            Ok(Some(answer)) => report(answer),
+            Ok(None) => {}
+            Err(fault) => {
+                stuck = true;
+                if fault.cause == Cause::Damaged {
+                    writer = rebuild(path, &own, report);
+                }
+                failed(fault, report);
+            }
+        }
+    }
+}
+
+fn open(path: &Path, own: &[String], report: &dyn Fn(IndexReport)) -> Option<Writer> {
+    match Writer::open(path, own) {
+        Ok(writer) => Some(writer),
+        Err(fault) if fault.cause == Cause::Damaged => {
+            failed(fault, report);
+            rebuild(path, own, report)
+        }
+        Err(fault) => {
+            failed(fault, report);
+            None
+        }
+    }
+}
+
+fn rebuild(path: &Path, own: &[String], report: &dyn Fn(IndexReport)) -> Option<Writer> {
+    Writer::rebuild(path, own).map_err(|fault| failed(fault, report)).ok()
+}
+
+fn failed(fault: Fault, report: &dyn Fn(IndexReport)) {
+    report(IndexReport::Failed { ticket: None, fault });
+}
+
+enum Next {
+    Job(IndexJob),
+    /// Nothing is asked; something waits to be taken in.
+    Work,
+    Idle,
+    Closed,
+}
+
+fn next(jobs: &Receiver<IndexJob>, busy: bool, tidied: bool) -> Next {
+    if busy {
+        return match jobs.try_recv() {
+            Ok(job) => Next::Job(job),
+            Err(TryRecvError::Empty) => Next::Work,
+            Err(TryRecvError::Disconnected) => Next::Closed,
+        };
+    }
+    if tidied {
+        return jobs.recv().map_or(Next::Closed, Next::Job);
+    }
+    match jobs.recv_timeout(IDLE) {
+        Ok(job) => Next::Job(job),
+        Err(RecvTimeoutError::Timeout) => Next::Idle,
+        Err(RecvTimeoutError::Disconnected) => Next::Closed,
+    }
+}
+
+fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<IndexReport, Fault> {
+    match job {
+        IndexJob::Apply(changed) => writer.apply(changed),
+        IndexJob::Reconcile(listing) => writer.reconcile(listing),
+        IndexJob::Folders { account, mailboxes } => writer.folders(account, mailboxes),
+        IndexJob::Known(account) => writer.known(account),
+        IndexJob::Mailboxes
+        | IndexJob::Rows { .. }
+        | IndexJob::NextUnread { .. }
+        | IndexJob::Conversation { .. }
+        | IndexJob::Find { .. } => Err(misdirected(path, "a question")),
+    }
+}
+
+/// Runs a reader until `jobs` is closed: answers questions. Of several of a kind that wait only the
+/// newest is answered, but for `Find`, of which each is. A long search answers with its first page at
+/// once and again when it has counted all, unless another list is asked for meanwhile.
+pub fn run_reader(path: &Path, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+    let questions = Questions { jobs, waiting: RefCell::new(VecDeque::new()) };
+    let mut index: Option<Index> = None;
+    let mut counting: Option<Asked> = None;
+    loop {
+        let Some(job) = questions.next(counting.is_none()) else {
+            let Some(asked) = counting.take() else { return };
+            let Some(ready) = index.as_mut() else { continue };
+            match ready.count(&asked.list, &|| questions.is_quiet()) {
+                Ok(true) => report(asked.answer(ready)),
+                Ok(false) => counting = Some(asked),
+                Err(fault) => report(IndexReport::Failed { ticket: Some(asked.ticket), fault }),
+            }
+            continue;
+        };
+        if index.as_ref().is_none_or(Index::is_stale) {
+            index = match Index::open(path) {
+                Ok(index) => Some(index),
+                Err(fault) => {
+                    report(IndexReport::Failed { ticket: ticket(&job), fault });
+                    continue;
+                }
+            };
+        }
+        let Some(ready) = index.as_mut() else { continue };
+        let asked = Asked::of(&job);
+        let answer = answer(ready, path, job);
+        if let Some(asked) = asked {
+            counting = matches!(answer, IndexReport::Rows { counted: false, .. }).then_some(asked);
+        }
+        if matches!(&answer, IndexReport::Failed { fault, .. } if fault.cause == Cause::Damaged) {
+            index = None;
+        }
+        report(answer);
+    }
+}
+
+/// The questions that wait.
+struct Questions {
+    jobs: Receiver<IndexJob>,
+    waiting: RefCell<VecDeque<IndexJob>>,
+}
+
+impl Questions {
+    /// The next question; waits for one if `patient`. `None`: there is none, or never will be.
+    fn next(&self, patient: bool) -> Option<IndexJob> {
+        if self.is_quiet() && patient {
+            let job = self.jobs.recv().ok()?;
+            self.put(job);
+            self.is_quiet();
+        }
+        self.waiting.borrow_mut().pop_front()
+    }
+
+    /// Does no question wait?
+    fn is_quiet(&self) -> bool {
+        while let Ok(job) = self.jobs.try_recv() {
+            self.put(job);
+        }
+        self.waiting.borrow().is_empty()
+    }
+
+    fn put(&self, job: IndexJob) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !matches!(job, IndexJob::Find { .. }) {
+            waiting.retain(|other| discriminant(other) != discriminant(&job));
+        }
+        waiting.push_back(job);
+    }
+}
+
+/// A question for rows that is answered twice.
+struct Asked {
+    ticket: Ticket,
+    list: ListSpec,
+    first: usize,
+    count: usize,
+    anchor: Option<RowId>,
+}
+
+impl Asked {
+    fn of(job: &IndexJob) -> Option<Self> {
+        let IndexJob::Rows { ticket, list, first, count, anchor } = job else { return None };
+        Some(Self { ticket: *ticket, list: list.clone(), first: *first, count: *count, anchor: *anchor })
+    }
+
+    fn answer(self, index: &mut Index) -> IndexReport {
+        let Self { ticket, list, first, count, anchor } = self;
+        match index.rows(&list, first, count, anchor) {
+            Ok(Window { first, total, counted, rows, anchor }) => {
+                IndexReport::Rows { ticket, list, first, total, counted, rows, anchor }
+            }
+            Err(fault) => IndexReport::Failed { ticket: Some(ticket), fault },
+        }
+    }
+}
+
+fn ticket(job: &IndexJob) -> Option<Ticket> {
+    match job {
+        IndexJob::Rows { ticket, .. }
+        | IndexJob::NextUnread { ticket, .. }
+        | IndexJob::Conversation { ticket, .. }
+        | IndexJob::Find { ticket, .. } => Some(*ticket),
+        IndexJob::Mailboxes
+        | IndexJob::Apply(_)
+        | IndexJob::Reconcile(_)
+        | IndexJob::Folders { .. }
+        | IndexJob::Known(_) => None,
+    }
+}
+
+fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
+    let asked = ticket(&job);
+    let answer = match job {
+        IndexJob::Mailboxes => index.mailboxes().map(IndexReport::Mailboxes),
+        IndexJob::Rows { ticket, list, first, count, anchor } => {
+            return Asked { ticket, list, first, count, anchor }.answer(index);
+        }
+        IndexJob::NextUnread { ticket, list, after, direction, order } => {
+            index.next_unread(&list, after, direction, &order).map(|found| IndexReport::NextUnread { ticket, found })
+        }
+        IndexJob::Conversation { ticket, thread } => {
+            index.conversation(thread).map(|rows| IndexReport::Conversation { ticket, rows })
+        }
+        IndexJob::Find { ticket, message_id, account } => {
+            index.find(&message_id, account.as_ref()).map(|places| IndexReport::Found { ticket, places })
+        }
+        IndexJob::Apply(_) | IndexJob::Reconcile(_) | IndexJob::Folders { .. } | IndexJob::Known(_) => {
+            Err(misdirected(path, "a change"))
+        }
+    };
+    answer.unwrap_or_else(|fault| IndexReport::Failed { ticket: asked, fault })
+}

@@ -1,0 +1,512 @@
+//! The writer: places and messages come and go, conversations and counts follow. Each step is one
+//! transaction, so that a crash leaves the index as it was before or after it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+use super::extract::{self, Incoming, Own, Texts};
+use super::intake::Backlog;
+use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
+use super::threads;
+use crate::fault::{Cause, Doing, Fault, Scope};
+use crate::job::index::Arrival;
+use crate::mail::flags::Flags;
+use crate::mail::ids::AccountId;
+use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::place::{MailboxId, Place, UniqueName};
+
+/// How many messages without a place are forgotten in one step.
+const SWEEP: usize = 200;
+
+/// Takes in what changed on disk. There is one in a process; several processes wait for each other.
+pub struct Writer {
+    pub(super) db: Connection,
+    pub(super) path: PathBuf,
+    pub(super) own: Own,
+    pub(super) backlog: Backlog,
+    /// Conversations of mailboxes that must be counted again before the step ends.
+    dirty: BTreeSet<(i64, i64)>,
+    /// Words that go into the full text when the step ends, with what bits they brought to light.
+    texts: Vec<(i64, Texts, i64)>,
+}
+
+/// How a file of a mailbox is called and flagged.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FileName {
+    pub(super) unique: UniqueName,
+    pub(super) in_new: bool,
+    /// What follows the base name: `:2,S`, or nothing.
+    pub(super) info: String,
+    pub(super) flags: Flags,
+}
+
+/// A mailbox as the index knows it.
+#[derive(Debug, Clone)]
+pub(super) struct KnownMailbox {
+    pub(super) row: i64,
+    pub(super) id: MailboxId,
+    pub(super) directory: Option<PathBuf>,
+    /// Was it taken in as a whole before?
+    pub(super) seen_before: bool,
+}
+
+impl Writer {
+    /// Opens the index for writing. `own` are the user's addresses, plain or with one `*`: what is
+    /// from them counts as sent.
+    pub fn open(path: &Path, own: &[String]) -> std::result::Result<Self, Fault> {
+        let db = schema::open(path, Purpose::Writing)?;
+        let mut writer = Self {
+            db,
+            path: path.to_path_buf(),
+            own: Own::new(own),
+            backlog: Backlog::default(),
+            dirty: BTreeSet::new(),
+            texts: Vec::new(),
+        };
+        writer.step(|writer| {
+            writer.judge_senders_again()?;
+            writer.count_unindexed()
+        })?;
+        Ok(writer)
+    }
+
+    /// Removes the file and begins with an empty one. Everything must be listed again.
+    pub fn rebuild(path: &Path, own: &[String]) -> std::result::Result<Self, Fault> {
+        schema::remove(path)?;
+        Self::open(path, own)
+    }
+
+    /// Does one step as one transaction, or nothing of it.
+    pub(super) fn step<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> std::result::Result<T, Fault> {
+        self.db.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.fault(&error))?;
+        let done = work(self).and_then(|value| {
+            self.flush()?;
+            self.db.execute_batch("COMMIT")?;
+            Ok(value)
+        });
+        done.map_err(|error| {
+            self.dirty.clear();
+            self.texts.clear();
+            if !self.db.is_autocommit() {
+                drop(self.db.execute_batch("ROLLBACK"));
+            }
+            self.fault(&error)
+        })
+    }
+
+    pub(super) fn fault(&self, error: &rusqlite::Error) -> Fault {
+        schema::fault(&self.path, error)
+    }
+
+    /// Brings what depends on the changes of this step up to date.
+    fn flush(&mut self) -> Result<()> {
+        // FTS5 writes a segment each time a row is smaller than the one before.
+        self.texts.sort_by_key(|(message, ..)| *message);
+        {
+            let mut add = self.db.prepare_cached(
+                "INSERT INTO words(rowid, subject, sender, recipients, cc, body, files, list)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
+            let mut mark = self.db.prepare_cached("UPDATE messages SET indexed = 1, bits = bits | ?2 WHERE id = ?1")?;
+            let mut places = self.db.prepare_cached(
+                "SELECT p.mailbox, p.thread, b.inbox FROM places p JOIN mailboxes b ON b.id = p.mailbox
+                 WHERE p.message = ?1",
+            )?;
+            for (message, Texts([subject, sender, recipients, cc, body, files, list]), bits) in self.texts.drain(..) {
+                add.execute(params![message, subject, sender, recipients, cc, body, files, list])?;
+                mark.execute([message, bits])?;
+                if bits != 0 {
+                    let mut rows = places.query([message])?;
+                    while let Some(row) = rows.next()? {
+                        let (mailbox, thread, inbox): (i64, i64, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                        self.dirty.insert((mailbox, thread));
+                        if inbox {
+                            self.dirty.insert((UNIFIED, thread));
+                        }
+                    }
+                }
+            }
+        }
+        for (mailbox, thread) in std::mem::take(&mut self.dirty) {
+            count_conversation(&self.db, mailbox, thread)?;
+        }
+        Ok(())
+    }
+
+    /// The mailbox's row, made where there is none.
+    pub(super) fn mailbox(&self, id: &MailboxId) -> Result<KnownMailbox> {
+        let mut find =
+            self.db.prepare_cached("SELECT id, directory, cur, new FROM mailboxes WHERE account = ?1 AND name = ?2")?;
+        let key = params![id.account.as_str(), id.name.as_str()];
+        let known = find
+            .query_row(key, |row| {
+                Ok(KnownMailbox {
+                    row: row.get(0)?,
+                    id: id.clone(),
+                    directory: row.get::<_, Option<Vec<u8>>>(1)?.map(schema::path_from),
+                    seen_before: row.get::<_, i64>(2)? != 0 || row.get::<_, i64>(3)? != 0,
+                })
+            })
+            .optional()?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let role = Role::guess(&id.name).map(Role::word);
+        self.db
+            .prepare_cached("INSERT INTO mailboxes(account, name, inbox, role) VALUES(?1, ?2, ?3, ?4)")?
+            .execute(params![id.account.as_str(), id.name.as_str(), id.name.is_inbox(), role])?;
+        Ok(KnownMailbox { row: self.db.last_insert_rowid(), id: id.clone(), directory: None, seen_before: false })
+    }
+
+    /// These are all the mailboxes of the account; what lay in any other is forgotten.
+    pub(super) fn set_folders(&mut self, account: &AccountId, mailboxes: &[(MailboxId, Option<Role>)]) -> Result<()> {
+        let mut kept = BTreeSet::new();
+        for (id, role) in mailboxes.iter().filter(|(id, _)| id.account == *account) {
+            let known = self.mailbox(id)?;
+            kept.insert(known.row);
+            let taken = |role: &Role| mailboxes.iter().any(|(_, other)| other.as_ref() == Some(role));
+            let role = role.or_else(|| Role::guess(&id.name).filter(|role| !taken(role)));
+            self.db
+                .prepare_cached("UPDATE mailboxes SET role = ?2 WHERE id = ?1 AND role IS NOT ?2")?
+                .execute(params![known.row, role.map(Role::word)])?;
+        }
+        let all: Vec<i64> = self
+            .db
+            .prepare_cached("SELECT id FROM mailboxes WHERE account = ?1 AND id > 0")?
+            .query_map([account.as_str()], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        for gone in all.into_iter().filter(|row| !kept.contains(row)) {
+            self.forget_mailbox(gone)?;
+        }
+        Ok(())
+    }
+
+    fn forget_mailbox(&mut self, mailbox: i64) -> Result<()> {
+        self.db.execute("INSERT OR IGNORE INTO orphans SELECT message FROM places WHERE mailbox = ?1", [mailbox])?;
+        let inbox: bool =
+            self.db.query_row("SELECT inbox FROM mailboxes WHERE id = ?1", [mailbox], |row| row.get(0))?;
+        if inbox {
+            let mut threads = self.db.prepare("SELECT thread FROM conversations WHERE mailbox = ?1")?;
+            for thread in threads.query_map([mailbox], |row| row.get::<_, i64>(0))? {
+                self.dirty.insert((UNIFIED, thread?));
+            }
+        }
+        self.db.execute("DELETE FROM conversations WHERE mailbox = ?1", [mailbox])?;
+        self.db.execute("DELETE FROM places WHERE mailbox = ?1", [mailbox])?;
+        self.db.execute("DELETE FROM mailboxes WHERE id = ?1", [mailbox])?;
+        self.backlog.forget(mailbox);
+        Ok(())
+    }
+
+    /// Is there a place of that name?
+    pub(super) fn has_place(&self, mailbox: i64, unique: &UniqueName) -> Result<bool> {
+        self.db
+            .prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 AND name = ?2")?
+            .exists(params![mailbox, unique.as_str()])
+    }
+
+    /// A place was renamed: its flags, or from `new` to `cur`.
+    pub(super) fn rename_place(&mut self, mailbox: &KnownMailbox, file: &FileName) -> Result<bool> {
+        let keywords = keywords(&file.flags);
+        let thread: Option<i64> = self
+            .db
+            .prepare_cached(
+                "UPDATE places SET in_new = ?3, info = ?4, flags = ?5, keywords = ifnull(?6, keywords)
+                 WHERE mailbox = ?1 AND name = ?2 RETURNING thread",
+            )?
+            .query_row(
+                params![mailbox.row, file.unique.as_str(), file.in_new, file.info, file.flags.bits(), keywords],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if let Some(thread) = thread {
+            self.touch(mailbox, thread);
+        }
+        Ok(thread.is_some())
+    }
+
+    /// A place is gone. Its message stays for a while, since a move first takes it from one mailbox
+    /// and then puts it into another.
+    pub(super) fn remove_place(&mut self, mailbox: &KnownMailbox, unique: &str) -> Result<bool> {
+        let gone: Option<(i64, i64)> = self
+            .db
+            .prepare_cached("DELETE FROM places WHERE mailbox = ?1 AND name = ?2 RETURNING message, thread")?
+            .query_row(params![mailbox.row, unique], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((message, thread)) = gone else { return Ok(false) };
+        self.touch(mailbox, thread);
+        self.db.prepare_cached("INSERT OR IGNORE INTO orphans(message) VALUES(?1)")?.execute([message])?;
+        Ok(true)
+    }
+
+    fn touch(&mut self, mailbox: &KnownMailbox, thread: i64) {
+        self.dirty.insert((mailbox.row, thread));
+        if mailbox.id.name.is_inbox() {
+            self.dirty.insert((UNIFIED, thread));
+        }
+    }
+
+    /// A file that was not known. Gives back a notice where its message was not known either and is
+    /// unread.
+    pub(super) fn add_place(
+        &mut self,
+        mailbox: &KnownMailbox,
+        file: &FileName,
+        mut incoming: Incoming,
+    ) -> Result<Option<Arrival>> {
+        let key = incoming.message_id.as_ref().map(extract::key);
+        let twin = self.twin(mailbox, key, incoming.digest)?;
+        let known = twin.is_some();
+        let (message, thread) = match twin {
+            Some(twin) => twin,
+            None => self.add_message(key, &mut incoming)?,
+        };
+        self.db
+            .prepare_cached(
+                "INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, keywords)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                mailbox.row,
+                message,
+                thread,
+                file.unique.as_str(),
+                file.in_new,
+                file.info,
+                file.flags.bits(),
+                keywords(&file.flags)
+            ])?;
+        self.touch(mailbox, thread);
+        let unread = !file.flags.has(crate::mail::flags::Flag::Seen);
+        let arrival = (unread && !known).then(|| Arrival {
+            place: Place { mailbox: mailbox.id.clone(), unique: file.unique.clone() },
+            from: incoming.from,
+            subject: incoming.subject,
+        });
+        Ok(arrival)
+    }
+
+    /// The same bytes with the same id, in another mailbox of the account or just taken from one.
+    fn twin(&self, mailbox: &KnownMailbox, key: Option<i64>, digest: i64) -> Result<Option<(i64, i64)>> {
+        // Without an id only the bytes can tell; each case has its own index.
+        let which = if key.is_some() { "m.key = ?1" } else { "m.key IS NULL AND ?1 IS NULL" };
+        self.db
+            .prepare_cached(&format!(
+                "SELECT m.id, m.thread FROM messages m WHERE {which} AND m.digest = ?2
+                 AND NOT EXISTS(SELECT 1 FROM places p WHERE p.message = m.id AND p.mailbox = ?3)
+                 AND NOT EXISTS(SELECT 1 FROM places p JOIN mailboxes b ON b.id = p.mailbox
+                                WHERE p.message = m.id AND b.account <> ?4)
+                 ORDER BY m.id LIMIT 1"
+            ))?
+            .query_row(params![key, digest, mailbox.row, mailbox.id.account.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+    }
+
+    fn add_message(&mut self, key: Option<i64>, incoming: &mut Incoming) -> Result<(i64, i64)> {
+        let message = self.free_row(incoming)?;
+        let keys: Vec<i64> = key.iter().chain(&incoming.named).copied().collect();
+        let fresh = self.fresh_thread(message)?;
+        let (thread, changed) = threads::link(&self.db, &keys, fresh)?;
+        for (mailbox, thread) in changed {
+            self.dirty.extend([(mailbox, thread), (UNIFIED, thread)]);
+        }
+        let parents: Vec<u8> = incoming.parents.iter().flat_map(|key| key.to_be_bytes()).collect();
+        self.db
+            .prepare_cached(
+                "INSERT INTO messages(id, thread, key, message_id, digest, size, bits, indexed, sender, author,
+                                      recipients, subject, parents)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute(params![
+                message,
+                thread,
+                key,
+                incoming.message_id.as_ref().map(crate::mail::ids::MessageId::as_str),
+                incoming.digest,
+                incoming.size,
+                incoming.bits,
+                incoming.from.email.to_lowercase(),
+                incoming.author.as_str(),
+                incoming.recipients.as_str(),
+                incoming.subject.as_str(),
+                parents
+            ])?;
+        match incoming.text.take() {
+            Some(text) => self.texts.push((message, text, 0)),
+            None => self.backlog.unindexed += 1,
+        }
+        Ok((message, thread))
+    }
+
+    /// The row is made of the date and the bytes, so that a message that is taken out and in again
+    /// (a move, a rebuilt index) most often finds its old one.
+    fn free_row(&self, incoming: &Incoming) -> Result<i64> {
+        let first = schema::first_row(incoming.date);
+        let mut taken = self.db.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?;
+        for step in 0..SEQUENCES {
+            let row = first + (incoming.digest.wrapping_add(step)).rem_euclid(SEQUENCES);
+            if !taken.exists([row])? {
+                return Ok(row);
+            }
+        }
+        // A million messages of one second: the newest wait for the table's own idea of a free row.
+        self.db.query_row("SELECT max(id) + 1 FROM messages", [], |row| row.get(0))
+    }
+
+    /// A number that no thread bears: the message's own, or one above all others.
+    fn fresh_thread(&self, message: i64) -> Result<i64> {
+        let taken = self
+            .db
+            .prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM links WHERE thread = ?1) OR EXISTS(SELECT 1 FROM messages WHERE thread = ?1)
+                     OR EXISTS(SELECT 1 FROM merged WHERE gone = ?1 OR thread = ?1)",
+            )?
+            .query_row([message], |row| row.get::<_, bool>(0))?;
+        if !taken {
+            return Ok(message);
+        }
+        self.db.query_row(
+            "SELECT 1 + max(ifnull((SELECT max(thread) FROM links), 0), ifnull((SELECT max(thread) FROM messages), 0),
+                            ifnull((SELECT max(gone) FROM merged), 0))",
+            [],
+            |row| row.get(0),
+        )
+    }
+
+    /// Words of a message that was taken in by its envelope first.
+    pub(super) fn add_text(&mut self, message: i64, text: Texts, bits: i64) {
+        self.texts.push((message, text, bits));
+    }
+
+    /// Forgets some messages that have no place any more; `false`: there are none.
+    pub(super) fn sweep(&mut self) -> std::result::Result<bool, Fault> {
+        let mut find = match self.db.prepare_cached("SELECT EXISTS(SELECT 1 FROM orphans)") {
+            Ok(find) => find,
+            Err(error) => return Err(self.fault(&error)),
+        };
+        let any = find.query_row([], |row| row.get::<_, bool>(0));
+        drop(find);
+        if !any.map_err(|error| self.fault(&error))? {
+            return Ok(false);
+        }
+        self.step(Self::forget_orphans)?;
+        Ok(true)
+    }
+
+    fn forget_orphans(&mut self) -> Result<()> {
+        let orphans: Vec<i64> = self
+            .db
+            .prepare_cached("SELECT message FROM orphans LIMIT ?1")?
+            .query_map([i64::try_from(SWEEP).unwrap_or(i64::MAX)], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        for message in orphans {
+            self.db.prepare_cached("DELETE FROM orphans WHERE message = ?1")?.execute([message])?;
+            if self.db.prepare_cached("SELECT 1 FROM places WHERE message = ?1")?.exists([message])? {
+                continue;
+            }
+            let gone: Option<(i64, bool)> = self
+                .db
+                .prepare_cached("DELETE FROM messages WHERE id = ?1 RETURNING thread, indexed")?
+                .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((thread, indexed)) = gone else { continue };
+            if indexed {
+                self.db.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([message])?;
+            } else {
+                self.backlog.unindexed = self.backlog.unindexed.saturating_sub(1);
+            }
+            if !self.db.prepare_cached("SELECT 1 FROM messages WHERE thread = ?1")?.exists([thread])? {
+                self.db.prepare_cached("DELETE FROM links WHERE thread = ?1")?.execute([thread])?;
+                self.db.prepare_cached("DELETE FROM merged WHERE thread = ?1")?.execute([thread])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The user's addresses may have changed since the last run.
+    fn judge_senders_again(&mut self) -> Result<()> {
+        let own = self.own.text();
+        let before: Option<String> =
+            self.db.query_row("SELECT value FROM meta WHERE key = 'own'", [], |row| row.get(0)).optional()?;
+        if before.as_ref() == Some(&own) {
+            return Ok(());
+        }
+        let senders: Vec<String> = self
+            .db
+            .prepare("SELECT DISTINCT sender FROM messages")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        let mine: Vec<&String> = senders.iter().filter(|sender| self.own.has(sender)).collect();
+        self.db.execute("UPDATE messages SET bits = bits & ~?1 WHERE bits & ?1", [OWN])?;
+        for sender in mine {
+            self.db.execute("UPDATE messages SET bits = bits | ?1 WHERE sender = ?2", params![OWN, sender])?;
+        }
+        self.db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('own', ?1)", [own])?;
+        Ok(())
+    }
+
+    fn count_unindexed(&mut self) -> Result<()> {
+        let count: i64 = self.db.query_row("SELECT count(*) FROM messages WHERE indexed = 0", [], |row| row.get(0))?;
+        self.backlog.unindexed = usize::try_from(count).unwrap_or_default();
+        Ok(())
+    }
+
+    /// Puts the log of changes back into the file and lets the full text merge a little. For idle
+    /// moments.
+    pub(super) fn tidy(&self) {
+        // Nothing depends on it: what fails now is done at another idle moment.
+        drop(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+    }
+}
+
+/// A fault for a job that came to the wrong thread.
+pub(super) fn misdirected(path: &Path, job: &str) -> Fault {
+    Fault::new(Doing::Indexing, &path.display().to_string(), Cause::Bug)
+        .scope(Scope::Program)
+        .detail(&format!("{job} came to a thread that does not do that"))
+}
+
+fn keywords(flags: &Flags) -> Option<String> {
+    let words: Vec<&str> = flags.keywords().map(crate::mail::flags::Keyword::as_str).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Counts one conversation in one mailbox (or over all INBOXes) anew.
+fn count_conversation(db: &Connection, mailbox: i64, thread: i64) -> Result<()> {
+    const FROM_PLACES: &str = "SELECT max(p.message), count(*), sum(p.flags & 16 = 0),
+         max(p.flags & 1) | max(p.flags & 2) | max(p.flags & 4) | max(p.flags & 8) | min(p.flags & 16) | max(p.flags & 32),
+         max(m.bits & 1) | max(m.bits & 2) | max(m.bits & 4)
+     FROM places p CROSS JOIN messages m ON m.id = p.message WHERE p.thread = ?2";
+    let sql = if mailbox == UNIFIED {
+        format!("{FROM_PLACES} AND p.mailbox IN (SELECT id FROM mailboxes WHERE inbox AND id > ?1)")
+    } else {
+        format!("{FROM_PLACES} AND p.mailbox = ?1")
+    };
+    let counted = db.prepare_cached(&sql)?.query_row([mailbox, thread], |row| {
+        let newest: Option<i64> = row.get(0)?;
+        let values: [Option<i64>; 4] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
+        Ok((newest, values.map(Option::unwrap_or_default)))
+    })?;
+    let (Some(newest), [messages, unread, flags, bits]) = counted else {
+        db.prepare_cached("DELETE FROM conversations WHERE mailbox = ?1 AND thread = ?2")?
+            .execute([mailbox, thread])?;
+        return Ok(());
+    };
+    db.prepare_cached(
+        "INSERT INTO conversations(mailbox, thread, newest, messages, unread, flags, bits)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT(mailbox, thread) DO UPDATE SET newest = excluded.newest, messages = excluded.messages,
+             unread = excluded.unread, flags = excluded.flags, bits = excluded.bits",
+    )?
+    .execute([mailbox, thread, newest, messages, unread, flags, bits])?;
+    Ok(())
+}
+
+/// The mailbox of a row, where its names are still legal.
+pub(super) fn mailbox_id(account: &str, name: &str) -> Option<MailboxId> {
+    MailboxName::new(name).map(|name| MailboxId { account: AccountId::new(account), name })
+}
