@@ -10,7 +10,7 @@ use super::fault;
 use super::intents::{self, IntentId};
 use super::schema::Ledger;
 use crate::fault::Fault;
-use crate::mail::flags::Flags;
+use crate::mail::flags::{Flags, Keyword};
 use crate::mail::ids::{AccountId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
@@ -274,7 +274,7 @@ fn each<P: Params>(find: &mut Statement<'_>, params: P, rows: &mut Vec<Row>) -> 
 
 /// Bits and keywords; keywords are atoms, so blanks keep them apart.
 fn flags_out(flags: &Flags) -> (u8, Option<String>) {
-    let keywords: Vec<&str> = flags.keywords().map(|keyword| keyword.as_str()).collect();
+    let keywords: Vec<&str> = flags.keywords().map(Keyword::as_str).collect();
     (flags.bits(), (!keywords.is_empty()).then(|| keywords.join(" ")))
 }
 

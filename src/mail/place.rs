@@ -12,9 +12,13 @@ pub struct UniqueName(String);
 impl UniqueName {
     /// Refuses names that could leave the directory or hide in it, and names with a colon.
     pub fn new(text: &str) -> Option<Self> {
-        let legal =
-            !text.is_empty() && text.len() <= 240 && !text.starts_with('.') && !text.contains(['/', '\0', ':', '\n']);
-        legal.then(|| Self(text.to_owned()))
+        Self::is_legal(text).then(|| Self(text.to_owned()))
+    }
+
+    /// Can this be a base name?
+    pub fn is_legal(text: &str) -> bool {
+        let harmful = |byte: u8| matches!(byte, b'/' | b'\0' | b':' | b'\n');
+        !text.is_empty() && text.len() <= 240 && !text.starts_with('.') && !text.bytes().any(harmful)
     }
 
     /// The name.

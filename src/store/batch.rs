@@ -166,7 +166,9 @@ impl Batch {
         let fault =
             |e: &io::Error| Fault::io(Doing::Storing, &self.maildir.path().to_string_lossy(), e).scope(Scope::Mailbox);
         if let Err(error) = sync_files(&self.maildir, &pending) {
-            pending.iter().for_each(|p| drop_tmp(&self.maildir, &p.tmp));
+            for written in &pending {
+                drop_tmp(&self.maildir, &written.tmp);
+            }
             return Err(fault(&error));
         }
         let mut done = Committed::default();

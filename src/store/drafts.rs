@@ -124,7 +124,9 @@ impl Journal {
                 all.entry(id.to_owned()).or_default().push(version);
             }
         }
-        all.values_mut().for_each(|versions| versions.sort_unstable());
+        for versions in all.values_mut() {
+            versions.sort_unstable();
+        }
         Ok(all)
     }
 

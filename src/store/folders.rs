@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -271,7 +272,12 @@ fn is_code(rest: &str) -> bool {
 }
 
 fn percent(c: char) -> String {
-    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut out = String::new();
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        // Writing into a string cannot fail.
+        let _ = write!(out, "%{byte:02X}");
+    }
+    out
 }
 
 /// The way back. What is no code of ours stays as it is.

@@ -126,12 +126,11 @@ impl Maildir {
 
     /// Tries the names that our own flags can make.
     fn probe(&self, unique: &UniqueName) -> Option<Entry> {
-        let usual = [Flags::only(Flag::Seen), Flags::none()];
-        let rest = (0..64).map(Flags::from_bits).filter(|flags| !usual.contains(flags));
-        let in_cur = usual.iter().cloned().chain(rest).map(|flags| Entry::in_cur(unique, &flags));
-        let mut guesses: Vec<Entry> = in_cur.collect();
-        guesses.insert(2, Entry::in_new(unique));
-        guesses.into_iter().find(|guess| {
+        let in_cur = |flags: Flags| Entry::in_cur(unique, &flags);
+        let usual = [Flags::only(Flag::Seen), Flags::none()].into_iter().map(in_cur);
+        let rest = (0..64).map(Flags::from_bits).map(in_cur);
+        let mut guesses = usual.chain(std::iter::once(Entry::in_new(unique))).chain(rest);
+        guesses.find(|guess| {
             rustix::fs::accessat(
                 self.fd(guess.is_new()),
                 guess.file_name(),
@@ -331,7 +330,7 @@ impl Maildir {
                     continue;
                 }
                 let stat = rustix::fs::statat(&self.0.tmp, file_name, AtFlags::SYMLINK_NOFOLLOW)?;
-                if now.get() - i64::try_from(stat.st_mtime).unwrap_or(i64::MAX) > STALE {
+                if now.get() - stat.st_mtime > STALE {
                     rustix::fs::unlinkat(&self.0.tmp, file_name, AtFlags::empty())?;
                     swept += 1;
                 }
@@ -357,7 +356,7 @@ pub(super) fn rename_new(from: &OwnedFd, old: &str, to: &OwnedFd, new: &str) -> 
 /// Copies a file to another file system: whole and durable under its name, or not there.
 pub(super) fn copy_durably(mut from: File, tmp: &OwnedFd, to: &OwnedFd, new: &str) -> io::Result<()> {
     let name = tmp_name();
-    let copy = || -> io::Result<()> {
+    let mut copy = || -> io::Result<()> {
         let mut file = create_tmp(tmp, &name)?;
         io::copy(&mut from, &mut file)?;
         file.flush()?;
@@ -365,7 +364,6 @@ pub(super) fn copy_durably(mut from: File, tmp: &OwnedFd, to: &OwnedFd, new: &st
         rename_new(tmp, &name, to, new)?;
         Ok(rustix::fs::fsync(to)?)
     };
-    let mut copy = copy;
     copy().inspect_err(|_| {
         let _ = rustix::fs::unlinkat(tmp, &name, AtFlags::empty());
     })

@@ -28,8 +28,7 @@ impl Entry {
     pub fn parse(file_name: &str, in_new: bool) -> Option<Self> {
         let base = file_name.split(':').next().unwrap_or(file_name);
         let length = u16::try_from(base.len()).ok()?;
-        UniqueName::new(base)?;
-        Some(Self { name: Box::from(file_name), base: length, in_new })
+        UniqueName::is_legal(base).then(|| Self { name: Box::from(file_name), base: length, in_new })
     }
 
     /// The file of `unique` in `cur/` with the letters of `flags`.

@@ -2,6 +2,7 @@
 //! it: files are passed over or seen twice. So a listing is complete, and absence in it means gone,
 //! only if two readings in a row are the same and the directories did not move meanwhile.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,30 +46,29 @@ impl Scan {
 /// Reads a mailbox until two readings agree.
 pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
     let fault = |e: io::Error| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox);
-    let mut before = stamp_of(maildir).map_err(fault)?;
-    let mut last = read_once(maildir)?;
-    let mut waited = false;
+    // The first reading is only there to be compared with, so its names need not be kept.
+    let mut last = read(maildir, |_, _| ()).map_err(fault)?;
+    let mut seen = Vec::new();
     for _ in 0..TRIES {
-        let next = read_once(maildir)?;
-        let after = stamp_of(maildir).map_err(fault)?;
-        let now = now();
-        if before == after && last == next {
-            let age = age(after, now);
-            if age >= TICK && (age >= YOUNG || !is_coarse(after)) {
-                let stamp = if age >= YOUNG { before } else { DirStamp::default() };
-                return Ok(Scan { entries: next, stamp, complete: true });
-            }
-            if !waited && !is_coarse(after) {
-                // One tick, so that a change from now on shows in the stamp.
-                std::thread::sleep(Duration::from_nanos(TICK.unsigned_abs()));
-                waited = true;
-            }
+        let before = stamp_of(maildir).map_err(fault)?;
+        let began = now();
+        let mut entries = Vec::with_capacity(seen.len());
+        let next = read(maildir, |name, in_new| entries.extend(Entry::parse(name, in_new))).map_err(fault)?;
+        let stable = stamp_of(maildir).map_err(fault)? == before && last == next;
+        // Only a stamp that was older than a tick when the reading began must have moved with
+        // anything that happened during it.
+        let age = began.saturating_sub(before.cur.max(before.new));
+        if stable && age >= if is_coarse(before) { YOUNG } else { TICK } {
+            let stamp = if age >= YOUNG { before } else { DirStamp::default() };
+            return Ok(Scan { entries: sorted(entries), stamp, complete: true });
         }
-        before = after;
+        if stable && !is_coarse(before) {
+            std::thread::sleep(Duration::from_nanos(TICK.unsigned_abs()));
+        }
         last = next;
+        seen = union(seen, entries);
     }
-    let second = read_once(maildir)?;
-    Ok(Scan { entries: union(last, second), stamp: DirStamp::default(), complete: false })
+    Ok(Scan { entries: seen, stamp: DirStamp::default(), complete: false })
 }
 
 /// The listing that the index takes in.
@@ -101,17 +101,11 @@ fn stamp_of(maildir: &Maildir) -> io::Result<DirStamp> {
 }
 
 fn nanoseconds(stat: &rustix::fs::Stat) -> i64 {
-    let seconds = i64::try_from(stat.st_mtime).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0))
+    stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(i64::try_from(stat.st_mtime_nsec).unwrap_or(0))
 }
 
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
-}
-
-/// How long ago the younger of both directories moved; negative where its clock runs ahead.
-fn age(stamp: DirStamp, now: i64) -> i64 {
-    now.saturating_sub(stamp.cur.max(stamp.new))
 }
 
 /// Does this file system count whole seconds only?
@@ -119,34 +113,44 @@ fn is_coarse(stamp: DirStamp) -> bool {
     stamp.cur % 1_000_000_000 == 0 && stamp.new % 1_000_000_000 == 0
 }
 
-/// Reads `new/` and then `cur/` once: in this order a message on its way from the one to the other
-/// is seen twice at worst, and then counted in `cur/`.
+/// Reads a mailbox once: what is in it may be missing if others rename files meanwhile.
 pub(super) fn read_once(maildir: &Maildir) -> Result<Vec<Entry>, Fault> {
     let mut entries = Vec::new();
-    for in_new in [true, false] {
-        read_into(maildir, in_new, &mut entries)
-            .map_err(|e| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox))?;
-    }
-    entries.sort_unstable();
-    entries.dedup_by(|second, first| second.base() == first.base());
-    Ok(entries)
+    read(maildir, |name, in_new| entries.extend(Entry::parse(name, in_new)))
+        .map_err(|e| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox))?;
+    Ok(sorted(entries))
 }
 
-fn read_into(maildir: &Maildir, in_new: bool, entries: &mut Vec<Entry>) -> io::Result<()> {
-    // A directory's position belongs to the open file, so each reading opens its own.
-    for item in Dir::read_from(maildir.fd(in_new))? {
-        let item = item?;
-        if item.file_type() == FileType::Directory {
-            continue;
+/// Reads `new/` and then `cur/`: in this order a message on its way from the one to the other is
+/// seen twice at worst. Gives a checksum of all names in the order in which they came.
+fn read(maildir: &Maildir, mut take: impl FnMut(&str, bool)) -> io::Result<u64> {
+    let mut sum = DefaultHasher::new();
+    for in_new in [true, false] {
+        // A directory's position belongs to the open file, so each reading opens its own.
+        for item in Dir::read_from(maildir.fd(in_new))? {
+            let item = item?;
+            sum.write(item.file_name().to_bytes_with_nul());
+            if item.file_type() != FileType::Directory
+                && let Ok(name) = item.file_name().to_str()
+            {
+                take(name, in_new);
+            }
         }
-        entries.extend(item.file_name().to_str().ok().and_then(|name| Entry::parse(name, in_new)));
+        sum.write_u8(b'/');
     }
-    Ok(())
+    Ok(sum.finish())
+}
+
+/// Sorts, and keeps one file of each base name: the one in `cur/`.
+fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_unstable();
+    entries.dedup_by(|second, first| second.base() == first.base());
+    entries
 }
 
 /// What is in either listing; where both have it, as the second has it.
 fn union(first: Vec<Entry>, second: Vec<Entry>) -> Vec<Entry> {
-    let mut all = second;
+    let mut all = sorted(second);
     all.extend(first);
     // Stable: what the second reading said stays in front of what the first one said.
     all.sort_by(|a, b| a.base().cmp(b.base()));

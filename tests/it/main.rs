@@ -13,6 +13,7 @@ mod configs;
 mod imap;
 mod ledger;
 mod login;
+mod maildir;
 mod servers;
 mod support;
 mod sync_properties;
