@@ -2,14 +2,16 @@
 //! value leaves its default in place; an account that could do harm or nothing at all is left out.
 //! Every such thing is noted.
 
+use std::fs::File;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::account::{Account, FolderMap, Layout, SecretSource, Submit, SyncSettings};
-use super::load::{Privacy, privacy};
+use super::load::{Privacy, privacy, read_text};
 use super::raw::{At, Never, Notes, Table, Time};
 use super::{Auth, Compose, KeyOverride, Paths, Quote, Ui};
 use super::{server, value};
@@ -101,13 +103,40 @@ pub(super) fn accounts(
         let why = if broken(name.value) {
             Err("it cannot be read as it stands".to_owned())
         } else {
-            account(&name, &inner, paths, notes).map(|account| accounts.push(account))
+            account(&name, &inner, paths, notes).map(|account| accounts.push((name.clone(), account)))
         };
         if let Err(why) = why {
-            notes.error(&name.span, &format!("account `{}` is left out: {why}", name.value), None);
+            leave_out(&name, &why, notes);
         }
     }
-    accounts
+    apart(accounts, notes)
+}
+
+fn leave_out(name: &At<&str>, why: &str, notes: &mut Notes<'_>) {
+    notes.error(&name.span, &format!("account `{}` is left out: {why}", name.value), None);
+}
+
+/// Leaves out accounts whose Maildirs lie in one another: each would take the other's mail for
+/// its own and bring it to its server.
+fn apart(accounts: Vec<(At<&str>, Account)>, notes: &mut Notes<'_>) -> Vec<Account> {
+    let overlap = |one: &Account, other: &Account| {
+        one.maildir.starts_with(&other.maildir) || other.maildir.starts_with(&one.maildir)
+    };
+    let rivals: Vec<Option<AccountId>> = accounts
+        .iter()
+        .map(|(_, one)| {
+            let rival = accounts.iter().find(|(_, other)| other.id != one.id && overlap(one, other));
+            rival.map(|(_, other)| other.id.clone())
+        })
+        .collect();
+    let mut good = Vec::new();
+    for ((name, account), rival) in accounts.into_iter().zip(rivals) {
+        match rival {
+            Some(rival) => leave_out(&name, &format!("its `maildir` and that of `{rival}` lie in one another"), notes),
+            None => good.push(account),
+        }
+    }
+    good
 }
 
 /// Why an account cannot be used.
@@ -124,7 +153,7 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
         table.wants("address", "an address like \"ada@example.org\"; the name goes into `name`", email.span, notes);
         return Err("it has no usable `address`".to_owned());
     }
-    let display = table.text("name", notes).map(|name| name.value.trim().to_owned()).unwrap_or_default();
+    let display = table.line("name", notes).map(|name| name.value.trim().to_owned()).unwrap_or_default();
     let imap = server::imap(table, email.value, paths, notes)?;
     let smtp = server::smtp(table, imap.as_ref().map_or(email.value, |imap| &imap.user), paths, notes)?;
     let command = table.get("sendmail").and_then(|_| table.command("sendmail", &paths.home, notes));
@@ -143,10 +172,19 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
         (Some(_), Some(text)) if !text.value.is_empty() => paths.resolve(text.value),
         (Some(_), _) => return Err("it has no usable `maildir`".to_owned()),
     };
+    if paths.home.starts_with(&maildir) {
+        return Err("its `maildir` would take all of the home directory for mail".to_owned());
+    }
     let layout = table.choice("layout", &[("nested", Layout::Nested), ("maildir++", Layout::MaildirPlusPlus)], notes);
     let signs_in = |server: &super::Server| server.auth != Auth::None;
-    let submits = matches!(&submit, Some(Submit::Smtp(server)) if signs_in(server));
-    let secret = secret(table, imap.as_ref().is_some_and(signs_in) || submits, paths, notes);
+    let smtp = submit.as_ref().and_then(Submit::smtp);
+    let servers = || imap.iter().chain(smtp);
+    let secret = secret(table, servers().any(signs_in), paths, notes);
+    let takes_token = |server: &super::Server| server.auth == Auth::XOAuth2;
+    if servers().any(takes_token) && !secret.is_token() {
+        let message = format!("account `{}`: `auth = \"xoauth2\"` takes a `token`", name.value);
+        notes.error(&name.span, &message, Some(TOKEN_WAY_OUT));
+    }
     let kept = server::keeps_sent(imap.as_ref(), submit.as_ref());
     Ok(Account {
         id: AccountId::new(name.value),
@@ -171,7 +209,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A tree that is there already shows its layout; a new one is nested.
-fn layout_of(maildir: &std::path::Path) -> Layout {
+fn layout_of(maildir: &Path) -> Layout {
     if maildir.join("cur").is_dir() { Layout::MaildirPlusPlus } else { Layout::Nested }
 }
 
@@ -235,7 +273,7 @@ fn signature(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>) -> Option<
     let inner = table.table("signature", "accounts.NAME.signature", notes)?;
     let file = inner.text("file", notes)?;
     let path = paths.resolve(file.value);
-    match super::load::read_text(&path) {
+    match File::open(&path).map_err(|error| error.to_string()).and_then(read_text) {
         Ok(text) => Some(text.trim_end().to_owned()),
         Err(why) => {
             notes.error(&file.span, &format!("the signature cannot be read: {why}"), None);
@@ -273,11 +311,12 @@ fn secret(table: &Table<'_>, needed: bool, paths: &Paths, notes: &mut Notes<'_>)
 }
 
 const PASSWORD_WAY_OUT: &str = "write { cmd = \"pass show mail\" }, { file = \"…\" } or { prompt = true }";
-const TOKEN_WAY_OUT: &str = "write { cmd = \"…\" }";
+const TOKEN_WAY_OUT: &str = "write token = { cmd = \"…\" }";
 
 fn refuse_literal(table: &Table<'_>, key: &str, value: &Spanned<DeValue<'_>>, way_out: &str, notes: &mut Notes<'_>) {
     let message = format!("`{}`: a secret does not belong in this file; it is not used", table.name(key));
     notes.error(&value.span(), &message, Some(way_out));
+    notes.holds_secret = true;
 }
 
 fn token_source(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>) -> Option<SecretSource> {
@@ -315,7 +354,7 @@ fn password_source(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>) -> O
 }
 
 /// `login` refuses such a file when the secret is needed; here it is told beforehand.
-fn warn_of_open_file(path: &std::path::Path, span: &Range<usize>, notes: &mut Notes<'_>) {
+fn warn_of_open_file(path: &Path, span: &Range<usize>, notes: &mut Notes<'_>) {
     let Ok(about) = path.metadata() else {
         notes.warning(span, &format!("there is no file {}", path.display()), None);
         return;

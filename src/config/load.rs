@@ -3,7 +3,7 @@
 //! names programs to run.
 
 use std::fs::{File, Metadata};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -64,22 +64,21 @@ pub fn load(paths: &Paths, explicit: Option<&Path>) -> Config {
 }
 
 fn read(paths: &Paths, must_exist: bool) -> Config {
-    let file = paths.config_file.as_path();
+    let path = paths.config_file.as_path();
     let refused = |message: &str, hint: Option<&str>| {
-        let mut notes = Notes::new(file, "");
+        let mut notes = Notes::new(path, "");
         notes.error(&(0..0), message, hint);
         Config { problems: notes.problems, ..Config::empty(paths.clone()) }
     };
-    let about = match file.metadata() {
-        Ok(about) => about,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => {
-            return Config::empty(paths.clone());
-        }
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (about, file) = match opened {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => return Config::empty(paths.clone()),
         Err(error) => return refused(&format!("the config cannot be read: {error}"), None),
     };
-    let chmod = format!("type: chmod 600 {}", file.display());
-    let private = privacy(&about);
-    match private {
+    let chmod = format!("type: chmod 600 {}", path.display());
+    let privacy = privacy(&about);
+    match privacy {
         Privacy::Private | Privacy::Readable => {}
         Privacy::Writable => {
             return refused("others can write this file, which names programs to run; it is refused", Some(&chmod));
@@ -90,20 +89,25 @@ fn read(paths: &Paths, must_exist: bool) -> Config {
         Ok(text) => text,
         Err(why) => return refused(&format!("the config cannot be read: {why}"), None),
     };
-    let mut config = parse(&text, paths);
-    if private == Privacy::Readable && about.uid() == rustix::process::geteuid().as_raw() {
-        let mut notes = Notes::new(file, "");
-        notes.warning(&(0..0), "others on this machine can read this file", Some(&chmod));
+    let (mut config, holds_secret) = understand(&text, paths);
+    if privacy == Privacy::Readable {
+        let mut notes = Notes::new(path, "");
+        if holds_secret {
+            let message = "others can read this file, and there is a secret in it; it is refused";
+            notes.error(&(0..0), message, Some(&format!("{chmod}, and change that password")));
+            config.accounts.clear();
+        } else if about.uid() == rustix::process::geteuid().as_raw() {
+            notes.warning(&(0..0), "others on this machine can read this file", Some(&chmod));
+        }
         config.problems.append(&mut notes.problems);
     }
     config
 }
 
 /// Reads a whole text file of the user's, not longer than a config may be.
-pub(super) fn read_text(file: &Path) -> Result<String, String> {
+pub(super) fn read_text(file: File) -> Result<String, String> {
     let mut bytes = Vec::new();
-    let read = File::open(file).and_then(|open| open.take(LONGEST + 1).read_to_end(&mut bytes));
-    match read {
+    match file.take(LONGEST + 1).read_to_end(&mut bytes) {
         Err(error) => Err(error.to_string()),
         Ok(length) if length as u64 > LONGEST => Err("it is longer than 1 MiB".to_owned()),
         Ok(_) => String::from_utf8(bytes).map_err(|error| {
@@ -115,8 +119,13 @@ pub(super) fn read_text(file: &Path) -> Result<String, String> {
 }
 
 /// Makes a config of the text of a file; [`Paths::config_file`] is the name in its problems.
-/// Files that the text names (signatures) are read.
+/// Files that the text names are looked at: signatures are read, Maildirs tell their layout.
 pub fn parse(text: &str, paths: &Paths) -> Config {
+    understand(text, paths).0
+}
+
+/// Does what [`parse`] says, and tells whether a secret stands in the text.
+fn understand(text: &str, paths: &Paths) -> (Config, bool) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut config = Config::empty(paths.clone());
     let mut notes = Notes::new(&paths.config_file, text);
@@ -125,7 +134,7 @@ pub fn parse(text: &str, paths: &Paths) -> Config {
     for error in &errors {
         let span = error.span().unwrap_or(text.len()..text.len());
         torn.push(section(text, span.start));
-        notes.error(&span, error.message(), None);
+        notes.torn(&span, error.message());
     }
     let root = Table::root(root.get_ref(), "", &mut notes);
     if let Some(table) = root.table("ui", "ui", &mut notes) {
@@ -143,7 +152,7 @@ pub fn parse(text: &str, paths: &Paths) -> Config {
     }
     notes.problems.sort_by_key(|problem: &Problem| (problem.line, problem.column));
     config.problems = notes.problems;
-    config
+    (config, notes.holds_secret)
 }
 
 /// Which part of the file a syntax error is in. What the parser saved of it may lack a line that

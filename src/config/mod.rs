@@ -172,3 +172,23 @@ pub enum Severity {
     /// The default is used instead, or an account is left out.
     Error,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn an_address_finds_its_account_and_its_own_one_first() {
+        let text = "[accounts.all]\naddress = \"ada@example.org\"\naliases = [\"*@l.example\"]\n\
+                    [accounts.one]\naddress = \"Countess@L.example\"\n";
+        let config = parse(text, &Paths::under(Path::new("/x")));
+        let found = |email: &str| config.account_for(email).map(|account| account.id.as_str().to_owned());
+        assert_eq!(found("countess@l.example").as_deref(), Some("one"));
+        assert_eq!(found(" x@L.EXAMPLE").as_deref(), Some("all"));
+        assert_eq!(found("eve@example.org"), None);
+        assert_eq!(config.account(&AccountId::new("one")).map(|account| account.id.as_str()), Some("one"));
+        assert!(config.account(&AccountId::new("two")).is_none() && !config.has_problem(Severity::Warning));
+    }
+}

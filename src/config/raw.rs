@@ -70,11 +70,15 @@ pub(super) struct Notes<'a> {
     /// Empty for what is not in a file (the environment): then problems have no line.
     text: &'a str,
     pub(super) problems: Vec<Problem>,
+    /// Where the text is no TOML.
+    torn_at: Vec<usize>,
+    /// Was a secret found in the text itself?
+    pub(super) holds_secret: bool,
 }
 
 impl<'a> Notes<'a> {
     pub(super) fn new(file: &Path, text: &'a str) -> Self {
-        Self { file: file.to_path_buf(), text, problems: Vec::new() }
+        Self { file: file.to_path_buf(), text, problems: Vec::new(), torn_at: Vec::new(), holds_secret: false }
     }
 
     pub(super) fn error(&mut self, span: &Range<usize>, message: &str, hint: Option<&str>) {
@@ -85,12 +89,18 @@ impl<'a> Notes<'a> {
         self.push(Severity::Warning, span, message, hint);
     }
 
+    /// Notes what is no TOML. What is torn is often also of the wrong type: nothing more is said
+    /// about that place.
+    pub(super) fn torn(&mut self, span: &Range<usize>, message: &str) {
+        self.push(Severity::Error, span, message, None);
+        self.torn_at.push(span.start);
+    }
+
     fn push(&mut self, severity: Severity, span: &Range<usize>, message: &str, hint: Option<&str>) {
-        let (line, column, length) = self.place(span);
-        // What is torn is often also of the wrong type: one word about it is enough.
-        if line > 0 && self.problems.iter().any(|known| (known.line, known.column) == (line, column)) {
+        if self.torn_at.contains(&span.start) {
             return;
         }
+        let (line, column, length) = self.place(span);
         self.problems.push(Problem {
             severity,
             file: self.file.clone(),
@@ -235,6 +245,16 @@ impl<'a> Table<'a> {
             return None;
         };
         Some(At { value: text.as_ref(), span: value.span() })
+    }
+
+    /// A text that can stand in a header or a command of a protocol.
+    pub(super) fn line(&self, key: &str, notes: &mut Notes<'_>) -> Option<At<&'a str>> {
+        let text = self.text(key, notes)?;
+        if text.value.is_empty() || text.value.contains(char::is_control) {
+            self.wants(key, "a text of one line", text.span, notes);
+            return None;
+        }
+        Some(text)
     }
 
     pub(super) fn boolean(&self, key: &str, notes: &mut Notes<'_>) -> Option<bool> {

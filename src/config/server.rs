@@ -82,7 +82,7 @@ fn server(
         host,
         port: port.unwrap_or(default_port),
         tls,
-        user: table.text("user", notes).map_or(user, |user| user.value).to_owned(),
+        user: table.line("user", notes).map_or(user, |user| user.value).to_owned(),
         auth: Auth::Auto,
         pin: None,
         ca: table.text("ca", notes).map(|file| paths.resolve(file.value)),
@@ -109,24 +109,27 @@ fn server(
 
 /// Does the provider keep a copy of what is sent by itself?
 pub(super) fn keeps_sent(imap: Option<&Server>, submit: Option<&Submit>) -> bool {
-    let submit = match submit {
-        Some(Submit::Smtp(server)) => server,
-        Some(Submit::Command(_)) | None => return false,
-    };
     let known = |server: &Server| {
         FILE_SENT.iter().any(|known| {
             server.host == *known || server.host.strip_suffix(known).is_some_and(|rest| rest.ends_with('.'))
         })
     };
-    known(submit) && imap.is_some_and(known)
+    submit.and_then(Submit::smtp).is_some_and(known) && imap.is_some_and(known)
+}
+
+impl Submit {
+    /// The SMTP server, where it is one.
+    pub fn smtp(&self) -> Option<&Server> {
+        match self {
+            Self::Smtp(server) => Some(server),
+            Self::Command(_) => None,
+        }
+    }
 }
 
 impl Account {
     /// The SMTP server, where the account sends by one.
     pub fn smtp(&self) -> Option<&Server> {
-        match &self.submit {
-            Some(Submit::Smtp(server)) => Some(server),
-            Some(Submit::Command(_)) | None => None,
-        }
+        self.submit.as_ref().and_then(Submit::smtp)
     }
 }

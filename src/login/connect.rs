@@ -1,6 +1,6 @@
 //! Connections: from a server of the config to a TCP stream, and from that to a verified TLS
-//! session. Blocks, but never longer than the server's timeout; says nothing on the connection
-//! but the TLS hand-shake.
+//! session. Blocks, but never longer than the server's timeout (and what the system's resolver takes
+//! for a name); says nothing on the connection but the TLS hand-shake.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -14,6 +14,10 @@ use crate::fault::{Again, Cause, Doing, Fault};
 
 /// The least time that one address is given, however many there are.
 const LEAST: Duration = Duration::from_secs(1);
+
+/// The most time that an address is given while there are others: where IPv6 leads nowhere, IPv4
+/// shall not wait for half of the timeout.
+const MOST: Duration = Duration::from_secs(5);
 
 /// Connects to the first of the server's addresses that answers. The timeout is shared among
 /// them; reads and writes on the stream have it each.
@@ -47,7 +51,8 @@ fn first_that_answers(addresses: &[SocketAddr], timeout: Duration) -> io::Result
     let mut last = io::Error::from(ErrorKind::TimedOut);
     for (tried, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let share = deadline.saturating_duration_since(Instant::now()) / left;
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let share = if left > 1 { (rest / left).min(MOST) } else { rest };
         match TcpStream::connect_timeout(address, share.max(LEAST)) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,

@@ -33,7 +33,7 @@ impl Mechanism {
 }
 
 /// Chooses a mechanism: what the config says, else the best of what the server `offered` (names
-/// in any case). A token only ever goes by XOAUTH2 and a password never does.
+/// in any case). By itself it takes XOAUTH2 for a token and never for a password.
 ///
 /// `None` where the config says not to sign in. A fault where the server does not offer what it takes.
 pub fn choose(auth: Auth, token: bool, offered: &[&str], host: &str) -> Result<Option<Mechanism>, Fault> {

@@ -84,11 +84,12 @@ fn from_environment(name: &str) -> Result<Secret, Fault> {
 fn from_file(path: &Path) -> Result<Secret, Fault> {
     let shown = path.to_string_lossy();
     let failed = |error: std::io::Error| Fault::io(Doing::Configuring, &shown, &error).again(Again::AfterUser);
-    let about = path.metadata().map_err(failed)?;
-    if !about.is_file() {
+    // Before opening: to open a pipe is to wait for its other end.
+    if !path.metadata().map_err(failed)?.is_file() {
         return Err(unusable(&shown, "it is not a plain file"));
     }
-    match privacy(&about) {
+    let file = File::open(path).map_err(failed)?;
+    match privacy(&file.metadata().map_err(failed)?) {
         Privacy::Private => {}
         Privacy::Readable | Privacy::Writable => {
             return Err(Fault::new(Doing::Configuring, &shown, Cause::Permission)
@@ -102,7 +103,7 @@ fn from_file(path: &Path) -> Result<Secret, Fault> {
         }
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
-    File::open(path).map_err(failed)?.take(LONGEST as u64).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(LONGEST as u64).read_to_end(&mut bytes).map_err(failed)?;
     first_line(&bytes).ok_or_else(|| unusable(&shown, "its first line is empty or not UTF-8"))
 }
 
@@ -178,12 +179,15 @@ fn listen(child: &mut Child, patience: Duration) -> std::io::Result<Option<Heard
 fn drain<R: Read + std::os::fd::AsFd>(pipe: &mut Option<R>, into: &mut Vec<u8>) -> std::io::Result<bool> {
     let Some(open) = pipe.as_mut() else { return Ok(false) };
     let mut fds = [PollFd::new(open, PollFlags::IN)];
-    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    wait(&mut fds, Timespec { tv_sec: 0, tv_nsec: 0 })?;
     if fds.iter().all(|fd| fd.revents().is_empty()) {
         return Ok(false);
     }
     let mut chunk = Zeroizing::new([0u8; 4096]);
-    let count = open.read(&mut *chunk)?;
+    let count = match open.read(&mut *chunk) {
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(true),
+        other => other?,
+    };
     if count == 0 {
         *pipe = None;
     }
@@ -198,9 +202,14 @@ fn rest<A: std::os::fd::AsFd, B: std::os::fd::AsFd>(out: Option<&A>, err: Option
     let mut fds = Vec::with_capacity(2);
     fds.extend(out.map(|fd| PollFd::new(fd, PollFlags::IN)));
     fds.extend(err.map(|fd| PollFd::new(fd, PollFlags::IN)));
-    match poll(&mut fds, Some(&MOMENT)) {
-        Err(rustix::io::Errno::INTR) => Ok(()),
-        other => other.map(|_| ()).map_err(Into::into),
+    wait(&mut fds, MOMENT)
+}
+
+/// Waits until one of them has something, or for so long; a signal ends the wait early.
+fn wait(fds: &mut [PollFd<'_>], limit: Timespec) -> std::io::Result<()> {
+    match poll(fds, Some(&limit)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -5,7 +5,8 @@
 //! its certificate ever so good.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::Server;
 use crate::fault::{Again, Cause, Doing, Fault};
+
+/// No file of authorities is longer: those of all the world have 250 kB.
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Makes the TLS set-up for a server. Reads the system's certificates and the `ca` file, so that
 /// a change of theirs counts from the next connection on.
@@ -63,8 +67,10 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let shown = file.to_string_lossy();
     let unusable =
         |cause, detail: &str| Fault::new(Doing::Configuring, &shown, cause).again(Again::AfterUser).detail(detail);
-    let pem =
-        std::fs::read(file).map_err(|error| Fault::io(Doing::Configuring, &shown, &error).again(Again::AfterUser))?;
+    let mut pem = Vec::new();
+    File::open(file)
+        .and_then(|open| open.take(LONGEST).read_to_end(&mut pem))
+        .map_err(|error| Fault::io(Doing::Configuring, &shown, &error).again(Again::AfterUser))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match found {
         Ok(certificates) if certificates.is_empty() => {

@@ -269,6 +269,18 @@ fn a_config_that_others_can_read_is_used_with_a_warning_and_a_private_one_withou
 }
 
 #[test]
+fn a_config_with_a_secret_in_it_that_others_can_read_is_refused() {
+    let text = format!("{ONE}imap = {{ host = \"localhost\" }}\npassword = \"hunter2\"\n");
+    let (_root, config) = loaded(&text, 0o644);
+    assert!(config.accounts.is_empty());
+    let last = config.problems.last().unwrap();
+    assert_eq!(last.severity, Severity::Error);
+    assert!(last.hint.as_ref().unwrap().as_str().starts_with("type: chmod 600"));
+    let (_root, config) = loaded(&text, 0o600);
+    assert_eq!((config.accounts.len(), config.problems.len()), (1, 1));
+}
+
+#[test]
 fn a_secret_file_that_others_can_read_is_refused_with_the_chmod_to_type() {
     let root = tempfile::tempdir().unwrap();
     let secret = root.path().join("pw");

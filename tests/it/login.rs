@@ -216,6 +216,7 @@ fn a_self_signed_certificate_is_refused_with_its_pin_and_good_with_it() {
     let authority = Authority::new();
     let own = authority.self_signed();
     let detail = refusal(try_with(&own, Some(&authority.path("ca.pem")), |_| ()));
+    assert!(detail.starts_with("the certificate is self-signed; "), "{detail}");
     let pin = offered_pin(&detail);
     // What is offered is what openssl says.
     authority.openssl("x509 -in own.pem -noout -pubkey -out own.pub");
