@@ -11,6 +11,7 @@
 
 mod configs;
 mod imap;
+mod imap_faults;
 mod ledger;
 mod login;
 mod maildir;

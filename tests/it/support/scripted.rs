@@ -1,6 +1,5 @@
 //! A server that plays a script: for faults that no real server produces. It says what it is told
 //! to, and reads a line of the client where the script says so.
-#![allow(dead_code, reason = "the server is used by tests that come")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -15,6 +14,10 @@ pub(crate) enum Step {
     Hear(&'static str),
     /// Sends these bytes with each `%T` replaced by the tag of the last line heard.
     Reply(Vec<u8>),
+    /// Reads a line of the client that has no tag: an answer to a challenge.
+    HearAnswer,
+    /// As [`Step::Reply`], with the tag of the last line heard that ends in this.
+    ReplyTo(&'static str, Vec<u8>),
     /// Reads exactly so many bytes (a literal of the client) and the line end after them.
     Take(usize),
     /// Sends these bytes so many times.
@@ -82,9 +85,18 @@ fn perform(stream: &TcpStream, script: Vec<Step>) -> Vec<String> {
                 tag = line.split(' ').next().unwrap_or_default().to_owned();
                 heard.push(line.trim_end().to_owned());
             }
+            Step::HearAnswer => {
+                let mut line = String::new();
+                reader.read_line(&mut line).expect("the client's answer");
+                heard.push(line.trim_end().to_owned());
+            }
             Step::Reply(bytes) => {
-                let text = replace(&bytes, b"%T", tag.as_bytes());
-                let _ = writer.write_all(&text);
+                let _ = writer.write_all(&replace(&bytes, b"%T", tag.as_bytes()));
+            }
+            Step::ReplyTo(end, bytes) => {
+                let asked = heard.iter().rev().find(|line| line.ends_with(end)).expect("such a line");
+                let tag = asked.split(' ').next().unwrap_or_default();
+                let _ = writer.write_all(&replace(&bytes, b"%T", tag.as_bytes()));
             }
             Step::Take(length) => {
                 let mut bytes = vec![0; length];
