@@ -11,7 +11,7 @@ use lettre::message::header::{ContentDisposition, ContentTransferEncoding, Conte
 use lettre::message::{Body, Mailbox, Mailboxes, Message, MessageBuilder, MultiPart, SinglePart, header};
 use sha2::{Digest, Sha256};
 
-use super::address::Address;
+use super::address::{Address, parse_typed};
 use super::draft::Draft;
 use super::flow::{self, Format};
 use super::ids::{MessageId, Timestamp};
@@ -154,10 +154,10 @@ fn recipients(lists: &[&Vec<Mailbox>]) -> Vec<AddrSpec> {
 
 /// Reads a field as the author typed it.
 fn typed(field: &str, text: &str) -> Result<Vec<Mailbox>, Flaw> {
-    let (addresses, rest) = split_typed(text);
-    match rest.first() {
+    let typed = parse_typed(text);
+    match typed.rejected.first() {
         Some(word) => Err(refused(word, &format!("this is no address ({field})"))),
-        None => addresses.iter().map(mailbox).collect(),
+        None => typed.addresses.iter().map(mailbox).collect(),
     }
 }
 
@@ -327,33 +327,6 @@ fn refused(subject: &str, why: &str) -> Flaw {
 
 fn bug(subject: &str, why: &str) -> Flaw {
     Flaw { about: subject.to_owned(), why: why.to_owned(), fixable: Fixable::ByNobody }
-}
-
-/// Splits a typed field at commas and semicolons outside quotes and brackets.
-fn split_typed(text: &str) -> (Vec<Address>, Vec<String>) {
-    let (mut addresses, mut rest) = (Vec::new(), Vec::new());
-    let (mut quoted, mut angle, mut escaped) = (false, false, false);
-    let ends = |c: char| {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '<' if !quoted => angle = true,
-            '>' if !quoted => angle = false,
-            ',' | ';' | '\n' => return !quoted && !angle,
-            _ => {}
-        }
-        false
-    };
-    for word in text.split(ends).map(str::trim).filter(|word| !word.is_empty()) {
-        let bracketed = word.strip_suffix('>').and_then(|word| word.rsplit_once('<'));
-        let (name, email) = bracketed.unwrap_or(("", word));
-        let name = name.trim();
-        let name = name.strip_prefix('"').and_then(|n| n.strip_suffix('"')).unwrap_or(name).replace("\\\"", "\"");
-        let address = Address { name, email: email.trim().to_owned() };
-        if addr_spec(&address.email).is_ok() { addresses.push(address) } else { rest.push(word.to_owned()) }
-    }
-    (addresses, rest)
 }
 
 #[cfg(test)]

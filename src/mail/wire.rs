@@ -52,27 +52,6 @@ pub fn with_bcc(wire: &[u8], bcc: &[String]) -> Vec<u8> {
     [header, line.as_bytes(), rest].concat()
 }
 
-/// The subject of a message, decoded; empty where there is none. Only the beginning of a very long
-/// one is read.
-pub fn subject(wire: &[u8]) -> String {
-    const MAX_HEADER: usize = 256 * 1024;
-    const MAX_FIELD: usize = 2048;
-    let header = wire.get(..MAX_HEADER.min(wire.len())).unwrap_or_default();
-    let mut field: Vec<u8> = Vec::new();
-    for line in header.split_inclusive(|byte| *byte == b'\n') {
-        let goes_on = line.starts_with(b" ") || line.starts_with(b"\t");
-        let begins = line.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"subject:"));
-        if line.iter().all(u8::is_ascii_whitespace) || (!field.is_empty() && !goes_on) || field.len() > MAX_FIELD {
-            break;
-        }
-        if begins || !field.is_empty() {
-            field.extend_from_slice(line);
-        }
-    }
-    field.truncate(MAX_FIELD);
-    mailparse::parse_header(&field).map(|(field, _)| field.get_value()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,19 +72,6 @@ mod tests {
         }
         assert_eq!(canonical(b"a\0b"), None);
         assert!(!is_canonical(b"a\n\r\n") && !is_canonical(b"a\rb\r\n") && !is_canonical(b"a\r\nb"));
-    }
-
-    #[test]
-    fn subjects_are_found_decoded_and_capped() {
-        for (given, read) in [
-            ("From: a\r\nsubject: =?utf-8?q?J=C3=BC?=\r\n =?utf-8?q?rgen?=\r\nTo: b\r\n\r\n", "J\u{fc}rgen"),
-            ("From: a\n\nSubject: body\n", ""),
-            ("Subject:\r\nTo: b\r\n", ""),
-            ("", ""),
-        ] {
-            assert_eq!(subject(given.as_bytes()), read, "{given:?}");
-        }
-        assert!(subject(format!("Subject: {}", "=?x?q?y?= ".repeat(100_000)).as_bytes()).len() < 2100);
     }
 
     #[test]

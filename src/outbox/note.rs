@@ -26,6 +26,8 @@ pub struct Note {
     pub next: Option<Timestamp>,
     /// Is it waiting for the account's sign-in?
     pub paused: bool,
+    /// Was nobody reached the last time? Then it is due as soon as there is a network.
+    pub offline: bool,
     /// What the server said last, or why it was not reached.
     pub why: Clean,
     /// Each recipient's verdict; who is missing is pending.
@@ -56,6 +58,8 @@ struct Written {
     first: Option<i64>,
     next: Option<i64>,
     paused: bool,
+    #[serde(default)]
+    offline: bool,
     why: String,
     verdicts: BTreeMap<String, WrittenVerdict>,
     dotted: Vec<String>,
@@ -90,6 +94,21 @@ impl Note {
         all.iter().all(|who| self.verdicts.get(who) == Some(&Verdict::Accepted))
     }
 
+    /// Takes the user's word, or the server's, that those the dot was sent to have the message.
+    pub fn believe_sent(&mut self) {
+        for who in std::mem::take(&mut self.dotted) {
+            self.verdicts.insert(who, Verdict::Accepted);
+        }
+    }
+
+    /// Forgets what stood against another attempt; what was accepted stays accepted.
+    pub fn start_over(&mut self) {
+        self.verdicts.retain(|_, verdict| *verdict == Verdict::Accepted);
+        self.dotted.clear();
+        (self.attempts, self.first, self.next) = (0, None, None);
+        (self.paused, self.offline) = (false, false);
+    }
+
     /// What the policy wants to know.
     pub fn history(&self, queued_at: Timestamp) -> History {
         History { attempts: self.attempts, first: self.first, queued_at }
@@ -109,6 +128,7 @@ impl Note {
             first: self.first.map(Timestamp::get),
             next: self.next.map(Timestamp::get),
             paused: self.paused,
+            offline: self.offline,
             why: self.why.as_str().to_owned(),
             verdicts: self.verdicts.iter().map(|(who, v)| (who.clone(), verdict(v))).collect(),
             dotted: self.dotted.clone(),
@@ -144,6 +164,7 @@ impl Note {
             first: written.first.map(Timestamp::new),
             next: written.next.map(Timestamp::new),
             paused: written.paused,
+            offline: written.offline,
             why: Clean::line(&written.why),
             verdicts: written.verdicts.into_iter().map(|(who, v)| (who, verdict(v))).collect(),
             dotted: written.dotted,
@@ -164,6 +185,7 @@ mod tests {
             first: Some(Timestamp::new(5)),
             next: Some(Timestamp::new(9)),
             paused: true,
+            offline: true,
             why: Clean::line("450 4.2.0 grey"),
             verdicts: BTreeMap::from([
                 ("a@x".to_owned(), Verdict::Accepted),
