@@ -43,6 +43,8 @@ pub enum Wake {
     Asked,
     /// A local file changed.
     LocalChange,
+    /// The server told of news in the mailbox that is watched.
+    News,
     /// The network came back or the program came to the foreground.
     Network,
 }

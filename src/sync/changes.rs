@@ -68,6 +68,19 @@ impl Base {
         Self { epoch, rows, uids }
     }
 
+    /// Takes in one more row.
+    pub fn insert(&mut self, uid: Uid, row: Agreed) {
+        self.uids.insert(row.unique.clone(), uid);
+        self.rows.insert(uid, row);
+    }
+
+    /// Fills in what a message is, where its row did not tell enough.
+    pub fn identify(&mut self, uid: Uid, identity: Identity) {
+        if let Some(row) = self.rows.get_mut(&uid) {
+            row.identity = identity;
+        }
+    }
+
     /// The epoch of the UIDs; `None`: never seen.
     pub fn epoch(&self) -> Option<UidValidity> {
         self.epoch

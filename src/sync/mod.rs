@@ -1,7 +1,18 @@
 //! The meeting of server and Maildir: pure functions that say what to do ([`changes`], [`plan`],
-//! [`moves`], [`guard`]) and impure ones that do it.
+//! [`moves`], [`guard`]) and impure ones that do it ([`worker`], [`watch`], [`commit`]).
 
+mod apply;
 pub mod changes;
+pub mod commit;
+mod doubt;
+pub mod env;
+mod fetch;
+mod folders;
 pub mod guard;
 pub mod moves;
 pub mod plan;
+mod round;
+pub mod watch;
+pub mod worker;
+
+pub use env::Env;

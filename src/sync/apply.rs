@@ -1,0 +1,446 @@
+//! Carries out the plan for one mailbox, step by step, each written down before the next: files
+//! durable, then the ledger, then the report. It decides nothing; a step that finds the world
+//! changed does nothing, and the next round plans anew.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::changes::{Agreed as Known, Identity};
+use super::env::{Env, Halt, Reporter};
+use super::fetch::Tray;
+use super::plan::{FlagChange, Op, Plan};
+use crate::fault::{Cause, Doing, Fault, Scope};
+use crate::job::sync::Counts;
+use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
+use crate::ledger::{Agreed, Change, Intent, IntentId, Ledger, MailboxKey, Row, digest};
+use crate::mail::flags::Flags;
+use crate::mail::ids::{MessageId, Uid, UidValidity};
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::{MailboxId, UniqueName};
+use crate::mail::wire;
+use crate::remote::{Push, Pushed, Remote};
+use crate::store::maildir::Maildir;
+use crate::store::name;
+use crate::store::quarantine::Quarantine;
+
+/// Messages that one step of flags, moves or removals takes at once.
+const AT_ONCE: usize = 500;
+/// Messages that are appended before the ledger is written.
+const APPENDS: usize = 20;
+
+/// All that is needed to work on one mailbox, and what came of it so far.
+pub(crate) struct Hands<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) remote: &'a mut dyn Remote,
+    pub(crate) ledger: &'a mut Ledger,
+    pub(crate) report: Reporter<'a>,
+    pub(crate) mailbox: &'a MailboxId,
+    pub(crate) key: MailboxKey,
+    pub(crate) maildir: &'a Maildir,
+    /// The epoch of the UIDs.
+    pub(crate) epoch: UidValidity,
+    /// UIDNEXT at the time of the listing.
+    pub(crate) uid_next: Option<Uid>,
+    /// Intents that an adoption fulfils.
+    pub(crate) intents: BTreeMap<UniqueName, Vec<IntentId>>,
+    /// What was done.
+    pub(crate) counts: Counts,
+    /// What went wrong with single messages; they are tried again in the next round.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// What a file is, and how it goes on the wire.
+pub(crate) struct Read {
+    pub(crate) identity: Identity,
+    pub(crate) message_id: Option<MessageId>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads a file as it would go to the server: one whose lines all end in LF alone gets CRLF, any
+/// other stays byte for byte. `None`: it is gone.
+pub(crate) fn read(maildir: &Maildir, unique: &UniqueName) -> Result<Option<Read>, Fault> {
+    let bytes = match maildir.read(unique) {
+        Ok(bytes) => bytes,
+        Err(fault) if fault.cause == Cause::Missing => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let has_crlf = bytes.windows(2).any(|pair| pair == b"\r\n");
+    let bytes = match wire::canonical(&bytes) {
+        Some(canonical) if !has_crlf => canonical.into_owned(),
+        _ => bytes,
+    };
+    let message_id = MessageId::in_header(&bytes);
+    let identity = Identity {
+        size: bytes.len() as u64,
+        id: message_id.as_ref().map(|id| digest(id.as_str())),
+        digest: Some(Sha256::digest(&bytes).into()),
+    };
+    Ok(Some(Read { identity, message_id, bytes }))
+}
+
+/// The ledger's row of what both sides know.
+pub(crate) fn row(uid: Uid, known: &Known) -> Row {
+    let Known { unique, flags, identity } = known;
+    Row { uid, unique: unique.clone(), flags: flags.clone(), size: identity.size, digest: identity.id }
+}
+
+/// What both sides know, of the ledger's row.
+pub(crate) fn known(row: Row) -> (Uid, Known) {
+    let identity = Identity { size: row.size, id: row.digest, digest: None };
+    (row.uid, Known { unique: row.unique, flags: row.flags, identity })
+}
+
+impl Hands<'_> {
+    /// Carries out the plan. What was done before a halt stays done and is counted.
+    pub(crate) fn apply(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
+        self.adopt(plan, known)?;
+        self.download(plan)?;
+        self.append(plan)?;
+        self.flags(plan)?;
+        self.relocate(plan)?;
+        self.remove_here(plan)?;
+        self.remove_there(plan)
+    }
+
+    fn commit(&mut self, change: Change) -> Result<(), Halt> {
+        Ok(self.ledger.commit(&[(self.key, change)])?)
+    }
+
+    fn tell(&self, places: Vec<PlaceChange>) {
+        if !places.is_empty() {
+            (self.report)(SyncReport::Changed(Changed { mailbox: self.mailbox.clone(), places }));
+        }
+    }
+
+    /// Writes down what both sides have already; in a new epoch in one step with dropping the old.
+    fn adopt(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
+        let mut change = Change { reset: plan.restart, ..Change::default() };
+        for op in &plan.ops {
+            match op {
+                Op::Adopt { uid, row: known } => {
+                    change.put.push(row(*uid, known));
+                    change.settled.extend(self.intents.remove(&known.unique).unwrap_or_default());
+                }
+                Op::Forget { uid } => change.remove.push(*uid),
+                _ => {}
+            }
+        }
+        if known != Some(self.epoch) {
+            change.agreed = Some(Agreed { validity: Some(self.epoch), ..Agreed::default() });
+        }
+        if change == Change::default() {
+            return Ok(());
+        }
+        self.env.step()?;
+        self.commit(change)
+    }
+
+    fn download(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let uids: Vec<Uid> = plan
+            .ops
+            .iter()
+            .filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None })
+            .collect();
+        if uids.is_empty() {
+            return Ok(());
+        }
+        self.env.step()?;
+        let target = (self.mailbox, self.key, self.maildir);
+        let mut tray = Tray::new(self.env, self.ledger, self.report, target, uids.len());
+        let fetched = self.remote.fetch(&self.mailbox.name, &uids, &mut tray);
+        let finished = tray.finish(fetched);
+        self.counts.fetched += tray.landed;
+        self.faults.append(&mut tray.faults);
+        finished?;
+        self.env.step()
+    }
+
+    /// Appends files: intent, effect, confirmation. What a fault leaves unconfirmed is looked for
+    /// on the server before it is ever appended again.
+    fn append(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let appends: Vec<(&UniqueName, &Flags)> = plan
+            .ops
+            .iter()
+            .filter_map(|op| if let Op::Append { unique, flags, .. } = op { Some((unique, flags)) } else { None })
+            .collect();
+        for some in appends.chunks(APPENDS) {
+            self.env.step()?;
+            let mut change = Change::default();
+            let done = self.append_some(some, &mut change);
+            let written = self.env.step().and_then(|()| match change == Change::default() {
+                true => Ok(()),
+                false => self.commit(change),
+            });
+            done?;
+            written?;
+        }
+        Ok(())
+    }
+
+    fn append_some(&mut self, some: &[(&UniqueName, &Flags)], change: &mut Change) -> Result<(), Halt> {
+        let mut files = Vec::new();
+        let mut intents = Vec::new();
+        for (unique, flags) in some {
+            match read(self.maildir, unique) {
+                Ok(Some(file)) => {
+                    intents.push(Intent::Append {
+                        mailbox: self.mailbox.clone(),
+                        validity: self.epoch,
+                        uid_next: self.uid_next,
+                        unique: (*unique).clone(),
+                        message_id: file.message_id.clone(),
+                        size: file.identity.size,
+                    });
+                    files.push((*unique, *flags, file));
+                }
+                // The user took it away meanwhile.
+                Ok(None) => {}
+                Err(fault) => self.faults.push(fault.scope(Scope::Message)),
+            }
+        }
+        let intents = self.ledger.intend(&intents, self.env.clock.now())?;
+        for ((unique, flags, file), intent) in files.into_iter().zip(intents) {
+            self.env.step()?;
+            let push = Push::Append { bytes: &file.bytes, flags, date: name::date(unique.as_str()) };
+            let id = match self.remote.push(&self.mailbox.name, &push) {
+                Ok(Pushed::Appended(id)) => id,
+                Ok(_) => None,
+                Err(fault) if refused(&fault) => {
+                    change.settled.push(intent);
+                    self.faults.push(fault.scope(Scope::Message));
+                    continue;
+                }
+                Err(fault) => return Err(fault.into()),
+            };
+            self.counts.appended += 1;
+            if let Some((_, uid)) = id.filter(|(epoch, _)| *epoch == self.epoch) {
+                let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
+                change.put.push(row(uid, &known));
+                change.settled.push(intent);
+                change.settled.extend(self.intents.remove(unique).unwrap_or_default());
+            } else if let Some(uid) = self.find(&file)? {
+                let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
+                change.put.push(row(uid, &known));
+                change.settled.push(intent);
+            }
+            // Else the next listing pairs it by what it is.
+        }
+        Ok(())
+    }
+
+    /// The UID of what was appended just now to a server that does not tell it: only if there is
+    /// exactly one.
+    fn find(&mut self, file: &Read) -> Result<Option<Uid>, Fault> {
+        let Some(id) = &file.message_id else { return Ok(None) };
+        let found = self.remote.search_id(&self.mailbox.name, id.as_str(), self.uid_next)?;
+        Ok(if let [uid] = found.as_slice() { Some(*uid) } else { None })
+    }
+
+    fn flags(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let changes: Vec<&FlagChange> =
+            plan.ops.iter().filter_map(|op| if let Op::Flags(change) = op { Some(change) } else { None }).collect();
+        for some in changes.chunks(AT_ONCE) {
+            self.env.step()?;
+            let places = self.flags_here(some)?;
+            self.env.step()?;
+            self.flags_there(some)?;
+            self.env.step()?;
+            let flags = some.iter().map(|change| (change.uid, change.agreed.clone())).collect();
+            self.commit(Change { flags, ..Change::default() })?;
+            self.tell(places);
+        }
+        Ok(())
+    }
+
+    fn flags_here(&mut self, some: &[&FlagChange]) -> Result<Vec<PlaceChange>, Halt> {
+        let uniques: Vec<UniqueName> = some.iter().map(|change| change.unique.clone()).collect();
+        let found = self.maildir.find_all(&uniques)?;
+        let mut places = Vec::new();
+        let mut renamed = false;
+        for change in some {
+            let Some(mut entry) = found.get(&change.unique).cloned() else { continue };
+            if !change.add_here.is_empty() || !change.remove_here.is_empty() {
+                match self.maildir.set_flags(&entry, &change.add_here, &change.remove_here)? {
+                    Some(now) => entry = now,
+                    None => continue,
+                }
+                renamed = true;
+                self.counts.flagged_here += 1;
+            }
+            let keywords = change.agreed.minus(&change.agreed.system());
+            let now = PlaceFile { path: self.maildir.path_of(&entry), flags: entry.flags().union(&keywords) };
+            places.push(PlaceChange { unique: change.unique.clone(), now: Some(now) });
+        }
+        if renamed {
+            self.maildir.settle()?;
+        }
+        Ok(places)
+    }
+
+    fn flags_there(&mut self, some: &[&FlagChange]) -> Result<(), Halt> {
+        let mut alike: BTreeMap<(&Flags, &Flags), Vec<Uid>> = BTreeMap::new();
+        for change in some.iter().filter(|c| !c.add_there.is_empty() || !c.remove_there.is_empty()) {
+            alike.entry((&change.add_there, &change.remove_there)).or_default().push(change.uid);
+        }
+        for ((add, remove), uids) in alike {
+            self.env.step()?;
+            self.remote.push(&self.mailbox.name, &Push::Flags { uids: &uids, add, remove })?;
+            self.counts.flagged_there += uids.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Makes sure, right before the act, that the server still means the same messages by these
+    /// UIDs. Gives those that are, and those that are gone; of any other it tells.
+    fn sure(&mut self, uids: &[Uid]) -> Result<(Vec<Row>, Vec<Uid>), Halt> {
+        let mut rows: BTreeMap<Uid, Row> =
+            self.ledger.rows_of_uids(self.key, uids)?.into_iter().map(|row| (row.uid, row)).collect();
+        let mut sure = Vec::new();
+        for found in self.remote.identify(&self.mailbox.name, uids)? {
+            let Some(row) = rows.remove(&found.uid) else { continue };
+            let id = found.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
+            if found.size == row.size && id == row.digest {
+                sure.push(row);
+            } else {
+                let fault = Fault::new(Doing::Pushing, self.mailbox.name.as_str(), Cause::Protocol);
+                self.faults.push(fault.scope(Scope::Message).detail(&format!(
+                    "message {} on the server is not the one that was removed or moved here; it is left alone",
+                    found.uid.get()
+                )));
+            }
+        }
+        let gone = rows.into_keys().collect();
+        Ok((sure, gone))
+    }
+
+    fn relocate(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let mut by_target: BTreeMap<&MailboxName, Vec<(Uid, &UniqueName)>> = BTreeMap::new();
+        for op in &plan.ops {
+            if let Op::Move { uid, to, unique } = op {
+                by_target.entry(to).or_default().push((*uid, unique));
+            }
+        }
+        for (to, all) in by_target {
+            for some in all.chunks(AT_ONCE) {
+                self.env.step()?;
+                self.relocate_some(to, some)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn relocate_some(&mut self, to: &MailboxName, some: &[(Uid, &UniqueName)]) -> Result<(), Halt> {
+        let uids: Vec<Uid> = some.iter().map(|(uid, _)| *uid).collect();
+        let (sure, gone) = self.sure(&uids)?;
+        let files: BTreeMap<Uid, &UniqueName> = some.iter().copied().collect();
+        let target = self.env.mailbox(to);
+        let target_key = self.ledger.mailbox(&target)?;
+        let agreed = self.ledger.agreed(target_key)?;
+        let intents: Vec<Intent> = sure
+            .iter()
+            .filter_map(|row| {
+                Some(Intent::Move {
+                    from: self.mailbox.clone(),
+                    validity: self.epoch,
+                    uid: row.uid,
+                    to: to.clone(),
+                    to_validity: agreed.validity,
+                    uid_next: agreed.uid_next,
+                    unique: (*files.get(&row.uid)?).clone(),
+                    message_id: None,
+                    size: row.size,
+                })
+            })
+            .collect();
+        let settled = self.ledger.intend(&intents, self.env.clock.now())?;
+        let uids: Vec<Uid> = sure.iter().map(|row| row.uid).collect();
+        let mut moved = Vec::new();
+        if !uids.is_empty() {
+            self.env.step()?;
+            match self.remote.push(&self.mailbox.name, &Push::Move { uids: &uids, to }) {
+                Ok(Pushed::Moved(Some((epoch, pairs)))) if agreed.validity == Some(epoch) => moved = pairs,
+                // Without the new UIDs the next listing pairs the files by what they are.
+                Ok(_) => {}
+                Err(fault) if refused(&fault) => {
+                    self.ledger.settle(&settled)?;
+                    return Err(fault.into());
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+            self.counts.moved += uids.len() as u64;
+        }
+        let new: BTreeMap<Uid, Uid> = moved.into_iter().collect();
+        let put = sure.iter().filter_map(|row| {
+            let (uid, unique) = (*new.get(&row.uid)?, (*files.get(&row.uid)?).clone());
+            Some(Row { uid, unique, ..row.clone() })
+        });
+        let arrive = Change { put: put.collect(), ..Change::default() };
+        let leave = Change { remove: uids.into_iter().chain(gone).collect(), settled, ..Change::default() };
+        self.env.step()?;
+        Ok(self.ledger.commit(&[(self.key, leave), (target_key, arrive)])?)
+    }
+
+    /// Takes files away that the server no longer has, into quarantine.
+    fn remove_here(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let removals: Vec<(Option<Uid>, UniqueName)> = plan
+            .ops
+            .iter()
+            .filter_map(|op| if let Op::RemoveHere { uid, unique } = op { Some((*uid, unique.clone())) } else { None })
+            .collect();
+        for some in removals.chunks(AT_ONCE) {
+            self.env.step()?;
+            let shelf = Quarantine::below(&self.env.data).shelf(self.mailbox, self.env.clock.now())?;
+            let uniques: Vec<UniqueName> = some.iter().map(|(_, unique)| unique.clone()).collect();
+            for entry in self.maildir.find_all(&uniques)?.values() {
+                if shelf.take(self.maildir, entry)?.is_some() {
+                    self.counts.removed_here += 1;
+                }
+            }
+            shelf.settle()?;
+            self.maildir.settle()?;
+            self.env.step()?;
+            self.commit(Change { remove: some.iter().filter_map(|(uid, _)| *uid).collect(), ..Change::default() })?;
+            self.tell(uniques.into_iter().map(|unique| PlaceChange { unique, now: None }).collect());
+        }
+        Ok(())
+    }
+
+    /// Expunges on the server what the user removed here.
+    fn remove_there(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let uids: Vec<Uid> =
+            plan.ops.iter().filter_map(|op| if let Op::RemoveThere { uid } = op { Some(*uid) } else { None }).collect();
+        for some in uids.chunks(AT_ONCE) {
+            self.env.step()?;
+            // A file that came back since the listing is not removed.
+            let rows = self.ledger.rows_of_uids(self.key, some)?;
+            let uniques: Vec<UniqueName> = rows.iter().map(|row| row.unique.clone()).collect();
+            let back = self.maildir.find_all(&uniques)?;
+            let still: Vec<Uid> =
+                rows.iter().filter(|row| !back.contains_key(&row.unique)).map(|row| row.uid).collect();
+            let (sure, mut gone) = self.sure(&still)?;
+            let sure: Vec<Uid> = sure.iter().map(|row| row.uid).collect();
+            if !sure.is_empty() {
+                self.env.step()?;
+                match self.remote.push(&self.mailbox.name, &Push::Expunge { uids: &sure })? {
+                    // It stays on the server with `\Deleted`, so it must stay in the base.
+                    Pushed::MarkedOnly => {}
+                    _ => {
+                        self.counts.removed_there += sure.len() as u64;
+                        gone.extend(sure);
+                    }
+                }
+                self.env.step()?;
+            }
+            if !gone.is_empty() {
+                self.commit(Change { remove: gone, ..Change::default() })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Did the server say no, so that nothing was done and the connection is good?
+fn refused(fault: &Fault) -> bool {
+    matches!(fault.cause, Cause::Refused | Cause::RefusedForNow)
+}

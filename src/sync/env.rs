@@ -1,0 +1,138 @@
+//! What a sync thread is given: its account, a way to the server, the clock, the wish to stop. Whoever
+//! makes one decides on threads; nothing in this room starts any.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::commit::Lane;
+use crate::config::Account;
+use crate::fault::Fault;
+use crate::job::SyncReport;
+use crate::job::shell::Hidden;
+use crate::mail::ids::Timestamp;
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::MailboxId;
+use crate::remote::{Connect, Waker};
+use crate::store::folders::Root;
+
+/// Where reports go.
+pub type Reporter<'a> = &'a (dyn Fn(SyncReport) + Send + Sync);
+
+/// Tells the time and lets it pass.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Lets `time` pass.
+    fn pause(&self, time: Duration);
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        Timestamp::new(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    fn pause(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+/// What the sync of one account stands on. Cheap to clone; `watch` gets a clone.
+#[derive(Clone)]
+pub struct Env {
+    /// The account.
+    pub account: Account,
+    /// Makes connections; `None` for an account without a server.
+    pub connect: Option<Arc<dyn Connect>>,
+    /// The program's data directory: ledger, locks, quarantine.
+    pub data: PathBuf,
+    /// Commits batches while the next one is fetched; `None`: they are committed in between.
+    pub lane: Option<Lane>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Is there a wish to stop? Asked between steps, and between the halves of a step.
+    pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Does `watch` hear of news at once?
+    pub watching: Arc<AtomicBool>,
+    /// Takes a password that the user typed.
+    pub password: Arc<dyn Fn(Hidden) + Send + Sync>,
+    /// Ends what `watch` waits for, once it waits.
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Env {
+    /// Makes one with the system's clock, without a lane, that is never asked to stop.
+    pub fn new(account: Account, connect: Option<Arc<dyn Connect>>, data: PathBuf) -> Self {
+        Self {
+            account,
+            connect,
+            data,
+            lane: None,
+            clock: Arc::new(WallClock),
+            stop: Arc::new(|| false),
+            watching: Arc::new(AtomicBool::new(false)),
+            password: Arc::new(drop),
+            waker: Arc::default(),
+        }
+    }
+
+    /// Ends what `watch` waits for, so that it looks at the wish to stop.
+    pub fn wake_watch(&self) {
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn set_waker(&self, waker: Option<Waker>) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+    }
+
+    /// The account's directory.
+    pub(crate) fn root(&self) -> Root {
+        Root { path: self.account.maildir.clone(), layout: self.account.layout }
+    }
+
+    /// The mailbox of that name.
+    pub(crate) fn mailbox(&self, name: &MailboxName) -> MailboxId {
+        MailboxId { account: self.account.id.clone(), name: name.clone() }
+    }
+
+    /// Goes on, unless there is a wish to stop.
+    pub(crate) fn step(&self) -> Result<(), Halt> {
+        if (self.stop)() { Err(Halt::Stopped) } else { Ok(()) }
+    }
+
+    /// Lets time pass, in slices between which the wish to stop is looked at.
+    pub(crate) fn pause(&self, time: Duration) -> Result<(), Halt> {
+        const SLICE: Duration = Duration::from_millis(250);
+        let mut left = time;
+        while !left.is_zero() {
+            self.step()?;
+            self.clock.pause(left.min(SLICE));
+            left = left.saturating_sub(SLICE);
+        }
+        Ok(())
+    }
+}
+
+/// Why a step did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// There is a wish to stop.
+    Stopped,
+    /// It failed.
+    Failed(Fault),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}

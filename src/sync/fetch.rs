@@ -1,0 +1,226 @@
+//! Brings messages in: what streams from the server goes into batches, and each full batch goes down
+//! the lane to disk and ledger while the next one is filled.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::commit::{Landed, Parcel, land};
+use super::env::{Env, Halt, Reporter};
+use crate::fault::{Cause, Doing, Fault, Scope};
+use crate::job::SyncReport;
+use crate::job::sync::SyncState;
+use crate::ledger::{Ledger, MailboxKey, Row, digest};
+use crate::mail::flags::Flags;
+use crate::mail::ids::{MessageId, RemoteId};
+use crate::mail::place::MailboxId;
+use crate::remote::{Fetched, Sink};
+use crate::store::batch::Batch;
+use crate::store::maildir::Maildir;
+use crate::store::name;
+
+/// The first batch is small, so that the newest messages are on screen at once.
+const FIRST: usize = 50;
+/// The messages of a batch.
+const MESSAGES: usize = 1000;
+/// The bytes of a batch.
+const BYTES: u64 = 32 << 20;
+/// So much of a message is searched for its Message-ID.
+const HEAD: usize = 64 << 10;
+/// How often the progress is told, in messages.
+const TOLD: u64 = 100;
+
+/// Where fetched messages go.
+pub(crate) struct Tray<'a> {
+    env: &'a Env,
+    ledger: &'a mut Ledger,
+    report: Reporter<'a>,
+    mailbox: &'a MailboxId,
+    key: MailboxKey,
+    maildir: &'a Maildir,
+    batch: Batch,
+    rows: Vec<Row>,
+    head: Vec<u8>,
+    limit: usize,
+    total: u64,
+    arrived: u64,
+    outstanding: usize,
+    reply: (Sender<Landed>, Receiver<Landed>),
+    /// How many messages are on disk and in the ledger.
+    pub(crate) landed: u64,
+    /// Messages that could not be fetched or stored: they are tried again in the next round.
+    pub(crate) faults: Vec<Fault>,
+    halt: Option<Halt>,
+}
+
+impl<'a> Tray<'a> {
+    /// Begins with an empty batch; `total` messages are expected.
+    pub(crate) fn new(
+        env: &'a Env,
+        ledger: &'a mut Ledger,
+        report: Reporter<'a>,
+        (mailbox, key, maildir): (&'a MailboxId, MailboxKey, &'a Maildir),
+        total: usize,
+    ) -> Self {
+        Self {
+            env,
+            ledger,
+            report,
+            mailbox,
+            key,
+            maildir,
+            batch: maildir.batch(),
+            rows: Vec::new(),
+            head: Vec::new(),
+            limit: FIRST,
+            total: total as u64,
+            arrived: 0,
+            outstanding: 0,
+            reply: channel(),
+            landed: 0,
+            faults: Vec::new(),
+            halt: None,
+        }
+    }
+
+    /// Sends off what is left and waits until all is on disk.
+    pub(crate) fn finish(&mut self, fetched: Result<(), Fault>) -> Result<(), Halt> {
+        // What arrived whole before a cut is kept.
+        self.ship();
+        while self.outstanding > 0 {
+            match self.reply.1.recv() {
+                Ok(landed) => self.take(landed),
+                Err(_) => break,
+            }
+        }
+        match self.halt.take() {
+            Some(halt) => Err(halt),
+            None => Ok(fetched?),
+        }
+    }
+
+    fn ship(&mut self) {
+        self.drain();
+        if self.batch.is_empty() || self.halt.is_some() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, self.maildir.batch());
+        self.limit = MESSAGES;
+        let parcel = Parcel {
+            mailbox: self.mailbox.clone(),
+            key: self.key,
+            maildir: self.maildir.clone(),
+            batch,
+            rows: std::mem::take(&mut self.rows),
+            reply: self.reply.0.clone(),
+        };
+        let refused = match &self.env.lane {
+            Some(lane) => lane.send(parcel).err(),
+            None => Some(Box::new(parcel)),
+        };
+        match refused {
+            None => self.outstanding += 1,
+            Some(parcel) => {
+                let landed = land(*parcel, self.ledger, &|| self.env.step());
+                self.outstanding += 1;
+                self.take(landed);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Ok(landed) = self.reply.1.try_recv() {
+            self.take(landed);
+        }
+    }
+
+    fn take(&mut self, landed: Landed) {
+        self.outstanding -= 1;
+        self.faults.extend(landed.faults);
+        self.landed += landed.changed.places.len() as u64;
+        if !landed.changed.places.is_empty() {
+            (self.report)(SyncReport::Changed(landed.changed));
+            self.tell();
+        }
+        if self.halt.is_none() {
+            self.halt = landed.halt;
+        }
+    }
+
+    fn tell(&self) {
+        let state = SyncState::Working { mailbox: self.mailbox.name.clone(), done: self.arrived, total: self.total };
+        (self.report)(SyncReport::State { account: self.env.account.id.clone(), state });
+    }
+
+    fn keep(&mut self, message: Fetched) -> Result<(), Fault> {
+        let RemoteId::Uid(_, uid) = message.id else {
+            return Err(Fault::new(Doing::Fetching, self.mailbox.name.as_str(), Cause::Bug));
+        };
+        let flags = message.flags.unwrap_or(Flags::none());
+        let unique = name::fetched(self.mailbox, &message.id, message.date, message.size);
+        self.batch.keep(&unique, &flags, message.size)?;
+        let digest = MessageId::in_header(&self.head).map(|id| digest(id.as_str()));
+        self.rows.push(Row { uid, unique, flags, size: message.size, digest });
+        Ok(())
+    }
+}
+
+impl Sink for Tray<'_> {
+    fn open(&mut self, _: &RemoteId, size: u64) -> Result<Box<dyn Write + '_>, Fault> {
+        if self.batch.is_empty() {
+            self.maildir.check_room(size.max(BYTES))?;
+        }
+        self.head.clear();
+        Ok(Box::new(Tee { file: self.batch.begin(size)?, head: &mut self.head }))
+    }
+
+    fn done(&mut self, mut message: Fetched) -> Result<(), Fault> {
+        self.arrived += 1;
+        let trouble = message.trouble.take();
+        let kept = match trouble {
+            Some(fault) => {
+                self.batch.abort();
+                Err(fault)
+            }
+            None => self.keep(message),
+        };
+        match kept {
+            Ok(()) => {}
+            // One bad message stops nothing; a full disk stops everything.
+            Err(fault) if fault.scope == Scope::Message && fault.cause != Cause::DiskFull => self.faults.push(fault),
+            Err(fault) => return Err(fault),
+        }
+        if self.arrived.is_multiple_of(TOLD) {
+            self.tell();
+        }
+        if self.batch.len() >= self.limit || self.batch.bytes() >= BYTES {
+            self.ship();
+        }
+        match &self.halt {
+            Some(Halt::Failed(fault)) => Err(fault.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn stop(&self) -> bool {
+        self.halt.is_some() || (self.env.stop)()
+    }
+}
+
+/// Writes into the file and keeps the beginning.
+struct Tee<'a, W> {
+    file: W,
+    head: &'a mut Vec<u8>,
+}
+
+impl<W: Write> Write for Tee<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        let room = HEAD.saturating_sub(self.head.len()).min(written);
+        self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
