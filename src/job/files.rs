@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{Changed, Ticket};
 use crate::fault::Fault;
+use crate::mail::answer::Source;
 use crate::mail::document::Document;
 use crate::mail::draft::Draft;
 use crate::mail::flags::Flags;
@@ -25,8 +26,15 @@ pub enum FilesJob {
         /// How wide HTML is laid out, in columns.
         width: u16,
     },
-    /// Read a message's bytes (for reply, forward, raw view, resumed drafts). Answer: `Bytes`.
+    /// Read a message's bytes (for the source view). Answer: `Bytes`.
     Read {
+        /// The question's number.
+        ticket: Ticket,
+        /// What to read.
+        place: Place,
+    },
+    /// Read a message for answering it, passing it on, or writing on at it. Answer: `Quoted`.
+    Quote {
         /// The question's number.
         ticket: Ticket,
         /// What to read.
@@ -180,6 +188,15 @@ pub enum FilesReport {
         place: Place,
         /// The file, as it lies on disk.
         bytes: Arc<[u8]>,
+    },
+    /// A message, read for answering.
+    Quoted {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which message.
+        place: Place,
+        /// What an answer needs of it.
+        source: Arc<Source>,
     },
     /// Files changed; for the index and for `sync`.
     Changed(Changed),

@@ -85,6 +85,13 @@ pub fn message_id(unique: &str, from: &Address) -> Option<MessageId> {
     MessageId::new(&format!("{unique}@{}", domain.as_deref().unwrap_or("localhost")))
 }
 
+/// The From field of a message that came without one, as one header line with its line end.
+pub fn from_field(from: &Address) -> Option<String> {
+    let mut headers = header::Headers::new();
+    headers.set(header::From::from(Mailboxes::from(mailbox(from).ok()?)));
+    Some(headers.to_string())
+}
+
 /// Builds the message. Flaws are for the author: no recipient, a word that is no address, a
 /// local part that would need SMTPUTF8.
 pub fn build(draft: &Draft, attachments: &[Attached], stamp: &Stamp) -> Result<Built, Flaw> {

@@ -2,6 +2,7 @@
 //! touches a file, a socket, a clock or a thread, and no bytes can make it panic.
 
 pub mod address;
+pub mod answer;
 pub mod build;
 pub mod charset;
 pub mod clean;

@@ -52,6 +52,28 @@ pub fn with_bcc(wire: &[u8], bcc: &[String]) -> Vec<u8> {
     [header, line.as_bytes(), rest].concat()
 }
 
+/// The message without its Bcc fields, as it may go to others. The body is not looked at.
+pub fn without_bcc(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len());
+    let (mut in_header, mut dropping) = (true, false);
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if in_header {
+            let folded = line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t'));
+            in_header = line != b"\r\n" && line != b"\n";
+            dropping = in_header && if folded { dropping } else { names_bcc(line) };
+        }
+        if !dropping {
+            out.extend_from_slice(line);
+        }
+    }
+    out
+}
+
+fn names_bcc(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    name.len() < line.len() && name.trim_ascii().eq_ignore_ascii_case(b"bcc")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +94,13 @@ mod tests {
         }
         assert_eq!(canonical(b"a\0b"), None);
         assert!(!is_canonical(b"a\n\r\n") && !is_canonical(b"a\rb\r\n") && !is_canonical(b"a\r\nb"));
+    }
+
+    #[test]
+    fn bcc_is_taken_out_of_the_header_alone() {
+        let message = b"From: a@b\r\nBcc: x@y,\r\n z@y\r\nbcc : q@y\r\nTo: c@d\r\n\r\nBcc: stays\r\n";
+        assert_eq!(without_bcc(message), b"From: a@b\r\nTo: c@d\r\n\r\nBcc: stays\r\n");
+        assert_eq!(without_bcc(b"\r\nBcc: body\r\n"), b"\r\nBcc: body\r\n");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::scan;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::files::{DirStamp, Purpose, Seen};
 use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, Ticket};
+use crate::mail::answer;
 use crate::mail::clean::Clean;
 use crate::mail::document::{Document, Line, Span};
 use crate::mail::flags::Flags;
@@ -74,6 +75,7 @@ impl Files<'_> {
         let (ticket, done) = match job {
             FilesJob::Open { ticket, place, width } => (ticket, self.open(ticket, place, width)),
             FilesJob::Read { ticket, place } => (ticket, self.read(ticket, place)),
+            FilesJob::Quote { ticket, place } => (ticket, self.quote(ticket, place)),
             FilesJob::SetFlags { ticket, places, add, remove } => (ticket, self.set_flags(&places, &add, &remove)),
             FilesJob::Move { ticket, places, to } => (ticket, self.move_all(ticket, places, &to)),
             FilesJob::Delete { ticket, places } => (ticket, self.delete(&places)),
@@ -130,6 +132,12 @@ impl Files<'_> {
     fn read(&self, ticket: Ticket, place: Place) -> Result<(), Fault> {
         let bytes = Arc::from(self.bytes(&place)?);
         (self.report)(FilesReport::Bytes { ticket, place, bytes });
+        Ok(())
+    }
+
+    fn quote(&self, ticket: Ticket, place: Place) -> Result<(), Fault> {
+        let source = Arc::new(answer::read(&self.bytes(&place)?, &self.env.zone));
+        (self.report)(FilesReport::Quoted { ticket, place, source });
         Ok(())
     }
 
