@@ -85,6 +85,8 @@ impl Address {
             let plain = literal.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'-'));
             return (plain && !literal.is_empty()).then(|| self.email.clone());
         }
+        // The root's dot names the same domain and is not allowed on the wire.
+        let domain = domain.strip_suffix('.').unwrap_or(domain);
         // No real name is longer; conversion need not look at one that is.
         if domain.is_empty() || domain.len() > 1000 {
             return None;
@@ -439,9 +441,10 @@ mod tests {
 
     #[test]
     fn typed_words_are_addresses_or_rejected() {
-        let typed = parse_typed("Bob <bob@x.org>; alice@bücher.example\ncarol, x@, dave@@y, @z, e@[127.0.0.1]");
+        let typed =
+            parse_typed("Bob <bob@x.org>; alice@bücher.example\ncarol, x@, dave@@y, @z, e@[127.0.0.1], f@x.org.");
         let good: Vec<_> = typed.addresses.iter().filter_map(Address::ascii_email).collect();
-        assert_eq!(good, ["bob@x.org", "alice@xn--bcher-kva.example", "e@[127.0.0.1]"]);
+        assert_eq!(good, ["bob@x.org", "alice@xn--bcher-kva.example", "e@[127.0.0.1]", "f@x.org"]);
         assert_eq!(typed.rejected, ["carol", "x@", "dave@@y", "@z"]);
     }
 

@@ -7,6 +7,21 @@ use std::fmt::Write as _;
 use super::ids::Timestamp;
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// Months as programs write them that translate what no program should.
+const OTHER_MONTHS: [(&str, i64); 12] = [
+    ("ene", 1),
+    ("gen", 1),
+    ("fev", 2),
+    ("mrz", 3),
+    ("avr", 4),
+    ("abr", 4),
+    ("mai", 5),
+    ("maj", 5),
+    ("mei", 5),
+    ("ago", 8),
+    ("okt", 10),
+    ("dez", 12),
+];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// A date is short; what is longer is looked at only so far.
 const MAX_LENGTH: usize = 200;
@@ -138,20 +153,24 @@ impl Found {
     }
 }
 
-/// RFC 5322 §4.3: two digits are 1950 to 2049, three are years since 1900.
+/// RFC 5322 §4.3: two digits are 1950 to 2049, three are years since 1900. So are four with a
+/// leading zero, as a program of the year 2002 wrote them.
 fn full_year(number: i64, digits: usize) -> i64 {
-    match digits {
-        0..=2 if number < 50 => number + 2000,
-        0..=3 => number + 1900,
+    match number {
+        0..50 if digits <= 2 => number + 2000,
+        0..1000 => number + 1900,
         _ => number,
     }
 }
 
 fn month_of(word: &str) -> Option<i64> {
-    let name = word.get(..3)?;
-    let at = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     // Spelled out or cut short, but a word of letters.
     word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.').then_some(())?;
+    let name = word.get(..3)?;
+    if let Some((_, month)) = OTHER_MONTHS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        return Some(*month);
+    }
+    let at = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(at).ok().map(|at| at + 1)
 }
 
@@ -299,6 +318,8 @@ mod tests {
             ("11/21/2026 11:50:00 PM", 1_795_305_000),
             ("Sat, 21 November 2026 23:50:00 PST", 1_795_333_800),
             ("Fri, 31 Dec 99 23:59:60 -0000", 946_684_799),
+            ("Sun, 25 Aug 0102 10:36:36 -1000", 1_030_307_796),
+            ("ons, 26 maj 1999 11:00:34 +0200 (CEST)", 927_709_234),
             ("Thu, 1 Jan 101 00:00:00 +0000", 978_307_200),
             ("Sat, 21 Nov 2026 23:50:00 \"GMT\"", 1_795_305_000),
             ("Wed, 1 Jan 9999 00:00:00 +0000", 4_102_444_800),

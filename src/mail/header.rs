@@ -251,7 +251,9 @@ pub fn decode_words(text: &str) -> Cow<'_, str> {
             out.push_str(before);
         }
         match &mut pending {
-            Some((charset, bytes)) if charset.eq_ignore_ascii_case(word.charset) => bytes.extend(word.bytes),
+            Some((charset, bytes)) if charset.eq_ignore_ascii_case(word.charset) && !is_stateful(charset) => {
+                bytes.extend(word.bytes);
+            }
             _ => {
                 finish(&mut pending, &mut out);
                 pending = Some((word.charset, word.bytes));
@@ -261,6 +263,11 @@ pub fn decode_words(text: &str) -> Cow<'_, str> {
     }
     finish(&mut pending, &mut out);
     Cow::Owned(out)
+}
+
+/// In these charsets each word begins and ends in its own state: nothing can be cut in two.
+fn is_stateful(charset: &str) -> bool {
+    charset.get(..8).is_some_and(|head| head.eq_ignore_ascii_case("iso-2022")) || charset.eq_ignore_ascii_case("utf-7")
 }
 
 /// Decodes the bytes gathered from neighbouring words. A header is one line whatever was encoded.
@@ -445,6 +452,7 @@ mod tests {
             ("=?=?utf-8?q?a?=", "=?a"),
             ("=?utf-8?q?a=0D=0Ab=00c?=", "a  b c"),
             ("=?utf-8?q??=x", "x"),
+            ("=?iso-2022-jp?B?GyRCJUYbKEI=?= =?ISO-2022-JP?B?GyRCJUYbKEI=?=", "テテ"),
             ("=?gb2312?B?xOM=?= =?gb2312?B?usM=?=", "你好"),
         ];
         for (raw, expected) in table {

@@ -248,16 +248,16 @@ impl Page<'_> {
         let mut waiting = vec![0];
         while let Some(at) = waiting.pop() {
             let Some(part) = self.message.part(at) else { continue };
-            if self.lines.len() >= MAX_LINES {
-                self.lines.truncate(MAX_LINES);
-                self.note("The rest of this message is too long to be shown.");
-                return;
-            }
             if part.is_multipart() {
                 waiting.extend(self.chosen(part).into_iter().rev());
             } else {
                 self.show_leaf(at, part);
                 waiting.extend(part.children().iter().rev());
+            }
+            if self.lines.len() > MAX_LINES {
+                self.lines.truncate(MAX_LINES);
+                self.note("The rest of this message is too long to be shown; save it to see it.");
+                return;
             }
         }
         if self.lines.last().is_some_and(|line| line.spans.is_empty()) {
@@ -277,7 +277,11 @@ impl Page<'_> {
                         self.message.part(**child).and_then(Part::content_id).is_some_and(|id| id == start)
                     })
                 });
-                root.or(children.first()).copied().into_iter().collect()
+                // Without one the first is the root (RFC 2387 §3.2), unless the text comes later.
+                let is_text = |child: &&usize| {
+                    self.message.part(**child).is_some_and(|part| part.is_body_text() || part.is_multipart())
+                };
+                root.or(children.iter().find(is_text)).or(children.first()).copied().into_iter().collect()
             }
             "multipart/signed" => {
                 self.note("This message is signed; the signature is not checked.");

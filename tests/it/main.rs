@@ -15,6 +15,7 @@ mod imap_faults;
 mod ledger;
 mod login;
 mod maildir;
+mod robust;
 mod servers;
 mod support;
 mod sync_properties;

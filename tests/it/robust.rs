@@ -1,0 +1,211 @@
+//! Any bytes: no parser of mail panics, what is printed is read back, and what is shown is clean.
+
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use tern::mail::address::{self, Address};
+use tern::mail::clean::Clean;
+use tern::mail::document::Document;
+use tern::mail::envelope::Envelope;
+use tern::mail::ids::Timestamp;
+use tern::mail::link::Links;
+use tern::mail::message::{self, Message};
+use tern::mail::text::Flow;
+use tern::mail::transfer::Encoding;
+use tern::mail::{charset, date, header, html, indexing, mailbox, reader, text, thread};
+
+/// Bytes that look like mail: pieces of messages in any order, with noise between.
+fn mail_like() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&str; 40] = [
+        "Content-Type: multipart/mixed; boundary=b\r\n",
+        "Content-Type: multipart/alternative; boundary=\"a b\"\n",
+        "Content-Type: message/rfc822\n",
+        "Content-Type: text/html; charset=utf-7\n",
+        "Content-Type: text/plain; format=flowed; delsp=yes\n",
+        "Content-Type: text/calendar\n",
+        "Content-Disposition: inline; filename*0*=utf-8''%e2; filename*1=x\n",
+        "Content-Transfer-Encoding: base64\n",
+        "Content-Transfer-Encoding: quoted-printable\n",
+        "Content-Transfer-Encoding: x-uuencode\n",
+        "From: =?utf-8?q?a=0Ab?= <a@b>, \"x\" <y\n",
+        "To: g:a@b,(c;\n",
+        "Date: Sat, 21 Nov 2026 23:50:00 +0100\n",
+        "Subject: =?iso-2022-jp?b?GyRC?==?x?q?=\n",
+        "References: <a@b> <c@d>\n",
+        "Message-ID: <>\n",
+        "Received: x; 1 Jan 26 00:00\n",
+        "--b\n",
+        "--b--\r\n",
+        "--a b\n",
+        "\n",
+        "\r\n",
+        " folded\n",
+        "begin 644 x\nM\nend\n",
+        "=?utf-8?b?",
+        "?=",
+        "=\n",
+        "=C3",
+        "aGVsbG8=\n",
+        "<p style='display:none'>",
+        "<table><tr><td colspan=9>",
+        "<a href='https://x.org'>y.org</a>",
+        "<style>.a{display:none}@media{",
+        "</style><!--",
+        "&#x1b;&amp;&bogus",
+        "> > quoted\n",
+        "-- \n",
+        "@@ -1,2 +1,2 @@\n+a\n-b\n",
+        "BEGIN:VEVENT\nDTSTART:2026\nSUMMARY:x\n",
+        "https://x.org/\u{202e} a@b.org \u{200d}\u{301}\u{301}\n",
+    ];
+    let piece = prop_oneof![
+        8 => (0..PIECES.len()).prop_map(|at| PIECES[at].as_bytes().to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+/// Everything of a document that is drawn.
+fn drawn(document: &Document) -> Vec<&Clean> {
+    let headers = document.headers.iter().chain(&document.all_headers).flat_map(|(name, value)| [name, value]);
+    let spans = document.lines.iter().flat_map(|line| line.spans.iter().map(|span| &span.text));
+    let links = document.links.iter().map(|link| &link.target);
+    let parts = document.attachments.iter().flat_map(|part| [&part.name, &part.media_type]);
+    headers.chain(spans).chain(links).chain(parts).chain(&document.warnings).chain([&document.subject]).collect()
+}
+
+fn assert_clean(text: &str) {
+    let bad = |c: char| {
+        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{feff}')
+    };
+    assert!(!text.contains(bad), "{text:?}");
+}
+
+fn read_everything(bytes: &[u8]) {
+    let message = Message::parse(bytes);
+    assert!(!message.parts().is_empty() && message.parts().len() <= message::MAX_PARTS);
+    for part in message.parts() {
+        assert!(part.raw().ends_with(part.body()));
+        part.decoded();
+    }
+    let digest = indexing::digest(bytes);
+    assert!(digest.text.len() <= indexing::MAX_TEXT + 1);
+    let envelope = Envelope::parse(bytes);
+    assert_eq!(Envelope { has_attachment: envelope.has_attachment, ..digest.envelope }, envelope);
+    let document = reader::document(bytes, 60, &TimeZone::UTC);
+    drawn(&document).into_iter().for_each(|text| assert_clean(text.as_str()));
+    drawn(&reader::raw(bytes)).into_iter().for_each(|text| assert_clean(text.as_str()));
+    for span in document.lines.iter().flat_map(|line| &line.spans) {
+        assert!(span.link.is_none_or(|link| link < document.links.len()));
+    }
+    for number in 0..document.attachments.len() {
+        let (name, _) = reader::part_bytes(bytes, number).expect("a listed part has bytes");
+        assert!(!name.contains(['/', '\0']));
+    }
+    assert_eq!(reader::part_bytes(bytes, document.attachments.len()), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_a_message(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        read_everything(&bytes);
+    }
+
+    #[test]
+    fn anything_like_mail_is_a_message(bytes in mail_like()) {
+        read_everything(&bytes);
+    }
+
+    #[test]
+    fn any_text_is_a_header(text in "(=\\?|\\?=|\\?[qb]\\?|utf-8|[ ,;:<>()\"\\\\@=_*%']|[a-z0-9]|\\PC){0,80}") {
+        header::decode_words(&text);
+        header::message_ids(&text);
+        header::Parameters::parse(&text);
+        Encoding::of(&text);
+        for address in address::parse_list(&text) {
+            assert_clean(address.display().as_str());
+            address.is_deceptive();
+        }
+        for address in address::parse_typed(&text).addresses {
+            let wire = address.ascii_email().expect("what is accepted can be sent to");
+            prop_assert!(wire.contains('@') && !wire.contains(char::is_control));
+        }
+        thread::subject_base(&text);
+    }
+
+    #[test]
+    fn any_text_is_a_date_or_none(text in "([0-9]{1,5}|[-+:./ ,()TZ]|Jan|Nov|PM|EST|\\PC){0,30}") {
+        if let Some(at) = date::parse(&text) {
+            prop_assert_eq!(Timestamp::new(at.get()), at);
+        }
+    }
+
+    #[test]
+    fn a_date_is_read_back(at in 0i64..4_102_444_800, offset in -720i32..840) {
+        let at = Timestamp::new(at);
+        prop_assert_eq!(date::parse(&date::format(at, offset)), Some(at));
+    }
+
+    #[test]
+    fn an_address_is_read_back(name in "[^\\p{C}\\s=?]([^\\p{C}=?\\s] ?){0,20}[^\\p{C}\\s=?]", local in "[a-z0-9.+]{1,9}", domain in "[a-z]{1,9}\\.[a-z]{2,4}") {
+        let address = Address { name, email: format!("{local}@{domain}") };
+        prop_assert_eq!(address::parse_list(&address.written()), vec![address]);
+    }
+
+    #[test]
+    fn mailbox_names_go_to_the_wire_and_back(name in "\\PC{0,40}") {
+        let wire = mailbox::to_modified_utf7(&name);
+        prop_assert!(wire.is_ascii());
+        let back = mailbox::from_modified_utf7(&wire);
+        prop_assert_eq!(back.as_deref(), Some(name.as_str()));
+    }
+
+    #[test]
+    fn any_bytes_are_text(bytes in proptest::collection::vec(any::<u8>(), 0..200), label in "(utf-7|utf-16le|iso-2022-jp|gb18030|big5|hz|x-user-defined|\\PC{0,9})") {
+        mailbox::from_modified_utf7(&String::from_utf8_lossy(&bytes));
+        let decoded = charset::decode(&bytes, Some(&label));
+        for flow in [Flow::Fixed, Flow::Flowed, Flow::FlowedDelSp] {
+            text::lines(&decoded, flow, &mut Links::default());
+        }
+        html::render(&decoded, 1, &mut Links::default());
+        assert_clean(Clean::line(&decoded).as_str());
+    }
+}
+
+/// Each of these once took some mail program quadratic time, all its stack or all its memory.
+#[test]
+fn floods_of_all_sorts_are_read() {
+    let many = |piece: &str, times: usize| piece.repeat(times);
+    let floods = [
+        format!("Subject: {}\n\nx", many("=?utf-8?q?a?= ", 60_000)),
+        format!("Subject: {}\n\nx", many("=?utf-8?q?a", 60_000)),
+        format!("Content-Type: {}\n\nx", many("=?utf-8?q?a?=;", 60_000)),
+        format!("Content-Type: text/plain;{}\n\nx", many(" n*0*=''%41;", 20_000)),
+        format!("To: {}\n\nx", many("(", 60_000)),
+        format!("To: {}\n\nx", many("\"<", 30_000)),
+        format!("To: {}\n\nx", many("a@b,", 20_000)),
+        format!("References: {}\n\nx", many("<a@b>", 20_000)),
+        format!("{}\n\nx", many("X: y\n", 100_000)),
+        format!("A: b\n{}\nx", many(" \n", 100_000)),
+        format!("Content-Type: multipart/mixed; boundary=b\n\n{}", many("--\n", 100_000)),
+        format!("Content-Type: multipart/mixed; boundary=b\n\n{}", many("--b\n", 100_000)),
+        format!("Content-Type: text/html\n\n{}", many("<div>", 50_000)),
+        format!("Content-Type: text/html\n\n{}", many("<", 200_000)),
+        format!("Content-Type: text/html\n\n{}", many("<!--", 50_000)),
+        format!("Content-Type: text/html\n\n{}", many("<style><script>", 20_000)),
+        format!("Content-Type: text/html\n\n{}", many("<a href=\"", 20_000)),
+        format!("Content-Type: text/html\n\n{}{}", many("<font color=red>", 300), many("<p>x", 4_000)),
+        format!("Content-Type: text/html\n\n{}", many("&", 200_000)),
+        format!("\n{}", many("http://", 30_000)),
+        format!("\n{}", many("a@", 60_000)),
+        format!("\n{}", many("> ", 60_000)),
+        format!("Content-Type: text/plain; format=flowed\n\n{}", many("a \n", 60_000)),
+        format!("Content-Type: text/calendar\n\n{}", many("BEGIN:VEVENT\n ", 20_000)),
+    ];
+    for flood in floods {
+        let document = reader::document(flood.as_bytes(), 80, &TimeZone::UTC);
+        assert!(document.all_headers.len() <= 2000 && document.lines.len() <= 50_001);
+        assert!(indexing::digest(flood.as_bytes()).text.len() <= indexing::MAX_TEXT + 1);
+    }
+}
