@@ -20,11 +20,11 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::files::{DirStamp, Purpose, Seen};
 use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, Ticket};
 use crate::mail::answer;
-use crate::mail::clean::Clean;
-use crate::mail::document::{Document, Line, Span};
+use crate::mail::envelope::Envelope;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, Timestamp};
 use crate::mail::place::{MailboxId, Place, UniqueName};
+use crate::mail::reader;
 
 /// What the thread needs to know.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl Files<'_> {
 
     fn open(&self, ticket: Ticket, place: Place, width: u16) -> Result<(), Fault> {
         let bytes = self.bytes(&place)?;
-        let document = Arc::new(document(&bytes, width, &self.env.zone));
+        let document = Arc::new(reader::document(&bytes, width, &self.env.zone));
         (self.report)(FilesReport::Opened { ticket, place, document });
         Ok(())
     }
@@ -297,8 +297,8 @@ impl Files<'_> {
     ) -> Result<(), Fault> {
         let bytes = self.bytes(place)?;
         let (name, bytes) = match part {
-            None => (self.title(&bytes), bytes),
-            Some(number) => part_bytes(&bytes, number).ok_or_else(|| {
+            None => (title(&bytes), bytes),
+            Some(number) => reader::part_bytes(&bytes, number).ok_or_else(|| {
                 Fault::new(Doing::Reading, place.unique.as_str(), Cause::Missing)
                     .scope(Scope::Message)
                     .again(Again::Never)
@@ -312,13 +312,6 @@ impl Files<'_> {
         let path = parts::save(&directory, &name, &bytes)?;
         (self.report)(FilesReport::Saved { ticket, path, purpose });
         Ok(())
-    }
-
-    /// What a whole message is called when it is saved.
-    fn title(&self, bytes: &[u8]) -> String {
-        let subject = document(bytes, 80, &self.env.zone).subject;
-        let words: String = subject.as_str().chars().map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
-        if words.trim().is_empty() { "message.eml".to_owned() } else { format!("{}.eml", words.trim()) }
     }
 
     fn list_drafts(&self) -> Result<(), Fault> {
@@ -350,18 +343,14 @@ fn by_mailbox(places: &[Place]) -> BTreeMap<&MailboxId, Vec<UniqueName>> {
     grouped
 }
 
+/// What a whole message is called when it is saved.
+fn title(bytes: &[u8]) -> String {
+    let subject = Envelope::parse(bytes).subject;
+    let words: String = subject.chars().map(|c| if matches!(c, '/' | '\\') { '_' } else { c }).collect();
+    if words.trim().is_empty() { "message.eml".to_owned() } else { format!("{}.eml", words.trim()) }
+}
+
 fn now() -> Timestamp {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     Timestamp::new(i64::try_from(seconds).unwrap_or(0))
-}
-
-/// The message as it lies on disk, line by line.
-fn document(bytes: &[u8], _: u16, _: &TimeZone) -> Document {
-    let line = |text| Line { spans: vec![Span { text, ..Span::default() }], ..Line::default() };
-    let lines = Clean::lines(&String::from_utf8_lossy(bytes)).into_iter().map(line).collect();
-    Document { lines, size: bytes.len() as u64, ..Document::default() }
-}
-
-fn part_bytes(_: &[u8], _: usize) -> Option<(String, Vec<u8>)> {
-    None
 }

@@ -336,7 +336,9 @@ fn work(dir: &Path, jobs: Vec<FilesJob>) -> Vec<FilesReport> {
         zone: jiff::tz::TimeZone::UTC,
     };
     let (send, receive) = mpsc::channel();
-    jobs.into_iter().for_each(|job| send.send(job).unwrap());
+    for job in jobs {
+        send.send(job).unwrap();
+    }
     drop(send);
     let reports = RefCell::new(Vec::new());
     run(env, &receive, &|report| {
@@ -451,43 +453,53 @@ fn a_scan_reads_only_what_moved() {
     assert_eq!(listed(&scan(second)).len(), 2, "a stamp of zero is never up to date");
 }
 
+/// A message with a subject and a file name that a stranger chose with care.
+const PARCEL: &[u8] = b"From: a@example.org\r\nSubject: ../hello\r\nMIME-Version: 1.0\r\n\
+Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi.\r\n--b\r\nContent-Type: application/x-sh\r\n\
+Content-Disposition: attachment; filename=\"../../.bashrc\"\r\n\r\nrm\r\n--b--\r\n";
+
 #[test]
 fn the_newest_message_to_open_wins_and_parts_are_saved() {
     let dir = tempfile::tempdir().unwrap();
     let inbox = maildir(dir.path(), "INBOX");
-    let unique = fresh(Some(MAIL.len() as u64));
-    inbox.deliver(&unique, &Flags::none(), MAIL).unwrap();
+    let unique = fresh(Some(PARCEL.len() as u64));
+    inbox.deliver(&unique, &Flags::none(), PARCEL).unwrap();
     let place = Place { mailbox: mailbox("INBOX"), unique };
     let open = |n| FilesJob::Open { ticket: Ticket(n), place: place.clone(), width: 80 };
+    let parts = dir.path().join("parts");
     let save = |n, part, purpose| FilesJob::SavePart {
         ticket: Ticket(n),
         place: place.clone(),
         part,
-        directory: dir.path().to_owned(),
+        directory: parts.clone(),
         purpose,
+    };
+    fs::create_dir(&parts).unwrap();
+    let open_part = |document: &tern::mail::document::Document| {
+        let at = document.attachments.iter().position(|a| a.media_type.as_str() == "application/x-sh");
+        at.unwrap()
     };
     let reports = work(
         dir.path(),
-        vec![
-            open(1),
-            open(2),
-            save(3, None, Purpose::Keep),
-            open(4),
-            save(5, None, Purpose::Open),
-            save(6, Some(99), Purpose::Keep),
-        ],
+        vec![open(1), open(2), save(3, None, Purpose::Keep), open(4), save(5, Some(99), Purpose::Keep)],
     );
     let [
         FilesReport::Saved { path: kept, .. },
         FilesReport::Opened { ticket: Ticket(4), document, .. },
-        FilesReport::Saved { path: opened, .. },
-        FilesReport::Failed { ticket: Ticket(6), .. },
+        FilesReport::Failed { ticket: Ticket(5), .. },
     ] = reports.as_slice()
     else {
         panic!("{reports:?}")
     };
-    assert_eq!(fs::read(kept).unwrap(), MAIL);
-    assert_eq!(kept.parent(), Some(dir.path()));
-    assert_eq!(document.size, MAIL.len() as u64);
+    assert_eq!(fs::read(kept).unwrap(), PARCEL);
+    assert_eq!(*kept, parts.join("_hello.eml"));
+    assert_eq!(document.size, PARCEL.len() as u64);
+
+    let script = Some(open_part(document));
+    let reports = work(dir.path(), vec![save(6, script, Purpose::Keep), save(7, script, Purpose::Open)]);
+    let [FilesReport::Saved { path: kept, .. }, FilesReport::Saved { path: opened, .. }] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_eq!((kept, fs::read(kept).unwrap().trim_ascii()), (&parts.join("bashrc"), &b"rm"[..]));
     assert!(opened.starts_with(dir.path().join("run")) && !opened.exists(), "what was opened goes at the end");
 }
