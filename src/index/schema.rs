@@ -75,7 +75,7 @@ CREATE TRIGGER place_added AFTER INSERT ON places BEGIN
     UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
 CREATE TRIGGER place_gone AFTER DELETE ON places BEGIN
     UPDATE mailboxes SET total = total - 1, unread = unread - (OLD.flags & 16 = 0) WHERE id = OLD.mailbox; END;
-CREATE TRIGGER place_flagged AFTER UPDATE OF flags ON places WHEN (OLD.flags ^ NEW.flags) & 16 BEGIN
+CREATE TRIGGER place_flagged AFTER UPDATE OF flags ON places WHEN (OLD.flags & 16) <> (NEW.flags & 16) BEGIN
     UPDATE mailboxes SET unread = unread - (OLD.flags & 16 = 0) + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
 
 CREATE TABLE conversations(

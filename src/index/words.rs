@@ -22,6 +22,7 @@ pub(super) fn expression(field: Field, pattern: &Pattern) -> Option<String> {
     if !text.chars().any(char::is_alphanumeric) {
         return None;
     }
+    let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
     let mut words = for_index(text).into_owned();
     if let Some(run) = last_run(text) {
         // In the text more of the run may follow: the character that stands alone at its end does
@@ -54,10 +55,9 @@ fn is_cjk(c: char) -> bool {
         | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
 }
 
-/// How long the run is that `text` ends with, whatever else than letters follows it.
+/// How long the run is that `text` ends with.
 fn last_run(text: &str) -> Option<usize> {
-    let end = text.trim_end_matches(|c: char| !c.is_alphanumeric());
-    let run = end.chars().rev().take_while(|c| is_cjk(*c)).count();
+    let run = text.chars().rev().take_while(|c| is_cjk(*c)).count();
     (run > 0).then_some(run)
 }
 
