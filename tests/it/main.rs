@@ -12,6 +12,7 @@
 mod configs;
 mod imap;
 mod imap_faults;
+mod index;
 mod ledger;
 mod login;
 mod maildir;
