@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -75,9 +76,11 @@ impl Ledger {
         let io = |e: &io::Error| Fault::io(Doing::Remembering, &path.to_string_lossy(), e).scope(Scope::Program);
         make_private(data).map_err(|e| io(&e))?;
         // One opens at a time, so that nobody sets aside a file that another has just begun.
-        let gate = File::options().create(true).truncate(false).write(true).open(data.join("ledger.lock"));
+        let gate = File::options().create(true).truncate(false).write(true).mode(0o600).open(data.join("ledger.lock"));
         let gate = gate.map_err(|e| io(&e))?;
         gate.lock().map_err(|e| io(&e))?;
+        // SQLite gives what it adds (the log) the rights of the file itself.
+        make_file(&path).map_err(|e| io(&e))?;
         match Self::attempt(&path) {
             Ok(ledger) => Ok((ledger, None)),
             Err(fault) if fault.cause == Cause::Damaged => {
@@ -90,6 +93,7 @@ impl Ledger {
                         fault.detail,
                         aside.display()
                     ));
+                make_file(&path).map_err(|e| io(&e))?;
                 Ok((Self::attempt(&path)?, Some(told)))
             }
             Err(fault) => Err(fault),
@@ -150,8 +154,16 @@ fn migrate(db: &mut Connection) -> Result<(), Fault> {
 
 /// Makes a directory that only the user may enter.
 fn make_private(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// Makes the file, if it is not there: only the user may read it. One that is there is not even
+/// opened: closing it would drop the locks that other threads hold on it through SQLite.
+fn make_file(path: &Path) -> io::Result<()> {
+    match File::options().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Renames the damaged file and what belongs to it; gives its new path.

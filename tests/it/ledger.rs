@@ -2,6 +2,7 @@
 //! silently lived with.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use tern::fault::Cause;
 use tern::ledger::{Agreed, Change, Intent, Ledger, Row, digest};
@@ -63,6 +64,10 @@ fn a_step_is_written_in_order_and_seen_by_others() {
     assert_eq!(other.count(inbox).unwrap(), 4);
     assert_eq!(other.rows_of_uids(inbox, &[uid(9), uid(2), uid(1)]).unwrap(), [row(2, "b"), row(1, "a")]);
     assert_eq!(other.rows_of_names(inbox, [&unique("c"), &unique("z"), &unique("big")]).unwrap(), [row(3, "c"), odd]);
+    for file in ["ledger.db", "ledger.db-wal"] {
+        let mode = fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
     let known = other.mailboxes(&AccountId::new("work")).unwrap();
     assert_eq!(known, [(MailboxName::inbox(), inbox), (MailboxName::new("Lists/\u{53f0}").unwrap(), lists)]);
     assert_eq!(other.mailboxes(&AccountId::new("home")).unwrap(), []);
