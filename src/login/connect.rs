@@ -31,8 +31,7 @@ pub fn dial(server: &Server) -> Result<TcpStream, Fault> {
         return Err(Fault::new(Doing::Connecting, host, Cause::UnknownHost).detail("it has no address"));
     }
     let stream = first_that_answers(&addresses, server.timeout).map_err(|error| unreached(&error, server))?;
-    // The config has only the name; what a name server makes of it shows here.
-    if server.tls == Tls::Plain && !stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()) {
+    if !is_allowed(server.tls, stream.peer_addr().ok()) {
         return Err(Fault::new(Doing::Securing, host, Cause::Config)
             .again(Again::AfterUser)
             .detail("without TLS only this machine itself is spoken to, and the name leads elsewhere"));
@@ -44,6 +43,15 @@ pub fn dial(server: &Server) -> Result<TcpStream, Fault> {
     };
     ready().map_err(|error| unreached(&error, server))?;
     Ok(stream)
+}
+
+/// May there be a connection without TLS? The config has seen only the name of the host; what a name
+/// server makes of it shows here.
+fn is_allowed(tls: Tls, peer: Option<SocketAddr>) -> bool {
+    match tls {
+        Tls::Implicit | Tls::StartTls => true,
+        Tls::Plain => peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()),
+    }
 }
 
 fn first_that_answers(addresses: &[SocketAddr], timeout: Duration) -> io::Result<TcpStream> {
@@ -124,4 +132,26 @@ pub fn broken(doing: Doing, error: &io::Error, server: &Server) -> Fault {
         _ => error.to_string(),
     };
     Fault::new(doing, &server.host, cause).again(Again::Later).detail(&detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_tls_only_this_machine_is_spoken_to() {
+        let table = [
+            ("127.0.0.1:25", true),
+            ("[::1]:25", true),
+            ("[::ffff:127.0.0.1]:25", true),
+            ("10.0.0.1:25", false),
+            ("[fe80::1]:25", false),
+        ];
+        for (peer, local) in table {
+            let peer = Some(peer.parse().unwrap());
+            assert_eq!(is_allowed(Tls::Plain, peer), local, "{peer:?}");
+            assert!(is_allowed(Tls::Implicit, peer) && is_allowed(Tls::StartTls, peer));
+        }
+        assert!(!is_allowed(Tls::Plain, None));
+    }
 }

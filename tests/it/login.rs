@@ -250,21 +250,23 @@ fn a_pinned_certificate_without_its_key_is_no_good() {
     let other = authority.good();
     let chain = vec![CertificateDer::from_pem_file(&own.cert).unwrap()];
     let key = PrivateKeyDer::from_pem_file(&other.key).unwrap();
-    let provider = rustls::crypto::ring::default_provider();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let signer = provider.key_provider.load_private_key(key).unwrap();
     let stolen = Arc::new(rustls::sign::CertifiedKey::new(chain, signer));
-    let config = ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(stolen)));
-    let session = ServerConnection::new(Arc::new(config)).unwrap();
-    let (port, thread) = listener(move |stream| {
-        let _refused = StreamOwned::new(session, stream).write_all(b"hello");
-    });
-    let fault = talk(&Server { pin: Some(pin), ..server(port, None) }).unwrap_err();
-    assert_eq!(fault.cause, Cause::Certificate, "{fault}");
-    thread.join().unwrap();
+    for version in rustls::ALL_VERSIONS {
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(Arc::clone(&stolen))));
+        let session = ServerConnection::new(Arc::new(config)).unwrap();
+        let (port, thread) = listener(move |stream| {
+            let _refused = StreamOwned::new(session, stream).write_all(b"hello");
+        });
+        let fault = talk(&Server { pin: Some(pin), ..server(port, None) }).unwrap_err();
+        assert_eq!(fault.cause, Cause::Certificate, "{version:?}: {fault}");
+        thread.join().unwrap();
+    }
 }
 
 #[test]
