@@ -1,0 +1,420 @@
+//! The action table: one row per action with its name, places, keys, help, hint and the reason why
+//! it cannot be done now. Keys, help, hint line, palette and documents are derived from it; the
+//! compiler points from a new row to the `match` in the room that carries it out.
+
+/// A place where keys have meanings of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Context {
+    /// The list of messages.
+    List,
+    /// A message.
+    View,
+    /// The folders.
+    Folders,
+    /// A list of things with a field to filter it: help, palette, folder picker. Text goes there.
+    Menu,
+    /// A line of text: search, a path, a password. Text goes there.
+    Prompt,
+    /// A question.
+    Ask,
+    /// The hints of links and attachments are on screen. Letters and digits choose one.
+    Hints,
+    /// Something to read that covers the rest: the log.
+    Page,
+    /// The outbox.
+    Outbox,
+    /// A message that is about to be sent.
+    Review,
+    /// A message that is being written. Text goes there.
+    Editor,
+}
+
+impl Context {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::List,
+        Self::View,
+        Self::Folders,
+        Self::Menu,
+        Self::Prompt,
+        Self::Ask,
+        Self::Hints,
+        Self::Page,
+        Self::Outbox,
+        Self::Review,
+        Self::Editor,
+    ];
+
+    /// The word in the config file: `[keys.WORD]`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::View => "view",
+            Self::Folders => "folders",
+            Self::Menu => "menu",
+            Self::Prompt => "prompt",
+            Self::Ask => "ask",
+            Self::Hints => "hints",
+            Self::Page => "page",
+            Self::Outbox => "outbox",
+            Self::Review => "review",
+            Self::Editor => "editor",
+        }
+    }
+
+    /// The name on the screen.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::List => "message list",
+            Self::View => "message",
+            Self::Folders => "folders",
+            Self::Menu => "menu",
+            Self::Prompt => "text field",
+            Self::Ask => "question",
+            Self::Hints => "hints",
+            Self::Page => "page",
+            Self::Outbox => "outbox",
+            Self::Review => "review before sending",
+            Self::Editor => "editor",
+        }
+    }
+
+    /// All words.
+    pub fn words() -> Vec<&'static str> {
+        Self::ALL.iter().map(|context| context.word()).collect()
+    }
+
+    /// The context of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|context| context.word() == word)
+    }
+
+    /// Do keys that mean nothing go into a text field here? Such a place takes no counts.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Menu | Self::Prompt | Self::Hints | Self::Editor)
+    }
+}
+
+/// What an action is about; the sections of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// Acts on messages.
+    Message,
+    /// Selecting.
+    Select,
+    /// Moving about.
+    Move,
+    /// Going to a place.
+    Go,
+    /// How things are shown.
+    Show,
+    /// Writing and sending.
+    Write,
+    /// The program.
+    Program,
+}
+
+impl Group {
+    /// The heading in the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Message => "Messages",
+            Self::Select => "Select",
+            Self::Move => "Move",
+            Self::Go => "Go to",
+            Self::Show => "Show",
+            Self::Write => "Write",
+            Self::Program => "Program",
+        }
+    }
+}
+
+/// What the program is in, as far as an action must know it to be possible. Made by `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Situation {
+    /// How many messages an action would concern: the selection, or the one under the cursor.
+    pub targets: usize,
+    /// How many are selected.
+    pub selected: usize,
+    /// Is a message shown?
+    pub open: bool,
+    /// How many attachments it has.
+    pub attachments: usize,
+    /// How many links it has.
+    pub links: usize,
+    /// How many messages its conversation has.
+    pub thread: usize,
+    /// How many changes can be undone.
+    pub undo: usize,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// How many rows the list has.
+    pub rows: usize,
+    /// Is there a search in the open message?
+    pub finding: bool,
+    /// Was there a folder before this one?
+    pub previous: bool,
+    /// Does one of the accounts have a server?
+    pub server: bool,
+}
+
+/// Why an action cannot be done now; `None`: it can.
+pub type WhyNot = fn(&Situation) -> Option<&'static str>;
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// The action.
+    pub action: Action,
+    /// Its name in the config file, for good.
+    pub name: &'static str,
+    /// Where it works.
+    pub contexts: &'static [Context],
+    /// Its keys, unless the user wants others.
+    pub keys: &'static [&'static str],
+    /// What it is about.
+    pub group: Group,
+    /// What it does: one line.
+    pub help: &'static str,
+    /// A word or two for the hint line; empty: it is not shown there.
+    pub hint: &'static str,
+    /// Why it cannot be done now.
+    pub why_not: WhyNot,
+}
+
+macro_rules! actions {
+    ($($action:ident $name:literal in $contexts:expr; keys $keys:expr; $group:ident; $help:literal; hint $hint:literal; $why:expr;)+) => {
+        /// What the user can want.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action {
+            $(#[doc = $help] $action,)+
+        }
+
+        /// The table, in the order of help and hints.
+        pub static TABLE: &[Row] = &[
+            $(Row {
+                action: Action::$action,
+                name: $name,
+                contexts: $contexts,
+                keys: $keys,
+                group: Group::$group,
+                help: $help,
+                hint: $hint,
+                why_not: $why,
+            },)+
+        ];
+    };
+}
+
+impl Action {
+    /// Its row of the table.
+    pub fn row(self) -> &'static Row {
+        // The macro makes enum and table from the same lines, so that `index` never misses.
+        TABLE.get(self.index()).unwrap_or_else(|| unreachable!("{self:?} has no row"))
+    }
+
+    /// Its position in the table.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The action of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.action)
+    }
+}
+
+
+use Context::{Ask, Folders, Hints, List, Menu, Outbox, Page, Prompt, Review, View};
+
+const MAIL: &[Context] = &[List, View];
+const BROWSE: &[Context] = &[List, View, Folders];
+const PLACES: &[Context] = &[List, View, Folders, Outbox];
+const LISTS: &[Context] = &[List, View, Folders, Page, Outbox];
+const LEAVABLE: &[Context] = &[List, View, Folders, Page, Outbox];
+
+const fn always(_: &Situation) -> Option<&'static str> {
+    None
+}
+const fn message(at: &Situation) -> Option<&'static str> {
+    if at.targets == 0 { Some("there is no message here") } else { None }
+}
+const fn opened(at: &Situation) -> Option<&'static str> {
+    if at.open { None } else { Some("open a message first") }
+}
+const fn attached(at: &Situation) -> Option<&'static str> {
+    if !at.open {
+        Some("open the message first")
+    } else if at.attachments == 0 {
+        Some("this message has no attachment")
+    } else {
+        None
+    }
+}
+const fn hinted(at: &Situation) -> Option<&'static str> {
+    if !at.open {
+        Some("open the message first")
+    } else if at.attachments + at.links == 0 {
+        Some("this message has no link and no attachment")
+    } else {
+        None
+    }
+}
+const fn threaded(at: &Situation) -> Option<&'static str> {
+    if at.thread > 1 { None } else { Some("this conversation has one message only") }
+}
+const fn changed(at: &Situation) -> Option<&'static str> {
+    if at.undo == 0 { Some("nothing has been changed yet") } else { None }
+}
+const fn rows(at: &Situation) -> Option<&'static str> {
+    if at.rows == 0 { Some("the list is empty") } else { None }
+}
+const fn account(at: &Situation) -> Option<&'static str> {
+    if at.accounts == 0 { Some("there is no account yet") } else { None }
+}
+const fn served(at: &Situation) -> Option<&'static str> {
+    if at.server { None } else { Some("no account has a server") }
+}
+const fn selection(at: &Situation) -> Option<&'static str> {
+    if at.selected == 0 { Some("nothing is selected") } else { None }
+}
+const fn before(at: &Situation) -> Option<&'static str> {
+    if at.previous { None } else { Some("no other folder has been open") }
+}
+const fn next_in(at: &Situation) -> Option<&'static str> {
+    if at.finding || at.thread > 1 { None } else { Some("nothing was searched for, and the conversation has one message") }
+}
+
+actions! {
+    Archive "message.archive" in MAIL; keys &["a", "e"]; Message; "Archive: move to the archive folder"; hint "archive"; message;
+    Trash "message.trash" in MAIL; keys &["d", "Del"]; Message; "Move to the trash"; hint "trash"; message;
+    MoveTo "message.move" in MAIL; keys &["s"]; Message; "Move to a folder that you choose"; hint "move"; message;
+    Spam "message.spam" in MAIL; keys &["!"]; Message; "Spam: move to the junk folder, or from there to the inbox"; hint "spam"; message;
+    Star "message.star" in MAIL; keys &["F"]; Message; "Star, or take the star away"; hint "star"; message;
+    ToggleRead "message.read" in MAIL; keys &["U"]; Message; "Mark as read, or as unread"; hint "unread"; message;
+    ArchiveThread "message.archive-thread" in MAIL; keys &["A"]; Message; "Archive the whole conversation"; hint ""; message;
+    DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
+    Undo "change.undo" in PLACES; keys &["u"]; Message; "Undo the last change"; hint "undo"; changed;
+
+    OpenHint "message.hints" in MAIL; keys &["o"]; Show; "Open a link (letter) or an attachment (digit)"; hint "open link"; hinted;
+    SaveAttachment "attachment.save" in MAIL; keys &["S"]; Show; "Save an attachment"; hint "save"; attached;
+    Open "go.open" in BROWSE; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; always;
+    Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; always;
+
+    Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;
+    Up "move.up" in LISTS; keys &["k", "Up"]; Move; "Go up one row"; hint ""; always;
+    Top "move.top" in LISTS; keys &["gg", "Home"]; Move; "Go to the first row; with a count to that row"; hint ""; always;
+    Bottom "move.bottom" in LISTS; keys &["G", "End"]; Move; "Go to the last row"; hint ""; always;
+    HalfDown "move.half-down" in LISTS; keys &["Ctrl-d"]; Move; "Go down half a page"; hint ""; always;
+    HalfUp "move.half-up" in LISTS; keys &["Ctrl-u"]; Move; "Go up half a page"; hint ""; always;
+    PageDown "move.page-down" in LISTS; keys &["PgDn", "Ctrl-f"]; Move; "Go down a page"; hint ""; always;
+    PageUp "move.page-up" in LISTS; keys &["PgUp", "Ctrl-b"]; Move; "Go up a page"; hint ""; always;
+    NextMessage "message.next" in MAIL; keys &["J"]; Move; "Open the next message of the list"; hint ""; rows;
+    PreviousMessage "message.previous" in MAIL; keys &["K"]; Move; "Open the previous message of the list"; hint ""; rows;
+    NextMatch "view.next" in &[View]; keys &["n"]; Move; "Next match, or next message of the conversation"; hint ""; next_in;
+    PreviousMatch "view.previous" in &[View]; keys &["N"]; Move; "Previous match, or previous message of the conversation"; hint ""; next_in;
+    NextUnread "go.next-unread" in BROWSE; keys &["Tab"]; Move; "Next unread message, also in the folders that follow"; hint "next unread"; account;
+    PreviousUnread "go.previous-unread" in BROWSE; keys &["Shift-Tab"]; Move; "Previous unread message"; hint ""; account;
+    PageOn "view.page-on" in &[View]; keys &["Space"]; Move; "A page down; at the end the next unread message"; hint "page"; opened;
+    Left "move.left" in BROWSE; keys &["h", "Left"]; Move; "To the pane on the left"; hint ""; always;
+    Right "move.right" in BROWSE; keys &["l", "Right"]; Move; "To the pane on the right; on a row: open it"; hint ""; always;
+    Back "go.back" in LEAVABLE; keys &["Esc"]; Go; "Back one level; clears the selection and a message below"; hint ""; always;
+    Leave "go.leave" in LEAVABLE; keys &["q"]; Go; "Back one level; from the list: end the program"; hint ""; always;
+
+    Select "select.toggle-down" in &[List]; keys &["Space"]; Select; "Select and go down"; hint ""; message;
+    SelectHere "select.toggle" in &[List]; keys &["x"]; Select; "Select, or not"; hint ""; message;
+    SelectRange "select.range" in &[List]; keys &["v"]; Select; "Begin or end a range"; hint ""; message;
+    SelectNone "select.none" in &[List]; keys &["*n"]; Select; "Select nothing"; hint ""; selection;
+    SelectShown "select.shown" in &[List]; keys &["*a"]; Select; "Select the rows on screen"; hint ""; rows;
+    SelectUnread "select.unread" in &[List]; keys &["*u"]; Select; "Select the unread rows on screen"; hint ""; rows;
+    SelectStarred "select.starred" in &[List]; keys &["*s"]; Select; "Select the starred rows on screen"; hint ""; rows;
+    SelectInvert "select.invert" in &[List]; keys &["*i"]; Select; "Turn the selection of the rows on screen round"; hint ""; rows;
+
+    GoFolder "go.folder" in PLACES; keys &["c", "gf"]; Go; "Go to a folder that you choose"; hint "folder"; account;
+    GoInbox "go.inbox" in PLACES; keys &["gi"]; Go; "Inbox of this account"; hint ""; account;
+    GoUnified "go.unified" in PLACES; keys &["gu"]; Go; "The inboxes of all accounts as one"; hint ""; account;
+    GoSent "go.sent" in PLACES; keys &["gs"]; Go; "Sent"; hint ""; account;
+    GoDrafts "go.drafts" in PLACES; keys &["gd"]; Go; "Drafts"; hint ""; account;
+    GoArchive "go.archive" in PLACES; keys &["ga"]; Go; "Archive"; hint ""; account;
+    GoJunk "go.junk" in PLACES; keys &["gj"]; Go; "Junk"; hint ""; account;
+    GoTrash "go.trash" in PLACES; keys &["gt"]; Go; "Trash"; hint ""; account;
+    GoLast "go.last" in PLACES; keys &["g."]; Go; "The folder before this one"; hint ""; before;
+    GoLog "go.log" in PLACES; keys &["gl"]; Go; "All messages of the program since its start"; hint ""; always;
+    GoAccount "go.account" in PLACES; keys &["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5", "Alt-6", "Alt-7", "Alt-8", "Alt-9"]; Go; "Inbox of that account"; hint ""; account;
+
+    Threads "show.threads" in BROWSE; keys &["T"]; Show; "Conversations, or single messages"; hint ""; always;
+    Headers "show.headers" in MAIL; keys &["H"]; Show; "All header fields, or the usual ones"; hint ""; opened;
+    FoldHere "show.fold" in MAIL; keys &["za"]; Show; "Show or hide the next quoted text"; hint ""; opened;
+    FoldAll "show.fold-all" in MAIL; keys &["zM"]; Show; "Hide all quoted text"; hint ""; opened;
+    UnfoldAll "show.unfold-all" in MAIL; keys &["zR"]; Show; "Show all quoted text"; hint ""; opened;
+    Source "show.source" in MAIL; keys &["zs"]; Show; "The message as it is written"; hint ""; message;
+    CopyAddress "copy.address" in MAIL; keys &["ya"]; Show; "Copy the sender's address"; hint ""; opened;
+    CopySubject "copy.subject" in MAIL; keys &["ys"]; Show; "Copy the subject"; hint ""; message;
+    CopyId "copy.id" in MAIL; keys &["yi"]; Show; "Copy the Message-ID"; hint ""; opened;
+    CopyText "copy.text" in MAIL; keys &["yy"]; Show; "Copy the text of the message"; hint ""; opened;
+
+    SyncNow "sync.now" in PLACES; keys &["$"]; Program; "Look for new mail now"; hint ""; served;
+    Palette "program.palette" in PLACES; keys &[":"]; Program; "Find an action by its name and do it"; hint "command"; always;
+    Help "program.help" in &[List, View, Folders, Page, Outbox, Review]; keys &["?", "F1"]; Program; "Help for this place"; hint "help"; always;
+    Redraw "program.redraw" in &[List, View, Folders, Menu, Prompt, Ask, Hints, Page, Outbox, Review]; keys &["Ctrl-l"]; Program; "Draw the screen again"; hint ""; always;
+    Suspend "program.suspend" in &[List, View, Folders, Page, Outbox]; keys &["Ctrl-z"]; Program; "Stop the program; `fg` brings it back"; hint ""; always;
+    Quit "program.quit" in &[List, View, Folders, Page, Outbox]; keys &["Q"]; Program; "End the program"; hint ""; always;
+
+    Accept "field.accept" in &[Menu, Prompt]; keys &["Enter"]; Program; "Take what is there"; hint "take"; always;
+    Cancel "field.cancel" in &[Menu, Prompt, Hints]; keys &["Esc", "Ctrl-c"]; Program; "Close without doing anything"; hint "close"; always;
+    MenuDown "menu.down" in &[Menu, Prompt]; keys &["Down", "Ctrl-n"]; Move; "Next row"; hint ""; always;
+    MenuUp "menu.up" in &[Menu, Prompt]; keys &["Up", "Ctrl-p"]; Move; "Previous row"; hint ""; always;
+    MenuPageDown "menu.page-down" in &[Menu]; keys &["PgDn"]; Move; "A page down"; hint ""; always;
+    MenuPageUp "menu.page-up" in &[Menu]; keys &["PgUp"]; Move; "A page up"; hint ""; always;
+    Widen "search.widen" in &[Prompt]; keys &["Tab"]; Go; "Search: this account, everywhere, this folder"; hint "where"; always;
+    Yes "ask.yes" in &[Ask]; keys &["y"]; Program; "Yes"; hint "yes"; always;
+    No "ask.no" in &[Ask]; keys &["n", "Esc", "q", "Ctrl-c"]; Program; "No"; hint "no"; always;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::key::Keys;
+
+    #[test]
+    fn names_are_unlike_and_rows_are_whole() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(row.name.contains('.') && row.name.is_ascii(), "{}", row.name);
+            assert!(row.help.len() > 1, "{}", row.name);
+            assert!(!row.contexts.is_empty(), "{}", row.name);
+            assert!(!row.help.ends_with('.'), "{}", row.name);
+            assert_eq!(row.action.index(), at, "{}", row.name);
+            assert_eq!(Action::from_name(row.name), Some(row.action));
+            assert_eq!(row.action.row().name, row.name);
+            for keys in row.keys {
+                assert_eq!(keys.parse::<Keys>().unwrap().to_string(), *keys, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_place_and_none_hides_another() {
+        for context in Context::ALL {
+            let mut bound: Vec<(Keys, &str)> = Vec::new();
+            for row in TABLE.iter().filter(|row| row.contexts.contains(&context)) {
+                bound.extend(row.keys.iter().map(|keys| (keys.parse().unwrap(), row.name)));
+            }
+            for (at, (keys, name)) in bound.iter().enumerate() {
+                for (others, other) in &bound[at + 1..] {
+                    let (short, long) = if keys.0.len() < others.0.len() { (keys, others) } else { (others, keys) };
+                    assert!(!long.0.starts_with(&short.0), "{context:?}: {keys} is {name} and {others} is {other}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reasons_fit_the_situation() {
+        let nothing = Situation::default();
+        let reason = |action: Action| (action.row().why_not)(&nothing);
+        assert_eq!(reason(Action::Archive), Some("there is no message here"));
+        assert_eq!(reason(Action::SaveAttachment), Some("open the message first"));
+        assert_eq!(reason(Action::Help), None);
+        assert_eq!((Action::Undo.row().why_not)(&Situation { undo: 1, ..nothing }), None);
+    }
+}
