@@ -224,7 +224,6 @@ impl Action {
     }
 }
 
-
 use Context::{Ask, Folders, Hints, List, Menu, Outbox, Page, Prompt, Review, View};
 
 const MAIL: &[Context] = &[List, View];
@@ -260,9 +259,6 @@ const fn hinted(at: &Situation) -> Option<&'static str> {
         None
     }
 }
-const fn threaded(at: &Situation) -> Option<&'static str> {
-    if at.thread > 1 { None } else { Some("this conversation has one message only") }
-}
 const fn changed(at: &Situation) -> Option<&'static str> {
     if at.undo == 0 { Some("nothing has been changed yet") } else { None }
 }
@@ -282,7 +278,11 @@ const fn before(at: &Situation) -> Option<&'static str> {
     if at.previous { None } else { Some("no other folder has been open") }
 }
 const fn next_in(at: &Situation) -> Option<&'static str> {
-    if at.finding || at.thread > 1 { None } else { Some("nothing was searched for, and the conversation has one message") }
+    if at.finding || at.thread > 1 {
+        None
+    } else {
+        Some("nothing was searched for, and the conversation has one message")
+    }
 }
 
 actions! {

@@ -236,7 +236,9 @@ mod tests {
 
     #[test]
     fn keys_are_read_and_written_alike() {
-        for text in ["a", "A", "gg", "g Enter", "Ctrl-x", "Alt-2", "Shift-Tab", "F1", "Space", "-", "g -", "*a", "e s c"] {
+        for text in
+            ["a", "A", "gg", "g Enter", "Ctrl-x", "Alt-2", "Shift-Tab", "F1", "Space", "-", "g -", "*a", "e s c"]
+        {
             let keys: Keys = text.parse().unwrap();
             assert_eq!(keys.to_string(), text);
         }

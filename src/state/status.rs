@@ -113,13 +113,8 @@ impl Status {
             text.push_str("; ");
             text.push_str(advice);
         }
-        let message = Message {
-            at,
-            level: Level::Error,
-            text: Clean::line(&text),
-            action: None,
-            account: fault.account.clone(),
-        };
+        let message =
+            Message { at, level: Level::Error, text: Clean::line(&text), action: None, account: fault.account.clone() };
         // A server that stays away would fill the log with one sentence.
         if self.log.iter().rev().take(20).any(|old| old.text == message.text && old.account == message.account) {
             if self.error.is_none() {
@@ -147,7 +142,8 @@ impl Status {
     pub fn stands(&mut self, at: Timestamp, account: &AccountId, state: SyncState) {
         match &state {
             SyncState::Failed { fault, .. } => {
-                let again = matches!(self.sync.get(account), Some(SyncState::Failed { fault: old, .. }) if old == fault);
+                let again =
+                    matches!(self.sync.get(account), Some(SyncState::Failed { fault: old, .. }) if old == fault);
                 if !again {
                     self.fault(at, &fault.clone().of(account));
                 }

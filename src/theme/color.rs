@@ -123,9 +123,7 @@ fn nearest16(rgb: (u8, u8, u8)) -> Color {
 /// Only the cube and the greys: the first 16 are whatever the user made of them.
 fn nearest256(rgb: (u8, u8, u8)) -> u8 {
     let wanted = oklab(rgb);
-    (16..=255)
-        .min_by(|a, b| far(wanted, rgb_of_index(*a)).total_cmp(&far(wanted, rgb_of_index(*b))))
-        .unwrap_or(7)
+    (16..=255).min_by(|a, b| far(wanted, rgb_of_index(*a)).total_cmp(&far(wanted, rgb_of_index(*b)))).unwrap_or(7)
 }
 
 fn rgb_of_index(n: u8) -> (u8, u8, u8) {

@@ -1,0 +1,222 @@
+//! Menus with a field that narrows them: the help of a place, the palette of all actions, and the
+//! folders to go or move to. Help and palette are made of the action table.
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use crate::job::Job;
+use crate::job::index::Source;
+use crate::keys::action::TABLE;
+use crate::keys::{Action, Bound, Code, Context, Key};
+use crate::mail::clean::Clean;
+use crate::mail::place::MailboxId;
+
+use super::act::Act;
+use super::{Input, Item, Model, Overlay, mailbox_title};
+
+/// A menu.
+#[derive(Debug, Clone)]
+pub struct Menu {
+    /// What it is.
+    pub kind: MenuKind,
+    /// What was typed.
+    pub input: Input,
+    /// Everything in it.
+    pub items: Vec<MenuItem>,
+    /// What fits what was typed, in order: indices into `items`.
+    pub shown: Vec<usize>,
+    /// The row under the cursor: an index into `shown`.
+    pub cursor: usize,
+    /// The first row on screen.
+    pub top: usize,
+}
+
+/// What a menu is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MenuKind {
+    /// The keys of a place.
+    Help(Context),
+    /// All actions.
+    Palette(Context),
+    /// Folders, to go to one.
+    Go,
+    /// Folders, to move messages to one.
+    Move,
+}
+
+/// One row of a menu.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MenuItem {
+    /// What it is.
+    pub text: Clean,
+    /// Its keys, or how many are unread.
+    pub keys: String,
+    /// The heading it stands under.
+    pub group: &'static str,
+    /// What it does.
+    pub choice: Choice,
+    /// Why it cannot be done now.
+    pub why_not: Option<&'static str>,
+}
+
+/// What a row of a menu does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Choice {
+    /// An action.
+    Action(Action),
+    /// A folder.
+    Mailbox(MailboxId),
+    /// All inboxes.
+    Unified,
+}
+
+impl Menu {
+    fn new(kind: MenuKind, items: Vec<MenuItem>) -> Self {
+        let shown = (0..items.len()).collect();
+        Self { kind, input: Input::default(), items, shown, cursor: 0, top: 0 }
+    }
+
+    /// The row under the cursor.
+    pub fn current(&self) -> Option<&MenuItem> {
+        self.shown.get(self.cursor).and_then(|at| self.items.get(*at))
+    }
+
+    /// Shows what fits what was typed: the help keeps its order, the others put the best first.
+    pub(super) fn filter(&mut self) {
+        self.cursor = 0;
+        self.top = 0;
+        let typed = self.input.text().trim().to_owned();
+        if typed.is_empty() {
+            self.shown = (0..self.items.len()).collect();
+            return;
+        }
+        if matches!(self.kind, MenuKind::Help(_)) {
+            let words: Vec<String> = typed.to_lowercase().split_whitespace().map(str::to_owned).collect();
+            let fits = |item: &MenuItem| {
+                let text = format!("{} {} {}", item.text, item.keys, item.group).to_lowercase();
+                item.keys == typed || words.iter().all(|word| text.contains(word))
+            };
+            self.shown = self.items.iter().enumerate().filter(|(_, item)| fits(item)).map(|(at, _)| at).collect();
+            return;
+        }
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let pattern = Pattern::parse(&typed, CaseMatching::Ignore, Normalization::Smart);
+        let mut buffer = Vec::new();
+        let mut scored: Vec<(u32, usize)> = Vec::new();
+        for (at, item) in self.items.iter().enumerate() {
+            let text = Utf32Str::new(item.text.as_str(), &mut buffer);
+            scored.extend(pattern.score(text, &mut matcher).map(|score| (score, at)));
+        }
+        scored.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.cmp(second)));
+        self.shown = scored.into_iter().map(|(_, at)| at).collect();
+    }
+
+    /// Moves the cursor and keeps it on screen.
+    pub(super) fn move_by(&mut self, rows: isize, height: usize) {
+        let height = height.max(1);
+        self.cursor = self.cursor.saturating_add_signed(rows).min(self.shown.len().saturating_sub(1));
+        if self.cursor < self.top {
+            self.top = self.cursor;
+        } else if self.cursor >= self.top + height {
+            self.top = self.cursor + 1 - height;
+        }
+    }
+}
+
+impl Model {
+    /// Shows the keys of this place.
+    pub(super) fn show_help(&mut self) {
+        let context = self.context();
+        let context = if context == Context::Page { self.screen_context() } else { context };
+        let items = self.action_items(context, true);
+        self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Help(context), items)));
+    }
+
+    /// Shows all actions of this place.
+    pub(super) fn show_palette(&mut self) {
+        let context = self.context();
+        let items = self.action_items(context, false);
+        self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Palette(context), items)));
+    }
+
+    fn action_items(&self, context: Context, help: bool) -> Vec<MenuItem> {
+        let situation = self.situation();
+        let here = TABLE.iter().filter(|row| row.contexts.contains(&context));
+        // A movement is of no use in a palette.
+        let named = here.filter(|row| help || (row.action != Action::Palette && row.action != Action::GoAccount));
+        let item = |row: &crate::keys::Row| {
+            let keys = self.keymap.keys_of(context, row.action);
+            let many = keys.len() > 4;
+            let shown: Vec<String> = keys.iter().take(if many { 1 } else { 4 }).map(ToString::to_string).collect();
+            MenuItem {
+                text: Clean::line(row.help),
+                keys: if many { format!("{} ...", shown.join(", ")) } else { shown.join(", ") },
+                group: row.group.title(),
+                choice: Choice::Action(row.action),
+                why_not: (row.why_not)(&situation),
+            }
+        };
+        let mut items: Vec<(crate::keys::action::Group, MenuItem)> = named.map(|row| (row.group, item(row))).collect();
+        items.sort_by_key(|(group, _)| *group);
+        items.into_iter().map(|(_, item)| item).collect()
+    }
+
+    /// Shows the folders, to go to one.
+    pub(super) fn show_folders(&mut self) {
+        let mut items = self.folder_items(|_| true);
+        if self.accounts.len() > 1 {
+            let text = Clean::line("All inboxes");
+            items.insert(0, MenuItem { text, keys: String::new(), group: "", choice: Choice::Unified, why_not: None });
+        }
+        self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Go, items)));
+    }
+
+    /// Shows the folders of the messages' account, to move them to one.
+    pub(super) fn choose_folder_to_move(&mut self) {
+        let account = match self.act_rows().first() {
+            Some(row) => row.place.mailbox.account.clone(),
+            None => return,
+        };
+        let here = self.list.mailbox().cloned();
+        let items = self.folder_items(|mailbox| mailbox.account == account && Some(mailbox) != here.as_ref());
+        self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Move, items)));
+    }
+
+    fn folder_items(&self, wanted: impl Fn(&MailboxId) -> bool) -> Vec<MenuItem> {
+        let many = self.accounts.len() > 1;
+        let shown = self.mailboxes.items.iter().filter_map(|item| match item {
+            Item::Mailbox { .. } => self.mailboxes.mailbox(item),
+            Item::Unified | Item::Account(_) => None,
+        });
+        let item = |row: &crate::job::index::MailboxRow| {
+            let name = mailbox_title(row.mailbox.name.as_str());
+            let text = if many { Clean::line(&format!("{}: {name}", row.mailbox.account)) } else { name };
+            let keys = if row.unread > 0 { row.unread.to_string() } else { String::new() };
+            MenuItem { text, keys, group: "", choice: Choice::Mailbox(row.mailbox.clone()), why_not: None }
+        };
+        shown.filter(|row| wanted(&row.mailbox)).map(item).collect()
+    }
+
+    /// Takes the row under the cursor.
+    pub(super) fn accept_menu(&mut self) -> Vec<Job> {
+        let Some(Overlay::Menu(menu)) = &self.overlay else { return Vec::new() };
+        let (kind, typed) = (menu.kind, menu.input.text().trim().to_owned());
+        let Some(item) = menu.current().cloned() else {
+            if kind == MenuKind::Move {
+                self.say(super::Level::Info, &format!("There is no folder `{typed}`"));
+            }
+            return Vec::new();
+        };
+        self.overlay = None;
+        if let Some(why) = item.why_not {
+            self.say(super::Level::Info, &format!("Not now: {why}"));
+            return Vec::new();
+        }
+        match (item.choice, kind) {
+            (Choice::Action(action), _) => self.run(Bound { action, count: None, key: Key::plain(Code::Enter) }),
+            (Choice::Mailbox(mailbox), MenuKind::Move) => self.act(Act::Move(mailbox)),
+            (Choice::Mailbox(mailbox), _) => self.go_to(Source::Mailbox(mailbox)),
+            (Choice::Unified, _) => self.go_to(Source::Unified),
+        }
+    }
+}

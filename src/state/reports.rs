@@ -1,0 +1,259 @@
+//! What the workers report, and what follows from it: who hears of a changed file, what is asked
+//! again, what the user is told.
+
+use crate::job::files::{FilesReport, Purpose};
+use crate::job::index::IndexReport;
+use crate::job::outbox::OutboxReport;
+use crate::job::shell::{OpenWhat, ShellReport};
+use crate::job::sync::{SyncReport, Wake};
+use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob};
+use crate::mail::clean::Clean;
+use crate::mail::place::MailboxId;
+
+use super::list::Answer;
+use super::{Ask, Level, Model, OutboxCount, Overlay, Question};
+
+/// The most refused jobs that are kept for another try.
+const MOST_AGAIN: usize = 2_000;
+
+impl Model {
+    /// Takes in a report.
+    pub(super) fn report(&mut self, report: Report) -> Vec<Job> {
+        match report {
+            Report::Files(report) => self.files_report(report),
+            Report::Index(report) => self.index_report(report),
+            Report::Sync(report) => self.sync_report(report),
+            Report::Outbox(report) => self.outbox_report(report),
+            Report::Shell(report) => self.shell_report(report),
+            Report::Died { thread, fault } => {
+                self.say(Level::Error, &format!("{thread} stopped: {fault}"));
+                Vec::new()
+            }
+            Report::Refused(job) => self.refused(*job),
+        }
+    }
+
+    /// A queue was full: a question is asked again when its answer is missed, anything else goes out
+    /// again at the next tick.
+    fn refused(&mut self, job: Job) -> Vec<Job> {
+        match &job {
+            Job::Index(IndexJob::Rows { ticket, .. }) => {
+                self.list.failed(*ticket);
+                self.list.out_of_date();
+            }
+            Job::Index(IndexJob::Mailboxes) => self.mailboxes_lost(),
+            _ if self.again.len() < MOST_AGAIN => self.again.push(job),
+            _ => self.say(Level::Error, "Too much is waiting; something was not done"),
+        }
+        Vec::new()
+    }
+
+    fn files_report(&mut self, report: FilesReport) -> Vec<Job> {
+        match report {
+            FilesReport::Opened { ticket, document, .. } => self.take_document(ticket, document),
+            FilesReport::Bytes { ticket, place, bytes } => {
+                self.take_source(ticket, &place, &bytes);
+                Vec::new()
+            }
+            FilesReport::Changed(changed) => self.changed_here(changed),
+            FilesReport::Moved { ticket, places } => {
+                self.undo.moved(ticket, &places).map_or_else(Vec::new, |entry| self.carry_back(entry))
+            }
+            FilesReport::Folders { account, mailboxes } => {
+                let roles = self.accounts.iter().find(|known| known.id == account);
+                let role = |mailbox: &MailboxId| roles.and_then(|known| known.role(mailbox));
+                let mailboxes = mailboxes.into_iter().map(|mailbox| (mailbox.clone(), role(&mailbox))).collect();
+                vec![Job::Index(IndexJob::Folders { account, mailboxes })]
+            }
+            FilesReport::Listed(listing) => vec![Job::Index(IndexJob::Reconcile(listing))],
+            FilesReport::Saved { path, purpose: Purpose::Open, .. } => {
+                vec![Job::Shell(ShellJob::Open(OpenWhat::File(path)))]
+            }
+            FilesReport::Saved { path, purpose: Purpose::Keep, .. } => {
+                self.say(Level::Ok, &format!("Saved {}", path.display()));
+                Vec::new()
+            }
+            FilesReport::Failed { ticket, fault } => {
+                self.take_back(ticket);
+                self.document_failed(ticket);
+                self.status.fault(self.now, &fault);
+                self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry))
+            }
+            FilesReport::Scanned { .. }
+            | FilesReport::Stored { .. }
+            | FilesReport::Kept { .. }
+            | FilesReport::Drafts(_)
+            | FilesReport::Quoted { .. } => Vec::new(),
+        }
+    }
+
+    /// Files changed by the user's wish: the index takes it in, and the server shall hear of it.
+    fn changed_here(&mut self, changed: Changed) -> Vec<Job> {
+        self.list.changes.filed(&changed);
+        let account = changed.mailbox.account.clone();
+        let served = self.accounts.iter().any(|known| known.id == account && known.server);
+        let mut jobs = vec![Job::Index(IndexJob::Apply(changed))];
+        if served {
+            jobs.push(Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange }));
+        }
+        jobs
+    }
+
+    fn index_report(&mut self, report: IndexReport) -> Vec<Job> {
+        match report {
+            IndexReport::Mailboxes(rows) => self.take_mailboxes(rows),
+            IndexReport::Rows { ticket, list, first, total, counted, rows, anchor } => {
+                self.take_rows(&list, Answer { ticket, first, total, counted, rows, anchor })
+            }
+            IndexReport::NextUnread { ticket, found } => self.take_next_unread(ticket, found),
+            IndexReport::Conversation { ticket, rows } => self.take_conversation(ticket, &rows),
+            IndexReport::Refreshed { mailboxes, arrived, pending } => {
+                self.status.indexing = pending;
+                let next = self.next_ticket();
+                self.list.changes.indexed(&mailboxes, next);
+                self.announce(&arrived);
+                let mut jobs = self.ask_mailboxes();
+                if self.concerns_list(&mailboxes) {
+                    jobs.extend(self.refresh_list());
+                }
+                jobs
+            }
+            IndexReport::Known { account, seen } => Self::scan(account, seen),
+            IndexReport::Failed { ticket, fault } => {
+                let mut jobs = Vec::new();
+                if let Some(ticket) = ticket {
+                    self.list.failed(ticket);
+                    jobs = self.conversation_failed(ticket);
+                }
+                self.status.fault(self.now, &fault);
+                jobs
+            }
+            IndexReport::Found { .. } => Vec::new(),
+        }
+    }
+
+    /// Does the list show one of these?
+    fn concerns_list(&self, mailboxes: &[MailboxId]) -> bool {
+        use crate::job::index::Source;
+        match self.list.spec.as_ref().map(|spec| &spec.source) {
+            Some(Source::Mailbox(shown)) => mailboxes.contains(shown),
+            Some(Source::Unified) => mailboxes.iter().any(|mailbox| mailbox.name.is_inbox()),
+            Some(Source::Search { .. }) => true,
+            None => false,
+        }
+    }
+
+    fn announce(&mut self, arrived: &[crate::job::index::Arrival]) {
+        let Some(first) = arrived.first() else { return };
+        let who = if first.from.name.is_empty() { &first.from.email } else { &first.from.name };
+        let more = match arrived.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        let text = format!("New: {}: {}{more}", Clean::line(who), first.subject);
+        self.say(Level::Info, &text);
+    }
+
+    fn sync_report(&mut self, report: SyncReport) -> Vec<Job> {
+        match report {
+            SyncReport::State { account, state } => {
+                self.status.stands(self.now, &account, state);
+                Vec::new()
+            }
+            SyncReport::Folders { account, mailboxes } => {
+                let Some(known) = self.accounts.iter_mut().find(|known| known.id == account) else {
+                    return Vec::new();
+                };
+                known.tell(&mailboxes);
+                let mailboxes = mailboxes.into_iter().map(|(mailbox, _)| {
+                    let role = known.role(&mailbox);
+                    (mailbox, role)
+                });
+                let mailboxes = mailboxes.collect();
+                vec![Job::Index(IndexJob::Folders { account, mailboxes })]
+            }
+            SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
+            SyncReport::Held { mailbox, question } => {
+                let question = Question::Guard { mailbox, words: question };
+                // What the user is typing is not taken away; the question is put again by the sync.
+                if self.overlay.is_none() {
+                    self.overlay = Some(Overlay::Ask(Ask { question }));
+                } else {
+                    self.held.push(question);
+                }
+                Vec::new()
+            }
+            SyncReport::RoundOver { faults, .. } => {
+                for fault in &faults {
+                    self.status.fault(self.now, fault);
+                }
+                Vec::new()
+            }
+            SyncReport::WantsPassword(account) => {
+                self.wants_password(account);
+                Vec::new()
+            }
+            SyncReport::Alert { account, text } => {
+                self.say(Level::Warn, &format!("{account} says: {text}"));
+                Vec::new()
+            }
+            SyncReport::Fault(fault) => {
+                self.status.fault(self.now, &fault);
+                Vec::new()
+            }
+            SyncReport::Finished { .. } => Vec::new(),
+        }
+    }
+
+    fn outbox_report(&mut self, report: OutboxReport) -> Vec<Job> {
+        match report {
+            OutboxReport::Entries(entries) => {
+                self.status.outbox = OutboxCount::of(&entries);
+                Vec::new()
+            }
+            OutboxReport::Sent { subject, .. } => {
+                self.say(Level::Ok, &format!("Sent: {subject}"));
+                Vec::new()
+            }
+            OutboxReport::Changed(changed) => self.changed_here(changed),
+            OutboxReport::NotQueued { fault, .. } | OutboxReport::Failed { fault, .. } => {
+                self.status.fault(self.now, &fault);
+                Vec::new()
+            }
+            OutboxReport::WantsPassword(account) => {
+                self.wants_password(account);
+                Vec::new()
+            }
+            OutboxReport::Queued { .. } | OutboxReport::Returned(_) => Vec::new(),
+        }
+    }
+
+    fn shell_report(&mut self, report: ShellReport) -> Vec<Job> {
+        match report {
+            ShellReport::Ran { result: Err(fault), .. } => self.status.fault(self.now, &fault),
+            ShellReport::Ran { .. } | ShellReport::Edited { .. } | ShellReport::Hangup => {}
+        }
+        Vec::new()
+    }
+
+    /// Asks for a password now, or once what lies over the screen is gone.
+    fn wants_password(&mut self, account: crate::mail::ids::AccountId) {
+        if self.overlay.is_none() {
+            self.ask_password(account);
+        } else if !self.passwords.contains(&account) {
+            self.passwords.push(account);
+        }
+    }
+
+    /// The screen is free again: puts the questions that had to wait.
+    pub(super) fn ask_what_waits(&mut self) {
+        if self.overlay.is_some() {
+            return;
+        }
+        if let Some(account) = self.passwords.pop() {
+            self.ask_password(account);
+        } else if let Some(question) = self.held.pop() {
+            self.overlay = Some(Overlay::Ask(Ask { question }));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What can be taken back, newest last. Each entry holds the jobs that undo it; those of a move are
+//! known once the move is done and the new places are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::job::Ticket;
+use crate::mail::flags::Flags;
+use crate::mail::place::{MailboxId, Place};
+
+/// The most changes that are remembered.
+const MOST: usize = 500;
+
+/// The stack of changes.
+#[derive(Debug, Default)]
+pub struct Undo {
+    entries: Vec<Entry>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    /// What it was: finishes the sentence "Undone: …".
+    pub(super) label: String,
+    /// What undoes it.
+    pub(super) steps: Vec<Reverse>,
+    /// Moves that are not done yet.
+    waiting: BTreeSet<Ticket>,
+    /// Was `u` pressed before they were done?
+    wanted: bool,
+}
+
+/// What undoes a part of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reverse {
+    /// Change flags.
+    Flags {
+        /// On which.
+        places: Vec<Place>,
+        /// What to set.
+        add: Flags,
+        /// What to clear.
+        remove: Flags,
+    },
+    /// Move back.
+    Move {
+        /// What.
+        places: Vec<Place>,
+        /// Where to.
+        to: MailboxId,
+    },
+}
+
+impl Undo {
+    /// How many changes can be taken back.
+    pub fn len(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.wanted).count()
+    }
+
+    /// Is there nothing to take back?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Remembers a change whose reverse is known.
+    pub(super) fn remember(&mut self, label: String, steps: Vec<Reverse>) {
+        self.push(Entry { label, steps, waiting: BTreeSet::new(), wanted: false });
+    }
+
+    /// Remembers moves that are on their way.
+    pub(super) fn expect(&mut self, label: String, tickets: BTreeSet<Ticket>) {
+        self.push(Entry { label, steps: Vec::new(), waiting: tickets, wanted: false });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        if self.entries.len() > MOST {
+            self.entries.remove(0);
+        }
+    }
+
+    /// A move is done. Gives back an entry that was waited for in order to be undone.
+    pub(super) fn moved(&mut self, ticket: Ticket, pairs: &[(Place, Place)]) -> Option<Entry> {
+        self.rename(pairs);
+        let entry = self.entries.iter_mut().find(|entry| entry.waiting.contains(&ticket))?;
+        entry.waiting.remove(&ticket);
+        let mut homes: BTreeMap<MailboxId, Vec<Place>> = BTreeMap::new();
+        for (from, to) in pairs {
+            homes.entry(from.mailbox.clone()).or_default().push(to.clone());
+        }
+        entry.steps.extend(homes.into_iter().map(|(to, places)| Reverse::Move { places, to }));
+        self.take_wanted()
+    }
+
+    /// Older changes find their messages where they lie now.
+    fn rename(&mut self, pairs: &[(Place, Place)]) {
+        let now: BTreeMap<&Place, &Place> = pairs.iter().map(|(from, to)| (from, to)).collect();
+        for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
+            let (Reverse::Flags { places, .. } | Reverse::Move { places, .. }) = step;
+            for place in places {
+                if let Some(to) = now.get(place) {
+                    *place = (*to).clone();
+                }
+            }
+        }
+    }
+
+    /// A move failed.
+    pub(super) fn failed(&mut self, ticket: Ticket) -> Option<Entry> {
+        for entry in &mut self.entries {
+            entry.waiting.remove(&ticket);
+        }
+        self.entries.retain(|entry| !entry.waiting.is_empty() || !entry.steps.is_empty());
+        self.take_wanted()
+    }
+
+    fn take_wanted(&mut self) -> Option<Entry> {
+        let at = self.entries.iter().position(|entry| entry.wanted && entry.waiting.is_empty())?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Takes the newest change off, if it is done; if it is still on its way, it is undone as soon as
+    /// it is.
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let at = self.entries.iter().rposition(|entry| !entry.wanted)?;
+        if self.entries.get(at)?.waiting.is_empty() {
+            return Some(self.entries.remove(at));
+        }
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.wanted = true;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::flags::Flag;
+    use crate::mail::ids::AccountId;
+    use crate::mail::mailbox::MailboxName;
+    use crate::mail::place::UniqueName;
+
+    fn place(mailbox: &str, unique: &str) -> Place {
+        let mailbox = MailboxId { account: AccountId::new("a"), name: MailboxName::new(mailbox).unwrap() };
+        Place { mailbox, unique: UniqueName::new(unique).unwrap() }
+    }
+
+    #[test]
+    fn undo_before_the_move_is_done_waits_for_it() {
+        let mut undo = Undo::default();
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(7)]));
+        assert_eq!(undo.pop(), None);
+        assert_eq!(undo.len(), 0);
+        let entry = undo.moved(Ticket(7), &[(place("INBOX", "m1"), place("Archive", "m2"))]).unwrap();
+        let back = Reverse::Move { places: vec![place("Archive", "m2")], to: place("INBOX", "m1").mailbox };
+        assert_eq!(entry.steps, [back]);
+    }
+
+    #[test]
+    fn older_changes_follow_a_message_that_moved() {
+        let mut undo = Undo::default();
+        let star = Flags::only(Flag::Flagged);
+        let step = |at: Place| Reverse::Flags { places: vec![at], add: Flags::none(), remove: star.clone() };
+        undo.remember("starred".to_owned(), vec![step(place("INBOX", "m1"))]);
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]));
+        undo.moved(Ticket(1), &[(place("INBOX", "m1"), place("Archive", "m2"))]);
+        undo.pop().unwrap();
+        assert_eq!(undo.pop().unwrap().steps, [step(place("Archive", "m2"))]);
+    }
+
+    #[test]
+    fn a_failed_move_leaves_nothing_to_undo() {
+        let mut undo = Undo::default();
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]));
+        assert_eq!(undo.failed(Ticket(1)), None);
+        assert!(undo.is_empty());
+    }
+}

@@ -1,0 +1,348 @@
+//! The viewer: one message, prepared elsewhere, broken into lines here once per width; its
+//! conversation beside it; folding, finding, and the message's source.
+
+use std::sync::Arc;
+
+use crate::job::files::FilesJob;
+use crate::job::index::Row;
+use crate::job::{Job, Ticket};
+use crate::mail::clean::Clean;
+use crate::mail::document::Document;
+use crate::mail::flags::{Flag, Flags};
+use crate::mail::ids::{RowId, Timestamp};
+use crate::mail::place::Place;
+
+use super::wrap::{self, Folds, Rule, ViewLine};
+use super::{Focus, Model, Screen, files};
+
+/// The most bytes of a source that are shown.
+const MOST_SOURCE: usize = 2_000_000;
+
+/// The viewer.
+#[derive(Debug, Default)]
+pub struct Viewer {
+    /// The message.
+    pub open: Option<Opened>,
+    /// Its conversation, in thread order; empty until it is known.
+    pub thread: Vec<Row>,
+    /// Its lines.
+    pub lines: Vec<ViewLine>,
+    /// The first line on screen.
+    pub top: usize,
+    /// Are all header fields shown?
+    pub all_headers: bool,
+    /// What was searched for in the text.
+    pub find: Option<Find>,
+    /// Its source, if that is shown.
+    source: Option<Vec<Clean>>,
+    folds: Folds,
+    asked: Option<Ticket>,
+    asked_source: Option<Ticket>,
+    wrapped_at: u16,
+}
+
+/// The message that is shown.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Its row.
+    pub row: Row,
+    /// The message, once it is read.
+    pub document: Option<Arc<Document>>,
+    /// Since when.
+    since: Timestamp,
+    /// Has it been marked as read?
+    marked: bool,
+}
+
+/// A search in the text of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Find {
+    /// What is looked for, in lower case.
+    pub needle: String,
+    /// The lines that have it.
+    pub lines: Vec<usize>,
+}
+
+impl Viewer {
+    /// The message, if it is read.
+    pub fn document(&self) -> Option<&Document> {
+        self.open.as_ref().and_then(|open| open.document.as_deref())
+    }
+
+    /// The row of the message, with the flags as they are known best.
+    pub fn current_row(&self) -> Option<Row> {
+        let open = self.open.as_ref()?;
+        Some(self.thread.iter().find(|row| row.message == open.row.message).unwrap_or(&open.row).clone())
+    }
+
+    /// The number of the message in its conversation, from 1.
+    pub fn number(&self) -> Option<usize> {
+        let open = self.open.as_ref()?;
+        self.thread.iter().position(|row| row.message == open.row.message).map(|at| at + 1)
+    }
+
+    /// Is its source shown?
+    pub fn shows_source(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Shows nothing.
+    pub(super) fn close(&mut self) {
+        *self = Self { all_headers: self.all_headers, ..Self::default() };
+    }
+
+    /// Changes the flags of a message as they are shown here.
+    pub(super) fn flag(&mut self, message: RowId, add: &Flags, remove: &Flags) {
+        let open = self.open.iter_mut().map(|open| &mut open.row);
+        for row in self.thread.iter_mut().chain(open).filter(|row| row.message == message) {
+            row.flags = row.flags.union(add).minus(remove);
+        }
+    }
+
+    /// Takes a message out of the conversation; gives back the one to show then.
+    pub(super) fn drop_from_thread(&mut self, message: RowId) -> Option<Row> {
+        let at = self.thread.iter().position(|row| row.message == message)?;
+        let mailbox = self.thread.remove(at).place.mailbox;
+        let here = |row: &&Row| row.place.mailbox == mailbox;
+        let later = self.thread.iter().skip(at).find(here);
+        later.or_else(|| self.thread.iter().take(at).rev().find(here)).cloned()
+    }
+
+    /// Breaks the lines again, if something about them changed.
+    fn wrap(&mut self, width: u16) {
+        self.wrapped_at = width;
+        let columns = usize::from(width);
+        self.lines = match (&self.source, self.open.as_ref().and_then(|open| open.document.as_ref())) {
+            (Some(source), _) => wrap::source(source, columns),
+            (None, Some(document)) => wrap::document(document, self.all_headers, &self.folds, columns),
+            (None, None) => Vec::new(),
+        };
+        self.search();
+    }
+
+    fn search(&mut self) {
+        if let Some(find) = &mut self.find {
+            let has = |line: &ViewLine| line.text().to_lowercase().contains(&find.needle);
+            find.lines = self.lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(at, _)| at).collect();
+        }
+    }
+
+    /// The last line that can be the first on screen.
+    fn last_top(&self, height: usize) -> usize {
+        self.lines.len().saturating_sub(height.max(1))
+    }
+
+    /// Is the end of the text on screen?
+    pub fn at_end(&self, height: usize) -> bool {
+        self.top >= self.last_top(height)
+    }
+
+    /// Scrolls by so many lines.
+    pub(super) fn scroll(&mut self, by: isize, height: usize) {
+        self.top = self.top.saturating_add_signed(by).min(self.last_top(height));
+    }
+
+    /// Scrolls to a line.
+    pub(super) fn scroll_to(&mut self, line: usize, height: usize) {
+        self.top = line.min(self.last_top(height));
+    }
+
+    /// Scrolls to the next or previous match. Is there one?
+    pub(super) fn next_match(&mut self, forward: bool, height: usize) -> bool {
+        let Some(find) = &self.find else { return false };
+        let found = if forward {
+            find.lines.iter().find(|line| **line > self.top).or(find.lines.first())
+        } else {
+            find.lines.iter().rev().find(|line| **line < self.top).or(find.lines.last())
+        };
+        let Some(line) = found.copied() else { return false };
+        self.scroll_to(line, height);
+        true
+    }
+}
+
+impl Model {
+    /// Opens what a row of the list stands for: its message, or the first unread one of its
+    /// conversation.
+    pub(super) fn open_list_row(&mut self, row: &Row) -> Vec<Job> {
+        if row.messages > 1 && row.unread > 0 {
+            return self.look_at_thread(row, true);
+        }
+        self.open_row(row)
+    }
+
+    /// Opens a message.
+    pub(super) fn open_row(&mut self, row: &Row) -> Vec<Job> {
+        let same = self.viewer.thread.iter().any(|known| known.message == row.message);
+        let thread = if same { std::mem::take(&mut self.viewer.thread) } else { Vec::new() };
+        self.viewer.close();
+        self.viewer.thread = thread;
+        self.viewer.open = Some(Opened { row: row.clone(), document: None, since: self.now, marked: false });
+        let ticket = self.ticket();
+        self.viewer.asked = Some(ticket);
+        let width = if self.viewport.view_width == 0 { 80 } else { self.viewport.view_width };
+        let mut jobs = vec![files(FilesJob::Open { ticket, place: row.place.clone(), width })];
+        if !same {
+            jobs.extend(self.look_at_thread(row, false));
+        }
+        jobs
+    }
+
+    /// Takes in the conversation of a message.
+    pub(super) fn take_thread(&mut self, row: &Row, rows: &[Row], open: bool) -> Vec<Job> {
+        if open {
+            let here = |known: &&Row| known.place.mailbox == row.place.mailbox;
+            let unread = rows.iter().filter(here).find(|known| !known.flags.has(Flag::Seen));
+            let mut first = unread.unwrap_or(row).clone();
+            first.messages = 1;
+            self.viewer.thread = rows.to_vec();
+            return self.open_row(&first);
+        }
+        if self.viewer.open.as_ref().is_some_and(|opened| opened.row.message == row.message) {
+            self.viewer.thread = rows.to_vec();
+            return self.mark_if_due();
+        }
+        Vec::new()
+    }
+
+    /// Takes in a message.
+    pub(super) fn take_document(&mut self, ticket: Ticket, document: Arc<Document>) -> Vec<Job> {
+        if self.viewer.asked != Some(ticket) {
+            return Vec::new();
+        }
+        self.viewer.asked = None;
+        let now = self.now;
+        if let Some(open) = &mut self.viewer.open {
+            open.document = Some(document);
+            open.since = now;
+        }
+        self.viewer.wrap(self.viewport.view_width);
+        self.mark_if_due()
+    }
+
+    /// The message could not be read. Was it asked for here?
+    pub(super) fn document_failed(&mut self, ticket: Ticket) -> bool {
+        if self.viewer.asked == Some(ticket) {
+            self.viewer.close();
+            self.screen = Screen::Browse(Focus::List);
+            return true;
+        }
+        self.viewer.asked_source.take_if(|asked| *asked == ticket).is_some()
+    }
+
+    /// Marks the message as read, if it has been open long enough.
+    pub(super) fn mark_if_due(&mut self) -> Vec<Job> {
+        let Some(after) = self.config.ui.mark_read_after else { return Vec::new() };
+        let (now, row) = (self.now, self.viewer.current_row());
+        let Some(open) = &mut self.viewer.open else { return Vec::new() };
+        let due = open.document.is_some() && !open.marked && now.get() - open.since.get() >= i64::from(after);
+        let Some(row) = row.filter(|_| due) else { return Vec::new() };
+        // The row of a conversation says nothing about this one message: wait for its own row.
+        if row.messages > 1 && row.unread > 0 {
+            return Vec::new();
+        }
+        open.marked = true;
+        if row.flags.has(Flag::Seen) {
+            return Vec::new();
+        }
+        self.viewer.flag(row.message, &Flags::only(Flag::Seen), &Flags::none());
+        self.mark_read(&row)
+    }
+
+    /// Breaks the lines again if the viewer has another width now.
+    pub(super) fn rewrap(&mut self) {
+        if self.viewer.wrapped_at != self.viewport.view_width {
+            // The line at the top stays near the top.
+            let (before, top) = (self.viewer.lines.len().max(1), self.viewer.top);
+            self.viewer.wrap(self.viewport.view_width);
+            self.viewer.top = top * self.viewer.lines.len() / before;
+        }
+        let height = usize::from(self.viewport.view_rows);
+        self.viewer.scroll(0, height);
+    }
+
+    /// Shows all header fields, or the usual ones.
+    pub(super) fn toggle_headers(&mut self) {
+        self.viewer.all_headers = !self.viewer.all_headers;
+        self.viewer.top = 0;
+        self.viewer.wrap(self.viewport.view_width);
+    }
+
+    /// Folds or unfolds the first quote at or below the top of the screen.
+    pub(super) fn toggle_fold(&mut self) {
+        let lines = self.viewer.lines.iter().skip(self.viewer.top);
+        if let Some(block) = lines.filter_map(|line| line.block).next() {
+            if !self.viewer.folds.turned.remove(&block) {
+                self.viewer.folds.turned.insert(block);
+            }
+            self.viewer.wrap(self.viewport.view_width);
+            self.rewrap();
+        }
+    }
+
+    /// Folds all quotes, or none.
+    pub(super) fn fold_all(&mut self, fold: bool) {
+        self.viewer.folds = Folds { rule: if fold { Rule::All } else { Rule::None }, ..Folds::default() };
+        self.viewer.wrap(self.viewport.view_width);
+        self.rewrap();
+    }
+
+    /// Shows the source of the message, or the message again.
+    pub(super) fn toggle_source(&mut self) -> Vec<Job> {
+        if self.viewer.source.take().is_some() {
+            self.viewer.top = 0;
+            self.viewer.wrap(self.viewport.view_width);
+            return Vec::new();
+        }
+        let mut jobs = Vec::new();
+        let in_viewer = self.screen == Screen::Browse(Focus::Viewer);
+        let row = if in_viewer { None } else { self.list.current().cloned() };
+        if let Some(row) = row {
+            self.screen = Screen::Browse(Focus::Viewer);
+            jobs.extend(self.open_row(&row));
+        }
+        let Some(place) = self.viewer.open.as_ref().map(|open| open.row.place.clone()) else { return jobs };
+        let ticket = self.ticket();
+        self.viewer.asked_source = Some(ticket);
+        jobs.push(files(FilesJob::Read { ticket, place }));
+        jobs
+    }
+
+    /// Takes in the source of a message. Was it asked for here?
+    pub(super) fn take_source(&mut self, ticket: Ticket, place: &Place, bytes: &[u8]) -> bool {
+        if self.viewer.asked_source.take_if(|asked| *asked == ticket).is_none() {
+            return false;
+        }
+        if self.viewer.open.as_ref().is_some_and(|open| open.row.place == *place) {
+            let shown = bytes.get(..MOST_SOURCE).unwrap_or(bytes);
+            self.viewer.source = Some(Clean::lines(&String::from_utf8_lossy(shown)));
+            self.viewer.top = 0;
+            self.viewer.wrap(self.viewport.view_width);
+        }
+        true
+    }
+
+    /// Looks for text in the message.
+    pub(super) fn find_in_text(&mut self, needle: &str) {
+        if needle.is_empty() {
+            self.viewer.find = None;
+            return;
+        }
+        self.viewer.find = Some(Find { needle: needle.to_lowercase(), lines: Vec::new() });
+        self.viewer.search();
+    }
+
+    /// The next or previous message of the conversation.
+    pub(super) fn step_in_thread(&mut self, forward: bool) -> Vec<Job> {
+        let Some(at) = self.viewer.number().map(|number| number - 1) else { return Vec::new() };
+        let next = if forward { at.checked_add(1) } else { at.checked_sub(1) };
+        match next.and_then(|next| self.viewer.thread.get(next)).cloned() {
+            Some(row) => self.open_row(&row),
+            None => {
+                let word = if forward { "last" } else { "first" };
+                self.say(super::Level::Info, &format!("This is the {word} message of the conversation"));
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! Breaks a prepared message into lines of the viewer's width, once per width and not per frame:
+//! header block, attachments, warnings, text with folded quotes. By cells, so that wide characters
+//! are never cut in two.
+
+use std::collections::BTreeSet;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::mail::clean::Clean;
+use crate::mail::document::{Document, Line, LineKind, SpanStyle};
+
+/// A quote of more lines than this is folded.
+const FOLD_OVER: usize = 5;
+/// So many of its lines are shown all the same.
+const FOLD_SHOWS: usize = 2;
+/// Running text is not wider than this, however wide the screen: longer lines are hard to read.
+const MAX_TEXT: usize = 100;
+/// The most lines that are made of one message.
+const MOST: usize = 200_000;
+
+/// One line of the viewer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ViewLine {
+    /// What it is.
+    pub role: LineRole,
+    /// How deep it is quoted.
+    pub quote: u8,
+    /// The block of quoted lines it belongs to, for folding.
+    pub block: Option<usize>,
+    /// Its text.
+    pub spans: Vec<ViewSpan>,
+}
+
+/// What a line of the viewer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineRole {
+    /// A line of the header block: a key and a value.
+    Header,
+    /// The attachments.
+    Attachment,
+    /// A warning.
+    Warning,
+    /// How many quoted lines are hidden.
+    Fold,
+    /// Nothing.
+    #[default]
+    Blank,
+    /// Text.
+    Body(LineKind),
+}
+
+/// A run of text of one look.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ViewSpan {
+    /// The text.
+    pub text: Clean,
+    /// The look that the author chose.
+    pub style: SpanStyle,
+    /// The link it belongs to.
+    pub link: Option<usize>,
+    /// Is it the name of a field, or the number of an attachment?
+    pub key: bool,
+}
+
+impl ViewLine {
+    /// The text of the line.
+    pub fn text(&self) -> String {
+        self.spans.iter().map(|span| span.text.as_str()).collect()
+    }
+}
+
+/// Which quotes are folded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Folds {
+    /// The rule.
+    pub(super) rule: Rule,
+    /// The blocks for which it is the other way round.
+    pub(super) turned: BTreeSet<usize>,
+}
+
+/// Which quotes are folded, if the user says nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Rule {
+    /// Long ones.
+    #[default]
+    Long,
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+impl Folds {
+    fn hides(&self, block: usize, lines: usize) -> bool {
+        let by_rule = match self.rule {
+            Rule::Long => lines > FOLD_OVER,
+            Rule::All => true,
+            Rule::None => false,
+        };
+        by_rule != self.turned.contains(&block)
+    }
+}
+
+/// Makes the lines of a message.
+pub(super) fn document(document: &Document, all_headers: bool, folds: &Folds, width: usize) -> Vec<ViewLine> {
+    let width = width.max(8);
+    let mut out = Vec::new();
+    headers(document, all_headers, width, &mut out);
+    for warning in &document.warnings {
+        let text = ViewSpan { text: Clean::line(&format!("! {warning}")), ..ViewSpan::default() };
+        flow(&[text], width, 2, LineRole::Warning, &mut out);
+    }
+    attachments(document, width, &mut out);
+    out.push(ViewLine::default());
+    body(document, folds, width.min(MAX_TEXT), width, &mut out);
+    out
+}
+
+/// Makes the lines of a message's source.
+pub(super) fn source(lines: &[Clean], width: usize) -> Vec<ViewLine> {
+    let mut out = Vec::new();
+    for line in lines {
+        let span = ViewSpan { text: line.clone(), ..ViewSpan::default() };
+        chop(&[span], width.max(8), LineRole::Body(LineKind::Pre), 0, None, &mut out);
+        if out.len() >= MOST {
+            break;
+        }
+    }
+    out
+}
+
+fn headers(document: &Document, all: bool, width: usize, out: &mut Vec<ViewLine>) {
+    let fields = if all { &document.all_headers } else { &document.headers };
+    let longest = fields.iter().map(|(key, _)| key.as_str().width()).max().unwrap_or(0).min(if all { 28 } else { 10 });
+    for (key, value) in fields {
+        let pad = longest.saturating_sub(key.as_str().width());
+        let key =
+            ViewSpan { text: Clean::line(&format!("{key}{}", " ".repeat(pad + 2))), key: true, ..ViewSpan::default() };
+        let value = ViewSpan { text: value.clone(), ..ViewSpan::default() };
+        let before = out.len();
+        flow(&[key, value], width, longest + 2, LineRole::Header, out);
+        // A hundred recipients shall not push the text off the screen.
+        if !all && out.len() > before + 2 {
+            out.truncate(before + 2);
+            if let Some(span) = out.last_mut().and_then(|line| line.spans.last_mut()) {
+                let cut: String = take_cells(span.text.as_str(), width.saturating_sub(longest + 6)).to_owned();
+                span.text = Clean::line(&format!("{cut} ..."));
+            }
+        }
+    }
+}
+
+fn attachments(document: &Document, width: usize, out: &mut Vec<ViewLine>) {
+    let mut spans = Vec::new();
+    for (at, attachment) in document.attachments.iter().enumerate() {
+        let gap = if at > 0 { "  " } else { "" };
+        spans.push(ViewSpan { text: Clean::line(&format!("{gap}[{}] ", at + 1)), key: true, ..ViewSpan::default() });
+        let name = attachment.name.as_str();
+        let name = if name.is_empty() { attachment.media_type.as_str() } else { name };
+        let text = format!("{name} {}", size(attachment.size));
+        spans.push(ViewSpan { text: Clean::line(&text), ..ViewSpan::default() });
+    }
+    if !spans.is_empty() {
+        flow(&spans, width, 4, LineRole::Attachment, out);
+    }
+}
+
+/// A size in bytes, as people read it: `84K`, `1.2M`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes}B"),
+        1_000..1_000_000 => format!("{}K", bytes.div_ceil(1_000)),
+        1_000_000..10_000_000 => format!("{}.{}M", bytes / 1_000_000, bytes / 100_000 % 10),
+        _ => format!("{}M", bytes / 1_000_000),
+    }
+}
+
+fn body(document: &Document, folds: &Folds, text_width: usize, width: usize, out: &mut Vec<ViewLine>) {
+    let mut block = 0;
+    let mut lines = document.lines.as_slice();
+    while let Some(first) = lines.first() {
+        if out.len() >= MOST {
+            break;
+        }
+        if first.quote == 0 {
+            body_line(first, None, text_width, width, out);
+            lines = lines.get(1..).unwrap_or(&[]);
+            continue;
+        }
+        let count = lines.iter().take_while(|line| line.quote > 0).count();
+        let (quoted, rest) = lines.split_at(count);
+        let hidden = folds.hides(block, count);
+        let shown = if hidden { FOLD_SHOWS.min(count.saturating_sub(1)) } else { count };
+        for line in quoted.iter().take(shown) {
+            body_line(line, Some(block), text_width, width, out);
+        }
+        if hidden {
+            let text = Clean::line(&format!("+{} quoted", count - shown));
+            let spans = vec![ViewSpan { text, ..ViewSpan::default() }];
+            out.push(ViewLine { role: LineRole::Fold, quote: 1, block: Some(block), spans });
+        }
+        block += 1;
+        lines = rest;
+    }
+}
+
+fn body_line(line: &Line, block: Option<usize>, text_width: usize, width: usize, out: &mut Vec<ViewLine>) {
+    let marks = usize::from(line.quote.min(8)) * 2;
+    let spans: Vec<ViewSpan> = line
+        .spans
+        .iter()
+        .map(|span| ViewSpan { text: span.text.clone(), style: span.style, link: span.link, key: false })
+        .collect();
+    let role = LineRole::Body(line.kind);
+    let before = out.len();
+    match line.kind {
+        LineKind::Pre | LineKind::Added | LineKind::Removed => {
+            chop(&spans, width.saturating_sub(marks).max(8), role, line.quote, block, out);
+        }
+        LineKind::Text | LineKind::Signature | LineKind::Note | LineKind::Heading => {
+            flow(&spans, text_width.saturating_sub(marks).max(8), 0, role, out);
+        }
+    }
+    for made in out.iter_mut().skip(before) {
+        made.quote = line.quote;
+        made.block = block;
+    }
+}
+
+/// Breaks at blanks; a word that is wider than a line is cut.
+fn flow(spans: &[ViewSpan], width: usize, indent: usize, role: LineRole, out: &mut Vec<ViewLine>) {
+    let mut filler = Filler { width, indent, role, line: Vec::new(), used: 0, out, begun: false };
+    let mut word: Vec<ViewSpan> = Vec::new();
+    let mut word_width = 0;
+    for span in spans {
+        for piece in span.text.as_str().split_word_bounds() {
+            let blank = piece.chars().all(char::is_whitespace);
+            let cells = piece.width();
+            if blank {
+                filler.word(&mut word, &mut word_width);
+                filler.blank(span, piece, cells);
+            } else {
+                push_text(&mut word, span, piece);
+                word_width += cells;
+                // Chinese and Japanese have no blanks: any character may end a line.
+                if is_wide(piece) || word_width > width {
+                    filler.word(&mut word, &mut word_width);
+                }
+            }
+        }
+    }
+    filler.word(&mut word, &mut word_width);
+    filler.end();
+}
+
+fn is_wide(piece: &str) -> bool {
+    piece.width() > piece.chars().count()
+}
+
+struct Filler<'a> {
+    width: usize,
+    indent: usize,
+    role: LineRole,
+    line: Vec<ViewSpan>,
+    used: usize,
+    out: &'a mut Vec<ViewLine>,
+    begun: bool,
+}
+
+impl Filler<'_> {
+    fn end(&mut self) {
+        if !self.line.is_empty() || !self.begun {
+            self.turn();
+        }
+    }
+
+    fn turn(&mut self) {
+        let spans = std::mem::take(&mut self.line);
+        self.out.push(ViewLine { role: self.role, quote: 0, block: None, spans });
+        self.used = 0;
+        self.begun = true;
+    }
+
+    fn begin_next(&mut self) {
+        self.turn();
+        let indent = self.indent.min(self.width / 2);
+        if indent > 0 {
+            self.line.push(ViewSpan { text: Clean::line(&" ".repeat(indent)), ..ViewSpan::default() });
+            self.used = indent;
+        }
+    }
+
+    fn blank(&mut self, span: &ViewSpan, piece: &str, cells: usize) {
+        // A blank at a line's end is where it was broken.
+        if self.used + cells < self.width && (self.used > 0 || !self.begun) {
+            push_text(&mut self.line, span, piece);
+            self.used += cells;
+        } else if self.used > 0 {
+            self.used = self.width;
+        }
+    }
+
+    fn word(&mut self, word: &mut Vec<ViewSpan>, word_width: &mut usize) {
+        let cells = std::mem::take(word_width);
+        let word = std::mem::take(word);
+        if word.is_empty() {
+            return;
+        }
+        let at_start = self.used <= if self.begun { self.indent } else { 0 };
+        if self.used + cells > self.width && !at_start && cells <= self.width {
+            self.begin_next();
+        }
+        for span in &word {
+            for grapheme in span.text.as_str().graphemes(true) {
+                let cells = grapheme.width();
+                if self.used + cells > self.width && self.used > 0 {
+                    self.begin_next();
+                }
+                push_text(&mut self.line, span, grapheme);
+                self.used += cells;
+            }
+        }
+    }
+}
+
+/// Adds text to the last span where it looks the same.
+fn push_text(spans: &mut Vec<ViewSpan>, like: &ViewSpan, text: &str) {
+    if let Some(last) = spans.last_mut()
+        && (last.style, last.link, last.key) == (like.style, like.link, like.key)
+    {
+        // What is joined was clean already, and is made so again as one.
+        last.text = Clean::line(&format!("{}{text}", last.text));
+        return;
+    }
+    spans.push(ViewSpan { text: Clean::line(text), ..like.clone() });
+}
+
+/// Cuts every so many cells: code and tables keep their shape as long as they fit.
+fn chop(spans: &[ViewSpan], width: usize, role: LineRole, quote: u8, block: Option<usize>, out: &mut Vec<ViewLine>) {
+    let mut line = ViewLine { role, quote, block, spans: Vec::new() };
+    let mut used = 0;
+    for span in spans {
+        let mut rest = span.text.as_str();
+        while !rest.is_empty() {
+            let mut part = take_cells(rest, width - used.min(width));
+            if part.is_empty() && used == 0 {
+                part = rest.graphemes(true).next().unwrap_or(rest);
+            }
+            if !part.is_empty() {
+                line.spans.push(ViewSpan { text: Clean::line(part), ..span.clone() });
+                used += part.width();
+            }
+            rest = rest.get(part.len()..).unwrap_or("");
+            if !rest.is_empty() {
+                out.push(ViewLine { spans: std::mem::take(&mut line.spans), ..line.clone() });
+                used = 0;
+            }
+        }
+    }
+    out.push(line);
+}
+
+/// The beginning of a text that fits into so many cells.
+pub fn take_cells(text: &str, cells: usize) -> &str {
+    if text.len() <= cells {
+        return text;
+    }
+    let mut used = 0;
+    let mut end = 0;
+    for grapheme in text.graphemes(true) {
+        used += grapheme.width();
+        if used > cells {
+            break;
+        }
+        end += grapheme.len();
+    }
+    text.get(..end).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::document::Span;
+
+    fn line(quote: u8, kind: LineKind, text: &str) -> Line {
+        Line { quote, kind, spans: vec![Span { text: Clean::line(text), ..Span::default() }] }
+    }
+
+    fn texts(lines: Vec<Line>, folds: &Folds, width: usize) -> Vec<String> {
+        let made = document(&Document { lines, ..Document::default() }, false, folds, width);
+        made.iter().skip(1).map(ViewLine::text).collect()
+    }
+
+    #[test]
+    fn text_breaks_at_blanks_and_long_words_are_cut() {
+        let made = texts(vec![line(0, LineKind::Text, "one two three https://example.org/x")], &Folds::default(), 10);
+        assert_eq!(made, ["one two ", "three ", "https://ex", "ample.org/", "x"]);
+        assert_eq!(texts(vec![line(0, LineKind::Text, "")], &Folds::default(), 10), [""]);
+    }
+
+    #[test]
+    fn wide_characters_fill_two_cells_and_are_not_cut() {
+        let made = texts(vec![line(0, LineKind::Text, "林伟林伟林伟林伟林")], &Folds::default(), 9);
+        assert_eq!(made, ["林伟林伟", "林伟林伟", "林"]);
+        let made = texts(vec![line(0, LineKind::Pre, "a林伟林伟林伟")], &Folds::default(), 8);
+        assert_eq!(made, ["a林伟林", "伟林伟"]);
+    }
+
+    #[test]
+    fn long_quotes_are_folded_and_unfolded() {
+        let quote = || (0..9).map(|n| line(1, LineKind::Text, &format!("q{n}"))).collect::<Vec<_>>();
+        assert_eq!(texts(quote(), &Folds::default(), 40), ["q0", "q1", "+7 quoted"]);
+        let open = Folds { rule: Rule::Long, turned: BTreeSet::from([0]) };
+        assert_eq!(texts(quote(), &open, 40).len(), 9);
+        let short = || vec![line(1, LineKind::Text, "a"), line(1, LineKind::Text, "b")];
+        assert_eq!(texts(short(), &Folds::default(), 40), ["a", "b"]);
+        let all = Folds { rule: Rule::All, turned: BTreeSet::new() };
+        assert_eq!(texts(short(), &all, 40), ["a", "+1 quoted"]);
+    }
+
+    #[test]
+    fn many_recipients_take_two_lines() {
+        let to = (0..50).map(|n| format!("person{n}@example.org")).collect::<Vec<_>>().join(", ");
+        let headers = vec![(Clean::line("To"), Clean::line(&to))];
+        let made = document(&Document { headers, ..Document::default() }, false, &Folds::default(), 60);
+        assert_eq!(made.len(), 3);
+        assert!(made[1].text().ends_with(" ..."));
+    }
+}

@@ -1,0 +1,154 @@
+//! Draws the list: one row a message where the screen is wide and low, two where columns are narrow.
+//! What a row says is said by a mark or a letter first and by colour second.
+
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::text::{Painter, cells, date, fit};
+use crate::job::index::Row;
+use crate::mail::flags::Flag;
+use crate::state::{Focus, Model, Screen};
+use crate::theme::Theme;
+
+/// How wide a date is in a row of one line.
+const DATE: u16 = 7;
+
+/// Draws the list into an area, `height` rows of the screen for each of its rows.
+pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>, height: u16) {
+    let area = painter.area;
+    if model.list.total == 0 {
+        empty(model, theme, painter);
+        return;
+    }
+    let rows = usize::from(area.height / height.max(1));
+    for at in 0..rows {
+        let position = model.list.top + at;
+        if position >= model.list.total {
+            break;
+        }
+        let Ok(y) = u16::try_from(at) else { break };
+        let line = Rect { y: area.y + y * height, height, ..area };
+        let mut part = Painter::new(painter.buffer, line, painter.ellipsis);
+        match model.list.row(position) {
+            Some(row) => one(model, theme, &mut part, position, row, height),
+            None => {
+                part.text(2, 0, 3, "...", theme.muted);
+            }
+        }
+    }
+}
+
+fn empty(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let words = if !model.list.known {
+        "Looking ..."
+    } else if model.list.search.is_some() {
+        "Nothing found"
+    } else {
+        "No messages here"
+    };
+    painter.text(2, 1.min(painter.area.height.saturating_sub(1)), painter.area.width, words, theme.muted);
+}
+
+fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize, row: &Row, height: u16) {
+    let cursor = position == model.list.cursor;
+    let selected = model.list.selected.contains_key(&row.message) || model.list.in_range(position);
+    let unread = row.unread > 0 || !row.flags.has(Flag::Seen);
+    let focus = model.screen == Screen::Browse(Focus::List);
+    let base = if unread { theme.list_unread } else { theme.list_read };
+    let ground = match (cursor, focus) {
+        (true, true) => base.patch(theme.cursor_row),
+        (true, false) => base.patch(theme.cursor_row_away),
+        (false, _) if selected => base.patch(theme.select_row),
+        (false, _) => base,
+    };
+    painter.fill(0, height, ground);
+    let look = Look { ground, cursor };
+    painter.text(0, 0, 1, if cursor { theme.glyphs.cursor } else { " " }, ground);
+    let mark = match (selected, unread) {
+        (true, _) => theme.glyphs.selected,
+        (false, true) => theme.glyphs.unread,
+        (false, false) => " ",
+    };
+    painter.text(1, 0, 1, mark, look.over(theme.list_mark));
+    if height == 1 {
+        one_line(model, theme, painter, row, look);
+    } else {
+        two_lines(model, theme, painter, row, look);
+    }
+}
+
+/// How a row is drawn: on the cursor's row everything has its look.
+#[derive(Clone, Copy)]
+struct Look {
+    ground: Style,
+    cursor: bool,
+}
+
+impl Look {
+    fn over(self, style: Style) -> Style {
+        if self.cursor { self.ground } else { self.ground.patch(style) }
+    }
+}
+
+fn one_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, look: Look) {
+    let width = painter.area.width;
+    let mut day = date(row.date, model.now, &model.zone);
+    day.truncate(usize::from(DATE));
+    painter.text(3, 0, DATE, &day, look.over(theme.list_date));
+    let who = (width / 5).clamp(10, 24);
+    let x = 3 + DATE + 1;
+    painter.text(x, 0, who, row.who.as_str(), look.ground);
+    let marks = marks(theme, row);
+    // Marks stand in a column of their own, so that the eye finds them.
+    let end = width.saturating_sub(4);
+    painter.text(end, 0, 4, &marks, look.over(theme.list_star));
+    let mut subject_end = end.saturating_sub(1);
+    if row.messages > 1 {
+        subject_end = painter.right(subject_end, 0, &format!("({})", row.messages), look.over(theme.list_thread));
+        subject_end = subject_end.saturating_sub(1);
+    }
+    let x = x + who + 2;
+    subject(theme, painter, (x, 0, subject_end.saturating_sub(x)), row, look.ground);
+}
+
+fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, look: Look) {
+    let width = painter.area.width.saturating_sub(1);
+    let mut end = painter.right(width, 0, &date(row.date, model.now, &model.zone), look.over(theme.list_date));
+    if row.messages > 1 {
+        end = painter.right(end.saturating_sub(1), 0, &row.messages.to_string(), look.over(theme.list_thread));
+    }
+    let marks = marks(theme, row);
+    if !marks.is_empty() {
+        end = painter.right(end.saturating_sub(1), 0, &marks, look.over(theme.list_star));
+    }
+    painter.text(3, 0, end.saturating_sub(4), row.who.as_str(), look.ground);
+    subject(theme, painter, (5, 1, width.saturating_sub(5)), row, look.ground);
+}
+
+fn subject(theme: &Theme, painter: &mut Painter<'_>, (x, y, width): (u16, u16, u16), row: &Row, style: Style) {
+    let text = if row.subject.is_empty() { "(no subject)" } else { row.subject.as_str() };
+    let indent = (row.depth.min(6) * 2).min(width / 3);
+    let mut x = x;
+    if indent > 0 {
+        x = painter.text(x + indent - 2, y, 2, &format!("{} ", theme.glyphs.branch), style);
+    }
+    painter.text(x, y, width.saturating_sub(indent), &fit(text, width.saturating_sub(indent), painter.ellipsis), style);
+}
+
+fn marks(theme: &Theme, row: &Row) -> String {
+    let table = [
+        (row.flags.has(Flag::Draft), theme.glyphs.draft),
+        (row.flags.has(Flag::Flagged), theme.glyphs.star),
+        (row.attachment, theme.glyphs.attachment),
+        (row.flags.has(Flag::Answered), theme.glyphs.replied),
+        (row.flags.has(Flag::Forwarded), theme.glyphs.forwarded),
+        (row.list, theme.glyphs.list),
+    ];
+    let mut marks = String::new();
+    for (is, glyph) in table {
+        if is && cells(&marks) < 4 {
+            marks.push_str(glyph);
+        }
+    }
+    marks
+}

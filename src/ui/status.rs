@@ -1,0 +1,170 @@
+//! Draws the bar at the top, the hint line made of the live keymap, and the message line. Their text
+//! stands still while the cursor moves, but for its number.
+
+use ratatui::layout::Rect;
+
+use super::text::{Painter, cells, clock, short};
+use crate::job::sync::SyncState;
+use crate::keys::action::TABLE;
+use crate::state::{Focus, Level, Model, Screen};
+use crate::theme::Theme;
+
+/// Draws the bar.
+pub(super) fn bar(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    painter.fill(0, 1, theme.bar);
+    let width = painter.area.width;
+    let mut end = painter.right(width.saturating_sub(1), 0, &clock(model.now, &model.zone), theme.bar);
+    for text in right_side(model, theme, width).into_iter().rev() {
+        let room = width / 3;
+        if cells(&text) + room > end {
+            continue;
+        }
+        end = painter.right(end.saturating_sub(2), 0, &text, theme.bar_progress);
+    }
+    let end = end.saturating_sub(1);
+    let mut x = painter.text(1, 0, end, model.list_title().as_str(), theme.bar_account);
+    let account = model.list.mailbox().map(|mailbox| &mailbox.account);
+    if width >= 60
+        && let Some(account) = model.accounts.iter().find(|known| Some(&known.id) == account)
+    {
+        let address = crate::mail::clean::Clean::line(&account.address.email);
+        x = painter.text(x + 2, 0, end.saturating_sub(x + 2), address.as_str(), theme.bar);
+    }
+    painter.text(x + 2, 0, end.saturating_sub(x + 2), &counts(model), theme.bar);
+}
+
+/// How many there are: of the folder, or of what was found.
+fn counts(model: &Model) -> String {
+    if let Some(mailbox) = model.list.mailbox().and_then(|mailbox| model.mailboxes.row(mailbox)) {
+        return if mailbox.unread > 0 {
+            format!("{} new/{}", mailbox.unread, mailbox.total)
+        } else {
+            mailbox.total.to_string()
+        };
+    }
+    if !model.list.known {
+        return String::new();
+    }
+    let more = if model.list.counted { "" } else { "+" };
+    let hits = if model.list.search.is_some() { " found" } else { "" };
+    format!("{}{more}{hits}", model.list.total)
+}
+
+/// Outbox and sync, from left to right.
+fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
+    let mut parts = Vec::new();
+    let outbox = model.status.outbox;
+    if outbox.total() > 0 {
+        let alarm = if outbox.stuck > 0 { "!" } else { "" };
+        parts.push(format!("out {alarm}{}", outbox.total()));
+    }
+    if model.status.indexing > 0 {
+        parts.push(format!("indexing {}", short(u64::try_from(model.status.indexing).unwrap_or(u64::MAX))));
+    }
+    let (mut done, mut total, mut words) = (0u64, 0u64, Vec::new());
+    for (account, state) in &model.status.sync {
+        match state {
+            SyncState::Working { done: d, total: t, .. } => {
+                done += d;
+                total += t;
+                words.push("sync".to_owned());
+            }
+            SyncState::Connecting => words.push("connecting".to_owned()),
+            SyncState::Failed { next: None, .. } => words.push(format!("{account}: stopped")),
+            SyncState::Failed { .. } => words.push(format!("{account}: offline")),
+            SyncState::Elsewhere => words.push("synced elsewhere".to_owned()),
+            SyncState::Local | SyncState::Waiting | SyncState::UpToDate { .. } => {}
+        }
+    }
+    words.dedup();
+    if total > 0 {
+        let tenths = usize::try_from(done.min(total) * 6 / total).unwrap_or(0);
+        let meter = format!("{}{}", theme.glyphs.full.repeat(tenths), theme.glyphs.rest.repeat(6 - tenths));
+        let numbers = format!("{}/{}", short(done), short(total));
+        let meter = if width >= 60 { format!("[{meter}] ") } else { String::new() };
+        parts.push(format!("sync {meter}{numbers}"));
+    } else if let Some(word) = words.first() {
+        parts.push(word.clone());
+    }
+    parts
+}
+
+/// Draws the hint line: what can be done here, with the keys as they are bound now.
+pub(super) fn hints(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let context = model.context();
+    let situation = model.situation();
+    let mut x = 1;
+    for row in TABLE.iter().filter(|row| !row.hint.is_empty() && row.contexts.contains(&context)) {
+        if (row.why_not)(&situation).is_some() {
+            continue;
+        }
+        let Some(key) = model.keymap.key_of(context, row.action) else { continue };
+        let need = cells(&key) + 1 + cells(row.hint);
+        // A hint that is cut teaches the wrong thing.
+        if x + need >= painter.area.width {
+            continue;
+        }
+        x = painter.text(x, 0, need, &key, theme.hint_key);
+        x = painter.text(x + 1, 0, need, row.hint, theme.hint_text) + 2;
+    }
+}
+
+/// Draws the message line: what the program has to say, and where the cursor is.
+pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let width = painter.area.width;
+    let place = position(model);
+    let end = painter.right(width.saturating_sub(1), 0, &place, theme.muted).saturating_sub(1);
+    if !model.pending.is_empty() && model.overlay.is_none() {
+        let count = model.pending.count.map_or_else(String::new, |count| count.to_string());
+        let keys: String = model.pending.keys.iter().map(ToString::to_string).collect();
+        painter.text(1, 0, end, &format!("{count}{keys}"), theme.hint_key);
+        return;
+    }
+    let Some(message) = model.status.line() else {
+        selection(model, theme, painter, end);
+        return;
+    };
+    let style = match message.level {
+        Level::Info => theme.info,
+        Level::Ok => theme.ok,
+        Level::Warn => theme.warn,
+        Level::Error => theme.error,
+    };
+    let x = painter.text(1, 0, end.saturating_sub(1), message.text.as_str(), style);
+    if let Some(action) = message.action
+        && let Some(key) = model.keymap.key_of(model.screen_context(), action)
+    {
+        let x = painter.text(x + 2, 0, end.saturating_sub(x + 2), &key, theme.hint_key);
+        painter.text(x + 1, 0, end.saturating_sub(x + 1), action.row().hint, theme.hint_text);
+    }
+}
+
+fn selection(model: &Model, theme: &Theme, painter: &mut Painter<'_>, end: u16) {
+    let count = model.list.selected.len();
+    if model.list.range.is_some() {
+        painter.text(1, 0, end, "Selecting a range", theme.info);
+    } else if count > 0 {
+        painter.text(1, 0, end, &format!("{count} selected"), theme.info);
+    }
+}
+
+/// Where the cursor is.
+fn position(model: &Model) -> String {
+    match model.screen {
+        Screen::Browse(Focus::Viewer) if !model.viewer.lines.is_empty() => {
+            let number = model.viewer.number().filter(|_| model.viewer.thread.len() > 1);
+            let thread = number.map_or_else(String::new, |n| format!("thread {n}/{}  ", model.viewer.thread.len()));
+            format!("{thread}line {}/{}", model.viewer.top + 1, model.viewer.lines.len())
+        }
+        Screen::Browse(Focus::List | Focus::Folders) if model.list.total > 0 => {
+            format!("{}/{}", model.list.cursor + 1, model.list.total)
+        }
+        Screen::Browse(_) | Screen::Compose | Screen::Outbox => String::new(),
+    }
+}
+
+/// The notice on a screen that is too small.
+pub(super) fn too_small(theme: &Theme, painter: &mut Painter<'_>) {
+    let Rect { width, .. } = painter.area;
+    painter.text(0, 0, width, "tern: make the window bigger", theme.fg);
+}

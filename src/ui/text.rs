@@ -1,0 +1,159 @@
+//! Text on cells: cut to a width with a mark, dates and numbers as people read them.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::UnicodeWidthStr;
+
+use crate::mail::ids::Timestamp;
+use crate::state::take_cells;
+
+/// How many cells a text takes.
+pub(super) fn cells(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// A text that fits into so many cells; what is cut off is marked.
+pub(super) fn fit(text: &str, width: u16, ellipsis: &str) -> String {
+    if cells(text) <= width {
+        return text.to_owned();
+    }
+    let mark = cells(ellipsis);
+    if width <= mark {
+        return take_cells(text, usize::from(width)).to_owned();
+    }
+    format!("{}{ellipsis}", take_cells(text, usize::from(width - mark)))
+}
+
+/// Draws within one area, and never outside it.
+pub(super) struct Painter<'a> {
+    pub(super) buffer: &'a mut Buffer,
+    pub(super) area: Rect,
+    pub(super) ellipsis: &'static str,
+}
+
+impl<'a> Painter<'a> {
+    /// A painter of an area.
+    pub(super) fn new(buffer: &'a mut Buffer, area: Rect, ellipsis: &'static str) -> Self {
+        let area = area.intersection(buffer.area);
+        Self { buffer, area, ellipsis }
+    }
+
+    /// Draws a text from a column of the area on, in at most `width` cells, cut with a mark. Gives
+    /// back the column after it.
+    pub(super) fn text(&mut self, x: u16, y: u16, width: u16, text: &str, style: Style) -> u16 {
+        let room = self.area.width.saturating_sub(x).min(width);
+        if y >= self.area.height || room == 0 {
+            return x;
+        }
+        let shown = fit(text, room, self.ellipsis);
+        let (at_x, at_y) = (self.area.x + x, self.area.y + y);
+        let (end, _) = self.buffer.set_stringn(at_x, at_y, shown, usize::from(room), style);
+        end - self.area.x
+    }
+
+    /// Draws a text so that it ends before column `end`; gives back the column where it begins.
+    pub(super) fn right(&mut self, end: u16, y: u16, text: &str, style: Style) -> u16 {
+        let end = end.min(self.area.width);
+        let from = end.saturating_sub(cells(text));
+        self.text(from, y, end - from, text, style);
+        from
+    }
+
+    /// Fills a row with blanks of a style.
+    pub(super) fn fill(&mut self, y: u16, rows: u16, style: Style) {
+        let top = self.area.y.saturating_add(y);
+        let area = Rect { y: top, height: rows, ..self.area }.intersection(self.area);
+        self.buffer.set_style(area, style);
+    }
+
+    /// Draws a vertical rule on a column.
+    pub(super) fn vertical(&mut self, x: u16, glyph: &str, style: Style) {
+        for y in 0..self.area.height {
+            self.text(x, y, 1, glyph, style);
+        }
+    }
+
+    /// Blanks the area, so that nothing shines through.
+    pub(super) fn clear(&mut self, style: Style) {
+        for y in self.area.top()..self.area.bottom() {
+            for x in self.area.left()..self.area.right() {
+                if let Some(cell) = self.buffer.cell_mut((x, y)) {
+                    cell.reset();
+                    cell.set_style(style);
+                }
+            }
+        }
+    }
+}
+
+/// A date as short as it can be understood: `14:02` today, `Thu` this week, `02 Nov` this year,
+/// `2025-11-02` before.
+pub(super) fn date(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let zoned = |at: Timestamp| jiff::Timestamp::from_second(at.get()).map(|at| at.to_zoned(zone.clone())).ok();
+    let (Some(then), Some(today)) = (zoned(at), zoned(now)) else { return String::new() };
+    if at.get() == 0 {
+        return String::new();
+    }
+    let days = (today.date() - then.date()).get_days();
+    let shape = if then.date() == today.date() {
+        "%H:%M"
+    } else if (1..7).contains(&days) {
+        "%a"
+    } else if then.year() == today.year() {
+        "%d %b"
+    } else {
+        "%Y-%m-%d"
+    };
+    then.strftime(shape).to_string()
+}
+
+/// The clock.
+pub(super) fn clock(now: Timestamp, zone: &TimeZone) -> String {
+    jiff::Timestamp::from_second(now.get())
+        .map_or_else(|_| String::new(), |at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string())
+}
+
+/// A number in at most four characters: `812`, `3.1k`, `48k`, `2M`.
+pub(super) fn short(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..10_000 => format!("{}.{}k", number / 1_000, number / 100 % 10),
+        10_000..1_000_000 => format!("{}k", number / 1_000),
+        _ => format!("{}M", number / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_by_cells() {
+        assert_eq!(fit("abcdef", 4, "…"), "abc…");
+        assert_eq!(fit("林伟林伟", 6, "…"), "林伟…");
+        assert_eq!(fit("林伟", 4, "…"), "林伟");
+        assert_eq!(fit("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn dates_are_short() {
+        // Thursday, 19 November 2026, 14:02 UTC.
+        let now = Timestamp::new(1_795_096_920);
+        let table =
+            [(0, "14:02"), (3600, "13:02"), (86_400, "Wed"), (20 * 86_400, "30 Oct"), (400 * 86_400, "2025-10-15")];
+        for (ago, shown) in table {
+            assert_eq!(date(now.plus(-ago), now, &TimeZone::UTC), shown);
+        }
+        assert_eq!(date(Timestamp::new(0), now, &TimeZone::UTC), "");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let table = [(7, "7"), (999, "999"), (3149, "3.1k"), (48_000, "48k"), (2_000_000, "2M")];
+        for (number, shown) in table {
+            assert_eq!(short(number), shown);
+        }
+    }
+}
