@@ -143,14 +143,13 @@ struct Candidate<'a> {
 
 /// The files without a row: the new ones and, in a new epoch, all that the old rows name.
 fn candidates<'a>(server: &ServerChanges, local: &'a LocalChanges, base: &'a Base) -> Vec<Candidate<'a>> {
-    let new =
-        local.new.iter().filter(|(unique, _)| !local.arriving.contains(*unique)).map(|(unique, file)| Candidate {
-            unique,
-            flags: file.flags.clone(),
-            origin: file.origin,
-            identity: file.identity.as_ref(),
-            agreed: None,
-        });
+    let new = local.new.iter().map(|(unique, file)| Candidate {
+        unique,
+        flags: file.flags.clone(),
+        origin: file.origin,
+        identity: file.identity.as_ref(),
+        agreed: None,
+    });
     let mut all: Vec<_> = new.collect();
     if server.restarted {
         all.extend(base.iter().filter(|(uid, _)| !local.gone.contains(uid)).map(|(uid, row)| Candidate {
@@ -277,7 +276,8 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
         bring.extend(there.iter().rev().map(|(uid, new)| Op::Download { uid: *uid, flags: new.flags.clone() }));
     }
     if server.allows.append && server.complete {
-        bring.extend(here.iter().filter_map(|file| {
+        // What comes from another mailbox is moved on the server, not uploaded.
+        bring.extend(here.iter().filter(|file| !local.arriving.contains(file.unique)).filter_map(|file| {
             let identity = *file.identity?;
             Some(Op::Append { unique: file.unique.clone(), flags: server.allows.settable(&file.flags), identity })
         }));

@@ -19,4 +19,6 @@ mod maildir;
 mod robust;
 mod servers;
 mod support;
+mod sync_histories;
 mod sync_properties;
+mod sync_steps;

@@ -234,11 +234,9 @@ impl World {
     }
 
     fn make_plan(&self, sync: Sync) -> Plan {
-        let base = self.base();
+        let mut base = self.base();
         let mut there = diff_server(&self.listing_there(sync.server_lies), &base);
         let mut here = diff_local(&self.listing_here(sync.disk_lies), &base);
-        let mut old = self.base.clone();
-        let mut base = base;
         loop {
             let asked = unsure(&there, &here, &base);
             if asked.is_empty() {
@@ -251,14 +249,13 @@ impl World {
                 there.new.get_mut(uid).unwrap().identity = Some(identity(self.server[uid].mail, true));
             }
             for unique in &asked.files {
-                let found = Some(identity(self.disk[unique].mail, true));
-                match here.new.get_mut(unique) {
-                    Some(file) => file.identity = found,
-                    None => {
-                        let row = old.values_mut().find(|row| row.unique == *unique).unwrap();
-                        row.identity = found.unwrap();
-                        base = Base::new(self.base_epoch, old.clone());
-                    }
+                let found = self.disk.get(unique).map(|file| identity(file.mail, true));
+                let uid = base.uid_of(unique);
+                match (here.new.get_mut(unique), found, uid) {
+                    (Some(file), found, _) => file.identity = found,
+                    (None, Some(found), Some(uid)) => base.identify(uid, found),
+                    // After a look at half of the disk, an old row may name a file that is gone.
+                    (None, _, uid) => here.gone.extend(uid),
                 }
             }
         }

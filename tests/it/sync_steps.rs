@@ -1,0 +1,406 @@
+//! The executor of sync, scenario by scenario: run it; run it again and nothing is left to do; stop
+//! it or cut the connection at every step, resume, and the same end is reached.
+
+use std::sync::atomic::Ordering;
+
+use tern::fault::Cause;
+use tern::job::SyncReport;
+use tern::mail::flags::{Flag, Flags};
+use tern::mail::ids::Uid;
+use tern::mail::mailbox::{MailboxName, Role};
+use tern::remote::fake::Cut;
+use tern::store::maildir::fresh;
+
+use crate::support::meeting::{Meeting, letters, mail, name};
+
+/// A state that both sides agree on, what happens then, and how it ends (mailbox, subject, flags).
+struct Scenario {
+    name: &'static str,
+    before: fn(&Meeting),
+    then: fn(&Meeting),
+    end: &'static [(&'static str, &'static str, &'static str)],
+}
+
+fn inbox() -> MailboxName {
+    MailboxName::inbox()
+}
+
+fn three(m: &Meeting) {
+    m.deliver(&inbox(), &mail(Some("1"), "one"), "");
+    m.deliver(&inbox(), &mail(Some("2"), "two"), "S");
+    m.deliver(&inbox(), &mail(None, "three"), "F");
+    m.server.add_mailbox(&name("Archive"), Some(Role::Archive));
+}
+
+fn uid(m: &Meeting, subject: &str) -> Uid {
+    let line = format!("Subject: {subject}\r\n");
+    let messages = m.server.messages(&inbox());
+    messages.iter().find(|message| String::from_utf8_lossy(&message.bytes).contains(&line)).unwrap().uid
+}
+
+fn remove(m: &Meeting, subject: &str) {
+    let entry = m.file(&inbox(), subject);
+    assert!(m.maildir(&inbox()).remove(&entry).unwrap());
+}
+
+fn flag(m: &Meeting, subject: &str, add: &str, remove: &str) {
+    let entry = m.file(&inbox(), subject);
+    m.maildir(&inbox()).set_flags(&entry, &letters(add), &letters(remove)).unwrap().unwrap();
+}
+
+fn relocate(m: &Meeting, subject: &str, to: &str) {
+    let entry = m.file(&inbox(), subject);
+    let target = m.maildir(&name(to));
+    m.maildir(&inbox()).move_to(&entry, &target, &fresh(None)).unwrap().unwrap();
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "the first sync",
+        before: |_| {},
+        then: |m| {
+            three(m);
+            m.deliver(&name("Lists/rust"), &mail(Some("4"), "four"), "R");
+        },
+        end: &[("INBOX", "one", ""), ("INBOX", "two", "S"), ("INBOX", "three", "F"), ("Lists/rust", "four", "R")],
+    },
+    Scenario {
+        name: "new mail on both sides",
+        before: three,
+        then: |m| {
+            m.deliver(&inbox(), &mail(Some("4"), "four"), "");
+            m.write(&inbox(), &mail(Some("5"), "five"), "S");
+            m.write(&inbox(), &mail(None, "six"), "");
+            m.write(&inbox(), b"Subject: seven\nMessage-ID: <7@x>\n\nunix\n", "");
+        },
+        end: &[
+            ("INBOX", "one", ""),
+            ("INBOX", "two", "S"),
+            ("INBOX", "three", "F"),
+            ("INBOX", "four", ""),
+            ("INBOX", "five", "S"),
+            ("INBOX", "six", ""),
+            ("INBOX", "seven", ""),
+        ],
+    },
+    Scenario {
+        name: "flags on both sides",
+        before: three,
+        then: |m| {
+            flag(m, "one", "S", "");
+            flag(m, "two", "FR", "S");
+            m.server.store(&inbox(), uid(m, "two"), &Flags::only(Flag::Draft), &Flags::none());
+            m.server.store(&inbox(), uid(m, "three"), &Flags::none(), &Flags::only(Flag::Flagged));
+        },
+        end: &[("INBOX", "one", "S"), ("INBOX", "two", "DFR"), ("INBOX", "three", "")],
+    },
+    Scenario {
+        name: "removed on both sides",
+        before: three,
+        then: |m| {
+            remove(m, "one");
+            m.server.expunge(&inbox(), uid(m, "two"));
+        },
+        end: &[("INBOX", "three", "F")],
+    },
+    Scenario {
+        name: "moved here",
+        before: three,
+        then: |m| {
+            relocate(m, "one", "Archive");
+            relocate(m, "two", "New folder");
+        },
+        end: &[("Archive", "one", ""), ("New folder", "two", "S"), ("INBOX", "three", "F")],
+    },
+    Scenario {
+        name: "moved here without an id",
+        before: three,
+        then: |m| relocate(m, "three", "Archive"),
+        end: &[("INBOX", "one", ""), ("INBOX", "two", "S"), ("Archive", "three", "F")],
+    },
+    Scenario {
+        name: "moved on the server",
+        before: three,
+        then: |m| {
+            m.server.relocate(&inbox(), uid(m, "two"), &name("Archive"));
+        },
+        end: &[("INBOX", "one", ""), ("Archive", "two", "S"), ("INBOX", "three", "F")],
+    },
+    Scenario {
+        name: "a new epoch",
+        before: three,
+        then: |m| {
+            flag(m, "one", "F", "");
+            m.write(&inbox(), &mail(Some("4"), "four"), "");
+            m.deliver(&inbox(), &mail(Some("5"), "five"), "");
+            m.server.renumber(&inbox());
+        },
+        end: &[
+            ("INBOX", "one", "F"),
+            ("INBOX", "two", "S"),
+            ("INBOX", "three", "F"),
+            ("INBOX", "four", ""),
+            ("INBOX", "five", ""),
+        ],
+    },
+    Scenario {
+        name: "the same mail on both sides, and ids that are shared",
+        before: |_| {},
+        then: |m| {
+            for text in ["same", "shared", "nameless"] {
+                let id = (text != "nameless").then_some("id");
+                m.deliver(&inbox(), &mail(id, text), "S");
+                m.write(&inbox(), &mail(id, text), "F");
+            }
+        },
+        end: &[("INBOX", "nameless", "FS"), ("INBOX", "same", "FS"), ("INBOX", "shared", "FS")],
+    },
+];
+
+/// Mailbox, subject and flags of all that both sides have.
+fn state(m: &Meeting) -> Vec<(String, String, String)> {
+    let mut here: Vec<_> =
+        m.here().into_iter().map(|(mailbox, text, flags)| (mailbox, subject(&text), flags)).collect();
+    let mut there: Vec<_> =
+        m.there().into_iter().map(|(mailbox, text, flags)| (mailbox, subject(&text), flags)).collect();
+    here.sort();
+    there.sort();
+    assert_eq!(here, there, "both sides have met");
+    here
+}
+
+fn subject(text: &str) -> String {
+    text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or(text).to_owned()
+}
+
+impl Scenario {
+    fn start(&self) -> Meeting {
+        let meeting = Meeting::new();
+        (self.before)(&meeting);
+        meeting.sync_well();
+        // The first comparison removes nothing, so a second one makes sure that all is settled.
+        meeting.sync_well();
+        (self.then)(&meeting);
+        meeting
+    }
+
+    fn check_end(&self, m: &Meeting, what: &str) {
+        let mut end: Vec<_> =
+            self.end.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect();
+        end.sort();
+        assert_eq!(state(m), end, "{}: {what}", self.name);
+        let again = m.sync_well();
+        assert!(again.counts.is_zero(), "{}: {what}: a second run does {:?}", self.name, again.counts);
+    }
+
+    /// Runs until a run goes through and does nothing more.
+    fn resume(&self, m: &Meeting, what: &str) {
+        for _ in 0..4 {
+            let summary = m.sync().unwrap_or_else(|fault| panic!("{}: {what}: {fault}", self.name));
+            if summary.counts.is_zero() && summary.faults.is_empty() {
+                return;
+            }
+        }
+        panic!("{}: {what}: it does not come to rest", self.name);
+    }
+}
+
+#[test]
+fn each_scenario_reaches_its_end_and_rests() {
+    for scenario in SCENARIOS {
+        let meeting = scenario.start();
+        meeting.sync_well();
+        scenario.check_end(&meeting, "at once");
+    }
+}
+
+#[test]
+fn stopped_at_every_step_the_same_end_is_reached() {
+    for scenario in SCENARIOS {
+        for step in 0.. {
+            let meeting = scenario.start();
+            meeting.fuse.store(step, Ordering::SeqCst);
+            let stopped = meeting.sync().unwrap().stopped;
+            meeting.fuse.store(u64::MAX, Ordering::SeqCst);
+            let what = format!("stopped at step {step}");
+            scenario.resume(&meeting, &what);
+            scenario.check_end(&meeting, &what);
+            if !stopped {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn cut_at_every_step_the_same_end_is_reached() {
+    for scenario in SCENARIOS {
+        for cut in [Cut::Before, Cut::After] {
+            for step in 0.. {
+                let meeting = scenario.start();
+                meeting.server.cut_after(step, cut);
+                let _ = meeting.sync();
+                let over = meeting.server.cancel_cut();
+                let what = format!("cut at step {step}, {cut:?}");
+                scenario.resume(&meeting, &what);
+                scenario.check_end(&meeting, &what);
+                if over {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_without_uidplus_comes_to_the_same_end() {
+    // Such a server cannot expunge single messages: they stay there, marked.
+    let expunging = ["removed on both sides", "moved here without an id"];
+    for scenario in SCENARIOS.iter().filter(|s| !expunging.contains(&s.name)) {
+        let meeting = Meeting::new();
+        meeting.server.set_habits(|habits| {
+            habits.uidplus = false;
+            habits.condstore = false;
+        });
+        (scenario.before)(&meeting);
+        meeting.sync_well();
+        meeting.sync_well();
+        (scenario.then)(&meeting);
+        scenario.resume(&meeting, "without UIDPLUS");
+        scenario.check_end(&meeting, "without UIDPLUS");
+    }
+}
+
+#[test]
+fn what_the_server_removed_lies_in_quarantine() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.sync_well();
+    meeting.server.expunge(&inbox(), uid(&meeting, "two"));
+    let summary = meeting.sync_well();
+    assert_eq!(summary.counts.removed_here, 1);
+    assert_eq!(meeting.quarantined().values().copied().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn moves_are_one_move_and_nothing_is_carried_twice() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.sync_well();
+    relocate(&meeting, "one", "Archive");
+    relocate(&meeting, "two", "Archive");
+    let counts = meeting.sync_well().counts;
+    assert_eq!((counts.moved, counts.appended, counts.fetched, counts.removed_there), (2, 0, 0, 0));
+    meeting.assert_met();
+}
+
+#[test]
+fn one_bad_message_stops_nothing_and_is_tried_again() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    let bad = uid(&meeting, "two");
+    meeting.server.spoil(&inbox(), bad, true);
+    let summary = meeting.sync().unwrap();
+    assert_eq!((summary.counts.fetched, summary.faults.len()), (2, 1));
+    assert_eq!(meeting.sync().unwrap().faults.len(), 1, "it is not forgotten");
+    meeting.server.spoil(&inbox(), bad, false);
+    assert_eq!(meeting.sync_well().counts.fetched, 1);
+    meeting.assert_met();
+}
+
+#[test]
+fn a_frightening_plan_is_held_while_new_mail_comes_in() {
+    let meeting = Meeting::new();
+    for n in 0..10 {
+        meeting.deliver(&inbox(), &mail(Some(&n.to_string()), &format!("n{n}")), "");
+    }
+    meeting.sync_well();
+    for entry in meeting.files(&inbox()) {
+        meeting.maildir(&inbox()).remove(&entry).unwrap();
+    }
+    meeting.deliver(&inbox(), &mail(Some("new"), "new"), "");
+    let summary = meeting.sync_well();
+    assert_eq!(summary.held.len(), 1);
+    assert!(summary.held[0].1.as_str().contains("10 of 10 messages"), "{}", summary.held[0].1);
+    assert_eq!((summary.counts.fetched, summary.counts.removed_there), (1, 0));
+    assert_eq!(meeting.server.messages(&inbox()).len(), 11);
+    assert!(meeting.reports().iter().any(|report| matches!(report, SyncReport::Held { .. })));
+}
+
+#[test]
+fn a_missing_directory_deletes_nothing() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.sync_well();
+    let mail = &meeting.env.account.maildir;
+    std::fs::rename(mail, mail.with_extension("away")).unwrap();
+    let summary = meeting.sync().unwrap();
+    assert_eq!(summary.held.len(), 1);
+    assert_eq!(meeting.server.messages(&inbox()).len(), 3);
+    std::fs::remove_dir_all(mail).ok();
+    std::fs::rename(mail.with_extension("away"), mail).unwrap();
+    assert!(meeting.sync_well().counts.is_zero());
+}
+
+#[test]
+fn a_listing_in_doubt_removes_nothing() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.sync_well();
+    meeting.server.set_habits(|habits| habits.partial = true);
+    meeting.sync_well();
+    assert_eq!(meeting.files(&inbox()).len(), 3);
+    meeting.server.set_habits(|habits| habits.partial = false);
+    meeting.sync_well();
+    meeting.assert_met();
+}
+
+#[test]
+fn a_lost_ledger_is_found_again_in_the_names() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.write(&inbox(), &mail(Some("own"), "own"), "");
+    meeting.sync_well();
+    meeting.server.expunge(&inbox(), uid(&meeting, "one"));
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        std::fs::remove_file(meeting.env.data.join(file)).ok();
+    }
+    let counts = meeting.sync_well().counts;
+    assert_eq!((counts.fetched, counts.appended, counts.removed_here), (0, 0, 0), "{counts:?}");
+    // The round after knows enough to follow the server.
+    assert_eq!(meeting.sync_well().counts.removed_here, 1);
+    meeting.assert_met();
+}
+
+#[test]
+fn a_refused_password_stops_and_asks() {
+    let meeting = Meeting::new();
+    meeting.server.set_habits(|habits| habits.refuses_sign_in = true);
+    assert_eq!(meeting.sync().unwrap_err().cause, Cause::SignInRefused);
+}
+
+#[test]
+fn two_syncs_of_one_account_do_not_meet() {
+    let meeting = Meeting::new();
+    let locks = meeting.env.data.join("locks");
+    std::fs::create_dir_all(&locks).unwrap();
+    let other = std::fs::File::create(locks.join("work.lock")).unwrap();
+    other.lock().unwrap();
+    assert!(meeting.sync().unwrap().elsewhere);
+    other.unlock().unwrap();
+    assert!(!meeting.sync().unwrap().elsewhere);
+}
+
+#[test]
+fn a_round_without_changes_asks_once_a_mailbox_and_writes_nothing() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.sync_well();
+    meeting.sync_well();
+    let steps = meeting.server.steps();
+    let ledger = || std::fs::read(meeting.env.data.join("ledger.db-wal")).unwrap_or_default();
+    let before = ledger();
+    meeting.sync_well();
+    assert_eq!(meeting.server.steps() - steps, 1 + 2, "one listing of mailboxes, one question for each");
+    assert_eq!(ledger(), before);
+}
