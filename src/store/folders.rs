@@ -23,8 +23,10 @@ use crate::mail::place::Layout;
 const NAME_MAX: usize = 255;
 /// How deep nested folders are looked for: far more than 1,000 bytes of a name in sane levels.
 const DEPTH_MAX: usize = 64;
-/// A level that ends so goes on in the directory below.
+/// A level that ends so goes on in the directory below, whose name begins with [`CONTINUED`].
 const GOES_ON: &str = "%+";
+/// How the rest of a level begins, so that it can be no hidden name and no `cur`.
+const CONTINUED: &str = "+";
 
 /// Where an account's mail lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,14 +109,17 @@ impl Root {
 
     /// Looks into `at` for mailboxes whose names begin with `prefix`.
     fn walk(&self, at: &Path, prefix: &str, depth: usize, folders: &mut Folders) {
+        let continued = !prefix.is_empty() && !prefix.ends_with('/');
         for (name, linked) in self.read(at, folders) {
             if name.starts_with('.') || matches!(name.as_str(), "cur" | "new" | "tmp") {
                 continue;
             }
+            let begun = if continued { name.strip_prefix(CONTINUED) } else { Some(name.as_str()) };
+            let Some(level) = begun else { continue };
             let below = at.join(&name);
-            let (level, end) = match name.strip_suffix(GOES_ON) {
+            let (level, end) = match level.strip_suffix(GOES_ON) {
                 Some(begin) => (begin, ""),
-                None => (name.as_str(), "/"),
+                None => (level, "/"),
             };
             let path = format!("{prefix}{}", unescape(level));
             if end == "/" && self.path.join(&below).join("cur").is_dir() {
@@ -314,7 +319,7 @@ fn split_level(level: &str) -> Vec<String> {
         let (unit, tail) = rest.split_at_checked(step).unwrap_or((rest, ""));
         if piece.len() + unit.len() > NAME_MAX - GOES_ON.len() && piece.len() + rest.len() > NAME_MAX {
             pieces.push(format!("{piece}{GOES_ON}"));
-            piece.clear();
+            CONTINUED.clone_into(&mut piece);
         }
         piece.push_str(unit);
         rest = tail;
@@ -384,6 +389,7 @@ mod tests {
             (Nested, ".ssh/./a.b", "%2Essh/%2E/a.b"),
             (Nested, "a//b", "a/%00/b"),
             (Nested, "x/cur/new/tmp", "x/%63ur/%6Eew/%74mp"),
+            (Nested, "+a%/+", "+a%/+"),
             (Nested, "100%/5%2E/%+/50%25", "100%/5%252E/%25+/50%2525"),
             (Flat, "INBOX", ""),
             (Flat, "INBOX/a", ".INBOX.a"),
@@ -402,8 +408,13 @@ mod tests {
     #[test]
     fn folders_come_back_under_their_names() {
         let long = "\u{53f0}".repeat(200);
+        // What follows the cut looks like a hidden file, a directory of a Maildir, a mark of ours.
+        let cut = |rest: &str| format!("{}{rest}", "x".repeat(NAME_MAX - GOES_ON.len()));
+        let cuts = [".hidden", "cur", "+%+", "%41/cur", &"+".repeat(600)].map(cut);
+        let mut nested: Vec<&str> = cuts.iter().map(String::as_str).collect();
+        nested.extend(["..", "A", "A/b", "INBOX", "INBOX/x", "a", "cur/tmp", "p%41/%+", long.as_str()]);
         for (layout, names) in [
-            (Layout::Nested, vec!["..", "A", "A/b", "INBOX", "INBOX/x", "a", "cur/tmp", "p%41/%+", long.as_str()]),
+            (Layout::Nested, nested),
             (Layout::MaildirPlusPlus, vec!["..", "A", "A/b", "INBOX", "INBOX/x", "a//b", "p%41", "\u{fc}.&"]),
         ] {
             let (_dir, root) = root(layout);

@@ -274,7 +274,7 @@ fn a_stamp_is_believed_only_when_it_is_old_enough() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     /// Any name that a server can think of stays below the root and comes back as it was.
     #[test]
@@ -284,7 +284,7 @@ proptest! {
                 r"[./%+ a-cA-F0-9~-]{0,8}",
                 Just("..".to_owned()), Just(".".to_owned()), Just("cur".to_owned()), Just("%2E".to_owned()),
                 Just("INBOX".to_owned()), Just("inbox".to_owned()), Just("%00".to_owned()), Just("&-".to_owned()),
-                "[\u{e9}\u{53f0}%.]{70,160}", "\\PC{0,12}",
+                "[\u{e9}\u{53f0}%.+]{70,160}", "\\PC{0,12}",
             ],
             1..5,
         ),
