@@ -118,7 +118,7 @@ impl Root {
             let Some(level) = begun else { continue };
             let below = at.join(&name);
             let (level, end) = match level.strip_suffix(GOES_ON) {
-                Some(begin) => (begin, ""),
+                Some(head) => (head, ""),
                 None => (level, "/"),
             };
             let path = format!("{prefix}{}", unescape(level));
