@@ -139,8 +139,10 @@ mod tests {
 
     fn typed(keys: &str) -> Input {
         let mut input = Input::default();
-        for key in keys.parse::<Keys>().unwrap().0 {
-            input.key(key);
+        for word in keys.split(' ') {
+            for key in word.parse::<Keys>().unwrap().0 {
+                input.key(key);
+            }
         }
         input
     }
@@ -156,7 +158,7 @@ mod tests {
             ("林 伟 Left Del", "林", 3),
         ];
         for (keys, text, cursor) in table {
-            let input = typed(&keys.split(' ').collect::<Vec<_>>().join(" "));
+            let input = typed(keys);
             assert_eq!((input.text(), input.cursor), (text, cursor), "{keys}");
         }
     }

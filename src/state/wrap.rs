@@ -230,110 +230,117 @@ fn body_line(line: &Line, block: Option<usize>, text_width: usize, width: usize,
 
 /// Breaks at blanks; a word that is wider than a line is cut.
 fn flow(spans: &[ViewSpan], width: usize, indent: usize, role: LineRole, out: &mut Vec<ViewLine>) {
-    let mut filler = Filler { width, indent, role, line: Vec::new(), used: 0, out, begun: false };
-    let mut word: Vec<ViewSpan> = Vec::new();
-    let mut word_width = 0;
-    for span in spans {
+    let mut filler = Filler { width, indent, role, line: Vec::new(), used: 0, out, begun: false, in_word: false };
+    let mut word = Word::default();
+    for (at, span) in spans.iter().enumerate() {
         for piece in span.text.as_str().split_word_bounds() {
-            let blank = piece.chars().all(char::is_whitespace);
-            let cells = piece.width();
-            if blank {
-                filler.word(&mut word, &mut word_width);
-                filler.blank(span, piece, cells);
-            } else {
-                push_text(&mut word, span, piece);
-                word_width += cells;
+            if piece.chars().all(char::is_whitespace) {
+                filler.word(spans, &mut word);
+                filler.in_word = false;
+                filler.blank(at, piece);
+                continue;
+            }
+            word.push(at, piece);
+            let wide = piece.width() > piece.chars().count();
+            if wide || word.cells > width {
+                filler.word(spans, &mut word);
                 // Chinese and Japanese have no blanks: any character may end a line.
-                if is_wide(piece) || word_width > width {
-                    filler.word(&mut word, &mut word_width);
-                }
+                filler.in_word = !wide;
             }
         }
     }
-    filler.word(&mut word, &mut word_width);
-    filler.end();
+    filler.word(spans, &mut word);
+    filler.end(spans);
 }
 
-fn is_wide(piece: &str) -> bool {
-    piece.width() > piece.chars().count()
+/// Text of one span of the source: its number, and the text.
+type Piece = (usize, String);
+
+fn push(pieces: &mut Vec<Piece>, span: usize, text: &str) {
+    match pieces.last_mut() {
+        Some((last, known)) if *last == span => known.push_str(text),
+        _ => pieces.push((span, text.to_owned())),
+    }
+}
+
+/// What stands between two blanks.
+#[derive(Default)]
+struct Word {
+    pieces: Vec<Piece>,
+    cells: usize,
+}
+
+impl Word {
+    fn push(&mut self, span: usize, text: &str) {
+        push(&mut self.pieces, span, text);
+        self.cells += text.width();
+    }
 }
 
 struct Filler<'a> {
     width: usize,
     indent: usize,
     role: LineRole,
-    line: Vec<ViewSpan>,
+    line: Vec<Piece>,
     used: usize,
     out: &'a mut Vec<ViewLine>,
     begun: bool,
+    /// Is a word that is wider than a line in the middle of being cut?
+    in_word: bool,
 }
 
 impl Filler<'_> {
-    fn end(&mut self) {
+    fn end(&mut self, spans: &[ViewSpan]) {
         if !self.line.is_empty() || !self.begun {
-            self.turn();
+            self.turn(spans);
         }
     }
 
-    fn turn(&mut self) {
-        let spans = std::mem::take(&mut self.line);
-        self.out.push(ViewLine { role: self.role, quote: 0, block: None, spans });
-        self.used = 0;
-        self.begun = true;
-    }
-
-    fn begin_next(&mut self) {
-        self.turn();
+    fn turn(&mut self, spans: &[ViewSpan]) {
+        let pieces = std::mem::take(&mut self.line);
+        let mut made = Vec::with_capacity(pieces.len() + 1);
         let indent = self.indent.min(self.width / 2);
-        if indent > 0 {
-            self.line.push(ViewSpan { text: Clean::line(&" ".repeat(indent)), ..ViewSpan::default() });
-            self.used = indent;
+        if self.begun && indent > 0 {
+            made.push(ViewSpan { text: Clean::line(&" ".repeat(indent)), ..ViewSpan::default() });
         }
+        made.extend(pieces.into_iter().filter_map(|(at, text)| {
+            let like = spans.get(at)?;
+            Some(ViewSpan { text: Clean::line(&text), style: like.style, link: like.link, key: like.key })
+        }));
+        self.out.push(ViewLine { role: self.role, quote: 0, block: None, spans: made });
+        self.begun = true;
+        self.used = indent;
     }
 
-    fn blank(&mut self, span: &ViewSpan, piece: &str, cells: usize) {
-        // A blank at a line's end is where it was broken.
-        if self.used + cells < self.width && (self.used > 0 || !self.begun) {
-            push_text(&mut self.line, span, piece);
+    fn at_start(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    fn blank(&mut self, span: usize, piece: &str) {
+        let cells = piece.width();
+        // A blank where a line is broken is not shown; one at the very beginning is.
+        if self.used + cells < self.width && (!self.at_start() || !self.begun) {
+            push(&mut self.line, span, piece);
             self.used += cells;
-        } else if self.used > 0 {
-            self.used = self.width;
         }
     }
 
-    fn word(&mut self, word: &mut Vec<ViewSpan>, word_width: &mut usize) {
-        let cells = std::mem::take(word_width);
-        let word = std::mem::take(word);
-        if word.is_empty() {
-            return;
+    fn word(&mut self, spans: &[ViewSpan], word: &mut Word) {
+        let Word { pieces, cells } = std::mem::take(word);
+        if !self.in_word && self.used + cells > self.width && !self.at_start() {
+            self.turn(spans);
         }
-        let at_start = self.used <= if self.begun { self.indent } else { 0 };
-        if self.used + cells > self.width && !at_start && cells <= self.width {
-            self.begin_next();
-        }
-        for span in &word {
-            for grapheme in span.text.as_str().graphemes(true) {
+        for (span, text) in pieces {
+            for grapheme in text.graphemes(true) {
                 let cells = grapheme.width();
-                if self.used + cells > self.width && self.used > 0 {
-                    self.begin_next();
+                if self.used + cells > self.width && !self.at_start() {
+                    self.turn(spans);
                 }
-                push_text(&mut self.line, span, grapheme);
+                push(&mut self.line, span, grapheme);
                 self.used += cells;
             }
         }
     }
-}
-
-/// Adds text to the last span where it looks the same.
-fn push_text(spans: &mut Vec<ViewSpan>, like: &ViewSpan, text: &str) {
-    if let Some(last) = spans.last_mut()
-        && (last.style, last.link, last.key) == (like.style, like.link, like.key)
-    {
-        // What is joined was clean already, and is made so again as one.
-        last.text = Clean::line(&format!("{}{text}", last.text));
-        return;
-    }
-    spans.push(ViewSpan { text: Clean::line(text), ..like.clone() });
 }
 
 /// Cuts every so many cells: code and tables keep their shape as long as they fit.

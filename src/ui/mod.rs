@@ -3,14 +3,18 @@
 
 mod layout;
 mod list;
+mod mailboxes;
+mod overlay;
 mod status;
 mod text;
+mod viewer;
+mod welcome;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Block, Widget as _};
 
-use crate::state::{Model, Viewport};
+use crate::state::{Focus, Model, Screen, Viewport};
 use crate::theme::Theme;
 use layout::Places;
 use text::Painter;
@@ -26,12 +30,49 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> Viewport {
         return Viewport { width: area.width, height: area.height, ..Viewport::default() };
     };
     status::bar(model, theme, &mut painter(theme, frame, places.bar));
-    if places.list.area() > 0 {
-        list::draw(model, theme, &mut painter(theme, frame, places.list), places.row_height());
+    match model.screen {
+        Screen::Browse(_) if model.is_bare() => welcome::draw(model, theme, &mut painter(theme, frame, places.body)),
+        Screen::Browse(focus) => browse(model, theme, frame, &places, focus),
+        Screen::Compose | Screen::Outbox => {}
     }
     status::hints(model, theme, &mut painter(theme, frame, places.hints));
     status::message(model, theme, &mut painter(theme, frame, places.message));
-    viewport(&places, area)
+    let whole = &mut painter(theme, frame, area);
+    let (cursor, menu_rows) = overlay::draw(model, theme, whole, places.body, places.message);
+    if let Some(position) = cursor.filter(|position| area.contains(*position)) {
+        frame.set_cursor_position(position);
+    }
+    Viewport { menu_rows, ..viewport(&places, area) }
+}
+
+/// Draws folders, list and message, where they are on screen.
+fn browse(model: &Model, theme: &Theme, frame: &mut Frame<'_>, places: &Places, focus: Focus) {
+    if places.folders.area() > 0 {
+        let mut pane = painter(theme, frame, places.folders);
+        mailboxes::draw(model, theme, &mut pane);
+        if places.list.area() > 0 {
+            let style = if focus == Focus::Folders { theme.border_focus } else { theme.border };
+            let last = pane.area.width.saturating_sub(1);
+            pane.vertical(last, theme.glyphs.vertical, style);
+        }
+    }
+    if places.list.area() > 0 {
+        let beside = places.viewer.area() > 0 && places.viewer.y == places.list.y;
+        let mut area = places.list;
+        if beside {
+            area.width -= 1;
+            let line = Rect { x: area.right(), width: 1, ..area };
+            let style = if focus == Focus::Viewer { theme.border_focus } else { theme.border };
+            painter(theme, frame, line).vertical(0, theme.glyphs.vertical, style);
+        }
+        list::draw(model, theme, &mut painter(theme, frame, area), places.row_height());
+    }
+    if places.rule.area() > 0 {
+        viewer::rule(model, theme, &mut painter(theme, frame, places.rule));
+    }
+    if places.viewer.area() > 0 {
+        viewer::draw(model, theme, &mut painter(theme, frame, places.viewer));
+    }
 }
 
 fn painter<'a>(theme: &Theme, frame: &'a mut Frame<'_>, area: Rect) -> Painter<'a> {

@@ -1,0 +1,82 @@
+//! Draws the folder pane: accounts, their mailboxes as a tree, and how many messages are unread.
+
+use super::text::{Painter, cells, short};
+use crate::job::index::Source;
+use crate::job::sync::SyncState;
+use crate::mail::clean::Clean;
+use crate::state::{Focus, Item, Model, Screen, mailbox_title};
+use crate::theme::Theme;
+
+/// Draws the folders.
+pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let rows = painter.area.height;
+    let focus = model.screen == Screen::Browse(Focus::Folders);
+    for y in 0..rows {
+        let at = model.mailboxes.top + usize::from(y);
+        let Some(item) = model.mailboxes.items.get(at) else { break };
+        let cursor = focus && at == model.mailboxes.cursor;
+        one(model, theme, painter, y, item, cursor);
+    }
+    if model.mailboxes.items.is_empty() {
+        painter.text(1, 0, painter.area.width, "Looking ...", theme.muted);
+    }
+}
+
+fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &Item, cursor: bool) {
+    let (name, indent, unread, open) = match item {
+        Item::Unified => {
+            let open = matches!(model.list.spec.as_ref().map(|spec| &spec.source), Some(Source::Unified));
+            (Clean::line("All inboxes"), 1, model.mailboxes.unread_in_inboxes(), open)
+        }
+        Item::Account(id) => {
+            let title = model.accounts.iter().find(|account| account.id == *id).map(|account| account.title.clone());
+            (title.unwrap_or_default(), 0, 0, false)
+        }
+        Item::Mailbox { depth, .. } => {
+            let Some(row) = model.mailboxes.mailbox(item) else { return };
+            let name =
+                if *depth == 0 { mailbox_title(row.mailbox.name.as_str()) } else { leaf(row.mailbox.name.leaf()) };
+            let open = model.list.mailbox() == Some(&row.mailbox);
+            (name, 1 + depth * 2, row.unread, open)
+        }
+    };
+    let role = match item {
+        Item::Account(_) => theme.folder_account,
+        _ if open => theme.folder_open,
+        _ if unread > 0 => theme.folder_unread,
+        _ => theme.folder,
+    };
+    let style = if cursor { role.patch(theme.cursor_row) } else { role };
+    let width = painter.area.width.saturating_sub(1);
+    if cursor {
+        let line = ratatui::layout::Rect { y: painter.area.y + y, height: 1, width, ..painter.area };
+        Painter::new(painter.buffer, line, painter.ellipsis).fill(0, 1, style);
+    }
+    if cursor || open {
+        painter.text(0, y, 1, theme.glyphs.cursor, style);
+    }
+    let mut end = width;
+    if let Item::Account(id) = item {
+        let state = model.status.sync.get(id).map_or("", state_word);
+        end = painter.right(width.saturating_sub(1), y, state, if cursor { style } else { theme.muted });
+    } else if unread > 0 {
+        end = painter.right(width.saturating_sub(1), y, &short(unread), style);
+    }
+    let x = if matches!(item, Item::Account(_)) { 1 } else { 1 + indent };
+    painter.text(x, y, end.saturating_sub(x + u16::from(cells(name.as_str()) > 0)), name.as_str(), style);
+}
+
+fn leaf(name: &str) -> Clean {
+    Clean::line(name)
+}
+
+/// How it stands with an account, in a word.
+fn state_word(state: &SyncState) -> &'static str {
+    match state {
+        SyncState::Connecting => "...",
+        SyncState::Working { .. } => "sync",
+        SyncState::UpToDate { idle: true, .. } => "idle",
+        SyncState::Failed { .. } => "offline",
+        SyncState::Local | SyncState::Waiting | SyncState::UpToDate { .. } | SyncState::Elsewhere => "",
+    }
+}

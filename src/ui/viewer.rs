@@ -1,0 +1,131 @@
+//! Draws a message: the part of its lines that is on screen, and the line above it with its subject.
+
+use ratatui::style::{Modifier, Style};
+
+use super::text::Painter;
+use crate::mail::clean::Clean;
+use crate::mail::document::{LineKind, SpanStyle};
+use crate::state::{Focus, LineRole, Model, Screen, ViewLine, ViewSpan};
+use crate::theme::Theme;
+
+/// Draws the line between list and message.
+pub(super) fn rule(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let focus = model.screen == Screen::Browse(Focus::Viewer);
+    let style = if focus { theme.border_focus } else { theme.border };
+    let width = painter.area.width;
+    painter.text(0, 0, width, &theme.glyphs.horizontal.repeat(usize::from(width)), style);
+    let subject = title(model);
+    let room = width.saturating_sub(4);
+    painter.text(2, 0, room, &format!(" {subject} "), theme.view_subject);
+}
+
+/// The subject of the open message.
+fn title(model: &Model) -> Clean {
+    let row = model.viewer.open.as_ref().map(|open| &open.row);
+    match row {
+        Some(row) if row.subject.is_empty() => Clean::line("(no subject)"),
+        Some(row) => row.subject.clone(),
+        None => Clean::empty(),
+    }
+}
+
+/// Draws the message.
+pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let Some(open) = &model.viewer.open else {
+        nothing(model, theme, painter);
+        return;
+    };
+    if model.viewer.lines.is_empty() {
+        let words = if open.document.is_some() { "This message is empty" } else { "Reading ..." };
+        painter.text(1, 0, painter.area.width, words, theme.muted);
+        return;
+    }
+    let lines = model.viewer.lines.iter().enumerate().skip(model.viewer.top);
+    for (y, (at, line)) in (0..painter.area.height).zip(lines) {
+        draw_line(model, theme, painter, y, line);
+        let found = model.viewer.find.as_ref().filter(|find| find.lines.binary_search(&at).is_ok());
+        if let Some(find) = found {
+            mark(theme, painter, y, line, &find.needle);
+        }
+    }
+}
+
+fn nothing(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
+    let open = model.keymap.key_of(crate::keys::Context::List, crate::keys::Action::Open);
+    if let (Some(key), true) = (open, model.list.total > 0) {
+        let x = painter.text(2, 1, painter.area.width, &key, theme.hint_key);
+        painter.text(x + 1, 1, painter.area.width, "opens the message under the cursor", theme.muted);
+    }
+}
+
+fn draw_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, line: &ViewLine) {
+    let mut x = 1;
+    let base = line_style(theme, line);
+    let text_from = x;
+    if matches!(line.role, LineRole::Body(_) | LineRole::Fold) {
+        for depth in 1..=line.quote.min(8) {
+            x = painter.text(x, y, 2, theme.glyphs.quote, theme.quote(depth));
+            x = x.max(text_from + u16::from(depth) * 2);
+        }
+    }
+    for span in &line.spans {
+        let style = span_style(theme, line, span, base);
+        x = painter.text(x, y, painter.area.width.saturating_sub(x), span.text.as_str(), style);
+    }
+    if line.role == LineRole::Fold {
+        let key = model.keymap.key_of(crate::keys::Context::View, crate::keys::Action::FoldHere).unwrap_or_default();
+        let x = painter.text(x + 1, y, painter.area.width, &key, theme.hint_key);
+        painter.text(x + 1, y, painter.area.width, "shows", theme.view_note);
+    }
+}
+
+fn line_style(theme: &Theme, line: &ViewLine) -> Style {
+    match line.role {
+        LineRole::Header | LineRole::Attachment => theme.view_value,
+        LineRole::Warning => theme.view_warning,
+        LineRole::Fold => theme.view_note,
+        LineRole::Blank => theme.view_body,
+        LineRole::Body(LineKind::Added) => theme.view_added,
+        LineRole::Body(LineKind::Removed) => theme.view_removed,
+        LineRole::Body(LineKind::Signature) => theme.view_sig,
+        LineRole::Body(LineKind::Note) => theme.view_note,
+        LineRole::Body(LineKind::Heading) => theme.view_heading,
+        LineRole::Body(LineKind::Text | LineKind::Pre) => theme.quote(line.quote),
+    }
+}
+
+fn span_style(theme: &Theme, line: &ViewLine, span: &ViewSpan, base: Style) -> Style {
+    if span.key {
+        return if line.role == LineRole::Attachment { theme.view_hint } else { theme.view_key };
+    }
+    let mut style = base;
+    let SpanStyle { strong, emphasis, struck, code, hidden } = span.style;
+    if code {
+        style = style.patch(theme.view_code);
+    }
+    if hidden {
+        style = style.patch(theme.muted);
+    }
+    if span.link.is_some() {
+        style = style.patch(theme.view_link);
+    }
+    let table = [(strong, Modifier::BOLD), (emphasis, Modifier::ITALIC), (struck, Modifier::CROSSED_OUT)];
+    table.iter().filter(|(is, _)| *is).fold(style, |style, (_, modifier)| style.add_modifier(*modifier))
+}
+
+/// Marks what was searched for.
+fn mark(theme: &Theme, painter: &mut Painter<'_>, y: u16, line: &ViewLine, needle: &str) {
+    let text = line.text();
+    let lower = text.to_lowercase();
+    // Where lower case has other lengths, positions do not fit: the line stays unmarked, not wrong.
+    if lower.len() != text.len() || needle.is_empty() {
+        return;
+    }
+    let indent = 1 + if matches!(line.role, LineRole::Body(_)) { u16::from(line.quote.min(8)) * 2 } else { 0 };
+    for (at, found) in lower.match_indices(needle) {
+        if let (Some(before), Some(found)) = (text.get(..at), text.get(at..at + found.len())) {
+            let x = indent.saturating_add(super::text::cells(before));
+            painter.text(x, y, painter.area.width.saturating_sub(x), found, theme.matched);
+        }
+    }
+}
