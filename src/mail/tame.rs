@@ -14,6 +14,10 @@ const MAX_HTML: usize = 1024 * 1024;
 const MAX_OPEN: usize = 500;
 /// The most tables open at once: their layout is worked out again at each level.
 const MAX_TABLES: usize = 24;
+/// The most quotes in quotes and lists in lists.
+const MAX_INDENTED: usize = 60;
+/// The most elements that stand in a table but in no cell.
+const MAX_STRAYS: usize = 1000;
 /// The most elements open, summed over all tags: what building and walking the tree costs.
 const MAX_WORK: usize = 2_000_000;
 /// The most rules that are taken from style sheets, and their longest selector.
@@ -149,29 +153,70 @@ struct Load {
     open: BTreeMap<&'static str, usize>,
     depth: usize,
     work: usize,
+    /// For each open table: is a cell open in it?
+    cells: Vec<bool>,
+    strays: usize,
 }
 
 impl Load {
+    fn count(&self, names: &[&str]) -> usize {
+        names.iter().filter_map(|name| self.open.get(name)).sum()
+    }
+
+    /// How many of these can be open at once: where the next one ends the last one by itself, one
+    /// in each container.
+    fn limit(&self, name: &str) -> usize {
+        match name {
+            "br" | "hr" => 0,
+            "a" => 1,
+            "li" => 1 + self.count(&["ul", "ol"]),
+            "dt" | "dd" => 1 + self.count(&["dl"]),
+            "p" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot" | "caption" => 1 + self.count(&["table"]),
+            _ => usize::MAX,
+        }
+    }
+
     fn open(&mut self, name: &'static str) -> Option<()> {
         self.work += self.depth + 1;
-        let is_empty = matches!(name, "br" | "hr");
-        // These end by themselves when the next one of their kind begins.
-        let ends_itself = matches!(name, "p" | "li" | "dt" | "dd" | "tr" | "td" | "th" | "thead" | "tbody" | "tfoot");
+        self.note_cell(name);
+        let limit = self.limit(name);
         let count = self.open.entry(name).or_default();
-        if !is_empty && !(ends_itself && *count > 64) {
+        if *count < limit {
             *count += 1;
             self.depth += 1;
         }
-        let too_many_tables = name == "table" && *count > MAX_TABLES;
-        (self.depth <= MAX_OPEN && self.work <= MAX_WORK && !too_many_tables).then_some(())
+        let nested = match name {
+            "table" => MAX_TABLES,
+            "blockquote" | "ul" | "ol" | "dl" => MAX_INDENTED,
+            _ => MAX_OPEN,
+        };
+        let is_bearable = *count <= nested && self.depth <= MAX_OPEN && self.work <= MAX_WORK;
+        (is_bearable && self.strays <= MAX_STRAYS).then_some(())
     }
 
     fn close(&mut self, name: &'static str) {
+        if name == "table" {
+            self.cells.pop();
+        }
         if let Some(count) = self.open.get_mut(name)
             && *count > 0
         {
             *count -= 1;
             self.depth -= 1;
+        }
+    }
+
+    /// What stands in a table but in no cell is put before the table, at a cost that grows with
+    /// what is there already.
+    fn note_cell(&mut self, name: &str) {
+        match (name, self.cells.last_mut()) {
+            ("td" | "th" | "caption", Some(in_cell)) => *in_cell = true,
+            ("tr" | "thead" | "tbody" | "tfoot", Some(in_cell)) => *in_cell = false,
+            (_, Some(false)) => self.strays += 1,
+            _ => {}
+        }
+        if name == "table" {
+            self.cells.push(false);
         }
     }
 }
@@ -504,6 +549,10 @@ mod tests {
         assert!(tame(&"<div></x>".repeat(MAX_OPEN + 1)).is_none());
         assert!(tame(&"<div></div>".repeat(50_000)).is_some());
         assert!(tame(&"<p>".repeat(10_000)).is_some());
+        assert!(tame(&format!("<table>{}", "<tr><td>a<td>b".repeat(20_000))).is_some());
+        assert!(tame(&"<ul><li>a<li>b</ul>".repeat(20_000)).is_some());
+        assert!(tame(&"<blockquote>".repeat(MAX_INDENTED + 1)).is_none());
+        assert!(tame(&format!("<table>{}", "<div>x</div>".repeat(MAX_STRAYS + 1))).is_none());
         assert!(tame(&"<table><tr><td>".repeat(MAX_TABLES + 1)).is_none());
         assert!(tame(&format!("{}{}", "<b>".repeat(400), "<p>x".repeat(10_000))).is_none());
         assert!(tame(&"x".repeat(MAX_HTML + 1)).is_none());
