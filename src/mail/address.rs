@@ -129,7 +129,7 @@ pub struct Typed {
 /// typed; [`Address::ascii_email`] makes the wire's form.
 pub fn parse_typed(text: &str) -> Typed {
     let mut typed = Typed::default();
-    for address in parse_list(&text.replace(['\r', '\n'], ",")) {
+    for address in scan(&text.replace(['\r', '\n'], ","), Manner::Exact) {
         if address.ascii_email().is_some() {
             typed.addresses.push(address);
         } else {
@@ -143,7 +143,21 @@ pub fn parse_typed(text: &str) -> Typed {
 /// taken, the groups' names dropped. Never fails: what is no address comes back as one whose
 /// `email` is the text that stood there.
 pub fn parse_list(raw: &str) -> Vec<Address> {
-    let mut scanner = Scanner::default();
+    scan(raw, Manner::Forgiving)
+}
+
+/// What a name without brackets beside an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Manner {
+    /// Its name, as old programs wrote it.
+    #[default]
+    Forgiving,
+    /// A slip of the one who types: the whole is no address.
+    Exact,
+}
+
+fn scan(raw: &str, manner: Manner) -> Vec<Address> {
+    let mut scanner = Scanner { manner, ..Scanner::default() };
     if let Err(opened_at) = scanner.run(raw, Marks::Believed) {
         // A quote or comment that is never closed hides nothing: from there on its mark is text.
         scanner.abandon();
@@ -173,6 +187,7 @@ enum State {
 
 #[derive(Debug, Default)]
 struct Scanner {
+    manner: Manner,
     addresses: Vec<Address>,
     state: State,
     /// The entry without comments and angle part, quotes removed.
@@ -345,6 +360,8 @@ impl Scanner {
         }
         if words.len() > 1 && words.iter().all(|word| word.contains('@')) {
             self.addresses.extend(words.into_iter().map(Address::bare));
+        } else if words.len() > 1 && self.manner == Manner::Exact {
+            self.addresses.push(Address::bare(raw));
         } else if words.len() > 1
             && let Some(at) = words.iter().rposition(|word| word.contains('@'))
         {
@@ -441,11 +458,12 @@ mod tests {
 
     #[test]
     fn typed_words_are_addresses_or_rejected() {
-        let typed =
-            parse_typed("Bob <bob@x.org>; alice@bücher.example\ncarol, x@, dave@@y, @z, e@[127.0.0.1], f@x.org.");
+        let typed = parse_typed(
+            "Bob <bob@x.org>; alice@bücher.example\ncarol, eve e@x.org, x@, dave@@y, @z, e@[127.0.0.1], f@x.org.",
+        );
         let good: Vec<_> = typed.addresses.iter().filter_map(Address::ascii_email).collect();
         assert_eq!(good, ["bob@x.org", "alice@xn--bcher-kva.example", "e@[127.0.0.1]", "f@x.org"]);
-        assert_eq!(typed.rejected, ["carol", "x@", "dave@@y", "@z"]);
+        assert_eq!(typed.rejected, ["carol", "eve e@x.org", "x@", "dave@@y", "@z"]);
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub struct Span {
 
 /// The look of a run of text, as far as the author chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a look of its own, and any of them go together")]
 pub struct SpanStyle {
     /// Bold.
     pub strong: bool,

@@ -38,11 +38,11 @@ pub fn render(html: &str, width: u16, links: &mut Links) -> Rendered {
     let width = usize::from(width).max(MIN_WIDTH);
     let laid_out = tame::tame(html).and_then(|tamed| {
         // The renderer is young and has panicked on odd tables; a message must not end the program.
-        let lines = catch_unwind(AssertUnwindSafe(|| lay_out(&tamed.html, width))).ok().flatten()?;
-        Some((tamed, lines))
+        let rows = catch_unwind(AssertUnwindSafe(|| lay_out(&tamed.html, width))).ok().flatten()?;
+        Some((tamed, rows))
     });
     match laid_out {
-        Some((tamed, lines)) => convert(&tamed, &lines, links),
+        Some((tamed, rows)) => convert(&tamed, &rows, links),
         None => stripped(html, links),
     }
 }
@@ -64,10 +64,10 @@ fn stripped(html: &str, links: &mut Links) -> Rendered {
 }
 
 /// Turns the renderer's lines into ours; runs of empty lines become one.
-fn convert(tamed: &Tamed, lines: &[TaggedLine<Vec<Mark>>], links: &mut Links) -> Rendered {
+fn convert(source: &Tamed, rows: &[TaggedLine<Vec<Mark>>], links: &mut Links) -> Rendered {
     let mut rendered = Rendered::default();
-    for line in lines {
-        let converted = convert_line(tamed, line, links);
+    for row in rows {
+        let converted = convert_line(source, row, links);
         let is_empty = converted.spans.is_empty();
         if is_empty && rendered.lines.last().is_none_or(|last: &Line| last.spans.is_empty()) {
             continue;
@@ -81,10 +81,10 @@ fn convert(tamed: &Tamed, lines: &[TaggedLine<Vec<Mark>>], links: &mut Links) ->
     rendered
 }
 
-fn convert_line(tamed: &Tamed, line: &TaggedLine<Vec<Mark>>, links: &mut Links) -> Line {
+fn convert_line(source: &Tamed, row: &TaggedLine<Vec<Mark>>, links: &mut Links) -> Line {
     let mut out = Line::default();
     let mut runs: Vec<(String, Look)> = Vec::new();
-    for run in line.tagged_strings() {
+    for run in row.tagged_strings() {
         let look = Look::of(&run.tag);
         let mut shown = String::with_capacity(run.s.len());
         for c in run.s.chars() {
@@ -112,10 +112,10 @@ fn convert_line(tamed: &Tamed, line: &TaggedLine<Vec<Mark>>, links: &mut Links) 
     }
     for (text, look) in runs {
         let text = clean::expand_tabs(&text);
-        match look.link.and_then(|number| tamed.links.get(number)) {
+        match look.link.and_then(|number| source.links.get(number)) {
             Some((target, mismatch)) => {
-                let link = links.add(target, *mismatch);
-                out.spans.push(Span { text: clean::Clean::line(&text), style: look.style, link });
+                let number = links.add(target, *mismatch);
+                out.spans.push(Span { text: clean::Clean::line(&text), style: look.style, link: number });
             }
             None => out.spans.extend(links.spans(&text, look.style)),
         }
@@ -301,9 +301,9 @@ mod tests {
                         SpanStyle { emphasis: true, .. } => "_",
                         _ => "",
                     };
-                    out.push_str(&format!("{mark}{}{mark}", span.text));
+                    out = format!("{out}{mark}{}{mark}", span.text);
                     if let Some(link) = span.link {
-                        out.push_str(&format!("[{link}]"));
+                        out = format!("{out}[{link}]");
                     }
                 }
                 out

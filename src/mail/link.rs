@@ -120,7 +120,7 @@ pub(super) fn host(target: &str) -> String {
             .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
             .map_or(host, |(host, _)| host)
     };
-    let host = host.trim_matches('.');
+    let host = host.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '[' | ']'));
     if host.len() > 255 {
         return host.to_lowercase();
     }
@@ -134,16 +134,30 @@ pub(super) fn deceives(text: &str, target: &str) -> bool {
         return true;
     }
     let real = host(target);
-    text.split_whitespace().take(20).filter_map(named_host).any(|named| {
-        let related = |a: &str, b: &str| a == b || a.strip_suffix(b).is_some_and(|rest| rest.ends_with('.'));
-        let (named, real) = (without_www(&named), without_www(&real));
-        !related(named, real) && !related(real, named)
-    })
+    let mut words = text.split_whitespace();
+    // A host inside prose ("Stamps.com seals a deal") is a name; alone, or as a URL, it is a promise.
+    let is_alone = words.next().is_some() && words.next().is_none();
+    let is_promise =
+        |word: &&str| is_alone || word.contains("://") || word.contains('@') || starts_with_ignore_case(word, "www.");
+    let mut promised = text.split_whitespace().take(20).filter(is_promise).filter_map(named_host);
+    promised.any(|named| !are_related(&named, &real))
+}
+
+/// Is one host the other, or in it?
+pub(super) fn are_related(one: &str, other: &str) -> bool {
+    let (one, other) = (without_www(one).to_ascii_lowercase(), without_www(other).to_ascii_lowercase());
+    let is_in =
+        |a: &str, b: &str| a == b || (!b.is_empty() && a.strip_suffix(b).is_some_and(|rest| rest.ends_with('.')));
+    is_in(&one, &other) || is_in(&other, &one)
 }
 
 fn without_www(host: &str) -> &str {
     host.strip_prefix("www.").unwrap_or(host)
 }
+
+/// Endings of files that look like top-level domains: `plan.pdf` is no host.
+const FILES: [&str; 16] =
+    ["pdf", "doc", "docx", "xls", "xlsx", "txt", "zip", "png", "jpg", "jpeg", "gif", "html", "htm", "php", "js", "md"];
 
 /// The host that a word of a link's text names, if it names one: a URL, or a name whose last label
 /// looks like a top-level domain.
@@ -156,11 +170,6 @@ fn named_host(word: &str) -> Option<String> {
     let host = host(word);
     let (labels, last) = host.rsplit_once('.')?;
     let is_name = labels.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
-    // `plan.pdf` and `v1.2` are no hosts, and neither is a word with a dot inside prose.
-    const FILES: [&str; 16] = [
-        "pdf", "doc", "docx", "xls", "xlsx", "txt", "zip", "png", "jpg", "jpeg", "gif", "html", "htm", "php", "js",
-        "md",
-    ];
     let is_domain = last.len() >= 2
         && (last.starts_with("xn--") || last.bytes().all(|b| b.is_ascii_alphabetic()))
         && !FILES.contains(&last);
@@ -191,6 +200,9 @@ mod tests {
             ("paypal.com", "https://paypal.com.evil.example/", true),
             ("www.example.org", "https://example.org/a", false),
             ("example.org", "https://click.example.org/x", false),
+            ("Stamps.com seals a deal", "https://news.example/", false),
+            ("read https://stamps.com/ now", "https://news.example/", true),
+            ("ada@example.org,", "mailto:ada@example.org,", false),
             ("click here", "https://evil.example/", false),
             ("see plan.pdf", "https://example.org/f", false),
             ("bücher.example", "https://xn--bcher-kva.example/", false),

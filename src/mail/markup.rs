@@ -81,16 +81,13 @@ impl<'a> Tokens<'a> {
         if *slot {
             return None;
         }
-        match find_ignore_case(self.rest, raw.closing()) {
-            Some(end) => {
-                let (content, rest) = self.rest.split_at_checked(end)?;
-                self.rest = rest;
-                Some(content)
-            }
-            None => {
-                *slot = true;
-                None
-            }
+        if let Some(end) = find_ignore_case(self.rest, raw.closing()) {
+            let (content, rest) = self.rest.split_at_checked(end)?;
+            self.rest = rest;
+            Some(content)
+        } else {
+            *slot = true;
+            None
         }
     }
 
@@ -175,10 +172,9 @@ fn tag_end(tag: &str) -> usize {
         }
         match quote {
             Some(open) if open == byte => quote = None,
-            Some(_) => {}
             // Only a quote behind `=` begins a value.
             None if matches!(byte, b'"' | b'\'') && before == b'=' => quote = Some(byte),
-            None => {}
+            Some(_) | None => {}
         }
         if !byte.is_ascii_whitespace() {
             before = byte;
@@ -304,15 +300,12 @@ pub(super) fn decode_entities(text: &str) -> Cow<'_, str> {
         out.push_str(before);
         let length = behind.bytes().take(32).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
         let (word, after) = behind.split_at_checked(length).unwrap_or((behind, ""));
-        match entity(word) {
-            Some(c) => {
-                out.push(c);
-                rest = after.strip_prefix(';').unwrap_or(after);
-            }
-            None => {
-                out.push('&');
-                rest = behind;
-            }
+        if let Some(c) = entity(word) {
+            out.push(c);
+            rest = after.strip_prefix(';').unwrap_or(after);
+        } else {
+            out.push('&');
+            rest = behind;
         }
     }
     out.push_str(rest);

@@ -365,15 +365,13 @@ impl<'a> Scan<'a> {
                 self.defect(Defect::TooDeep);
                 "text/plain".clone_into(&mut part.media.value);
             } else if part.is_multipart() {
-                match part.parameter("boundary").map(str::trim_end).filter(|boundary| !boundary.is_empty()) {
-                    Some(boundary) => {
-                        let delimiter = [b"--", boundary.as_bytes()].concat();
-                        self.open.push(Open { part: number, delimiter, seen: false });
-                    }
-                    None => {
-                        self.defect(Defect::NoBoundary);
-                        "text/plain".clone_into(&mut part.media.value);
-                    }
+                let boundary = part.parameter("boundary").map(str::trim_end).filter(|boundary| !boundary.is_empty());
+                if let Some(boundary) = boundary {
+                    let delimiter = [b"--", boundary.as_bytes()].concat();
+                    self.open.push(Open { part: number, delimiter, seen: false });
+                } else {
+                    self.defect(Defect::NoBoundary);
+                    "text/plain".clone_into(&mut part.media.value);
                 }
             }
             if let Some(parent) = part.parent.and_then(|parent| self.parts.get_mut(parent)) {
@@ -545,10 +543,9 @@ mod tests {
 
     #[test]
     fn depth_and_number_have_limits() {
-        let mut deep = String::new();
-        for n in 0..10_000 {
-            deep.push_str(&format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n"));
-        }
+        let level = |n: usize| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n");
+        let deep: Vec<String> = (0..10_000).map(level).collect();
+        let deep = deep.concat();
         let message = Message::parse(deep.as_bytes());
         assert_eq!(message.parts().len(), MAX_DEPTH);
         assert!(message.defects().contains(&Defect::TooDeep));

@@ -11,7 +11,7 @@ use super::document::{Attachment, Document, Line, LineKind, Span, SpanStyle};
 use super::envelope::Envelope;
 use super::header::Header;
 use super::html;
-use super::link::Links;
+use super::link::{self, Links};
 use super::message::{Disposition, Message, Part};
 use super::text::{self, Flow};
 
@@ -160,7 +160,7 @@ fn author_warnings(header: &Header<'_>, envelope: &Envelope) -> Vec<Clean> {
     }
     let replies = header.all("Reply-To").flat_map(|field| address::parse_list(&field.unfolded()));
     let is_list = envelope.list_id.is_some();
-    let own = |reply: &Address| envelope.from.iter().any(|from| from.domain().eq_ignore_ascii_case(reply.domain()));
+    let own = |reply: &Address| envelope.from.iter().any(|from| link::are_related(from.domain(), reply.domain()));
     if let Some(reply) = replies.filter(|reply| !reply.domain().is_empty()).find(|reply| !own(reply))
         && !is_list
         && !envelope.from.is_empty()
@@ -202,7 +202,7 @@ fn name_of(message: &Message<'_>, at: usize, part: &Part<'_>) -> String {
         return if stem.is_empty() { "message.eml".to_owned() } else { format!("{stem}.eml") };
     }
     let ending = match part.media_type() {
-        "text/plain" => "txt",
+        "text/plain" | "message/delivery-status" | "text/rfc822-headers" => "txt",
         "text/html" => "html",
         "text/calendar" => "ics",
         "text/vcard" | "text/x-vcard" => "vcf",
@@ -214,7 +214,6 @@ fn name_of(message: &Message<'_>, at: usize, part: &Part<'_>) -> String {
         "application/zip" => "zip",
         "application/pgp-signature" | "application/pgp-encrypted" => "asc",
         "application/pkcs7-signature" | "application/x-pkcs7-signature" => "p7s",
-        "message/delivery-status" | "text/rfc822-headers" => "txt",
         _ => "bin",
     };
     format!("part-{at}.{ending}")
@@ -403,10 +402,10 @@ impl Page<'_> {
         let from = from.iter().map(Clean::as_str).collect::<Vec<_>>().join(", ");
         let mut caption = format!("Enclosed message: {}", envelope.subject);
         if !from.is_empty() {
-            caption.push_str(&format!(", from {from}"));
+            caption = format!("{caption}, from {from}");
         }
         if envelope.date.get() != 0 {
-            caption.push_str(&format!(", {}", date::shown(envelope.date, self.zone)));
+            caption = format!("{caption}, {}", date::shown(envelope.date, self.zone));
         }
         self.note(&caption);
     }
@@ -492,10 +491,10 @@ fn invitation(text: &str) -> String {
     };
     let mut out = format!("{what}: {}", summary.unwrap_or_else(|| "(no title)".to_owned()));
     if let Some(start) = start.as_deref().and_then(calendar_time) {
-        out.push_str(&format!(", {start}"));
+        out = format!("{out}, {start}");
     }
     if let Some(location) = location.filter(|location| !location.is_empty()) {
-        out.push_str(&format!(", {location}"));
+        out = format!("{out}, {location}");
     }
     out
 }

@@ -65,6 +65,7 @@ pub(super) enum Underscore {
 }
 
 /// The value of a base64 digit, 64 for padding, 255 for any other byte. The URL-safe digits count too.
+#[expect(clippy::indexing_slicing, reason = "worked out by the compiler, which refuses an index out of range")]
 const DIGITS: [u8; 256] = {
     let mut table = [255u8; 256];
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
