@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use tern::config::Tls;
 use tern::fault::{Again, Cause, Doing, Fault};
 use tern::login::Secret;
-use tern::mail::flags::{Flag, Flags};
+use tern::mail::flags::Flags;
 use tern::mail::ids::{RemoteId, Timestamp, Uid};
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::remote::imap::Imap;
@@ -355,8 +357,12 @@ fn idle_ends_with_news_with_the_bell_and_with_its_limit() {
         });
         assert_eq!(remote.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed);
     });
+    std::thread::scope(|threads| {
+        threads.spawn(|| dovecot.deliver("ada", "INBOX", &message(3)));
+        assert_eq!(remote.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed, "a file in new/");
+    });
     // The session goes on as if nothing had been.
-    assert_eq!(uids_of(&remote.changes(&inbox(), &Since::default()).unwrap()), [1, 2]);
+    assert_eq!(uids_of(&remote.changes(&inbox(), &Since::default()).unwrap()), [1, 2, 3]);
     assert_eq!(remote.wait(&inbox(), Duration::from_millis(50)).unwrap(), Waited::Quiet);
 }
 
@@ -381,6 +387,42 @@ fn a_wrong_password_waits_for_the_user() {
     let fault = wrong.connect().err().expect("it is refused");
     assert_eq!((fault.doing, fault.cause, fault.again), (Doing::SigningIn, Cause::SignInRefused, Again::AfterUser));
     assert_eq!(fault.to_string(), "ada: cannot sign in to localhost: Authentication failed.");
+}
+
+/// What the program's most verbose log would hold.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_log_holds_the_conversation_and_no_secret() {
+    let bare = "protocol imap {\n imap_capability = IMAP4rev1\n}\nauth_mechanisms = login\n";
+    for extra in ["", bare] {
+        let dovecot = Dovecot::start_with(extra);
+        let log = Log::default();
+        let sink = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || sink.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            connect(&dovecot, "ada").mailboxes().unwrap();
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("(signing in)") && text.contains("LIST"), "{text}");
+        let parts = [format!("\0ada\0{PASSWORD}"), PASSWORD.to_owned()];
+        for secret in parts.iter().map(|part| STANDARD.encode(part)).chain(["tr0ub4dor".to_owned()]) {
+            assert!(!text.contains(&secret), "{text}");
+        }
+    }
 }
 
 #[test]
@@ -411,5 +453,4 @@ fn what_the_server_does_not_have_is_a_refusal_and_no_more() {
     let fault = remote.changes(&mailbox("No/such"), &Since::default()).unwrap_err();
     assert_eq!((fault.cause, fault.scope), (Cause::Missing, tern::fault::Scope::Mailbox));
     assert!(remote.changes(&inbox(), &Since::default()).unwrap().items.is_empty());
-    assert!(Flags::only(Flag::Seen).has(Flag::Seen));
 }

@@ -17,7 +17,7 @@ impl Capabilities {
         self.0.contains(name)
     }
 
-    /// Has it, or has IMAP4rev2, which holds it (RFC 9051 appendix E).
+    /// Has it, or has `IMAP4rev2`, which holds it (RFC 9051 appendix E).
     fn has_or_rev2(&self, name: &str) -> bool {
         self.has(name) || self.has("IMAP4REV2")
     }

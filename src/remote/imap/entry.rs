@@ -16,13 +16,14 @@ use crate::login::secret::Secret;
 use crate::mail::ids::AccountId;
 
 use super::capability::Capabilities;
+use super::limits::Limits;
 use super::link::Link;
 use super::mailboxes::Names;
 use super::quirks::{self, Quirks};
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::session::{Session, explain};
 use super::tokens::Response;
-use super::wire::{Limits, Mode, Port, Shared, Wire};
+use super::wire::{Mode, Port, Shared, Wire};
 
 /// What the client calls itself where a server wants to know.
 const ID: &str =
@@ -35,18 +36,18 @@ pub(super) fn enter(
     secret: &dyn Fn() -> Result<Secret, Fault>,
     token: bool,
 ) -> Result<Session, Fault> {
-    let named = |fault: Fault| fault.of(account);
-    let (mut wire, greeting) = arrive(server).map_err(named)?;
+    let ours = |fault: Fault| fault.of(account);
+    let (mut wire, greeting) = arrive(server).map_err(ours)?;
     let quirks = quirks::of(&server.host, greeting.text.as_str());
     let capabilities = match (server.tls, greeting.code) {
         // What was offered before TLS is forgotten: ask again.
         (Tls::Implicit | Tls::Plain, Some(Code::Capability(names))) => Capabilities::new(names),
-        _ => ask_capabilities(&mut wire, server).map_err(named)?,
+        _ => ask_capabilities(&mut wire, server).map_err(ours)?,
     };
-    let secret = secret().map_err(named)?;
+    let secret = secret().map_err(ours)?;
     let plan = SignIn { server, secret: &secret, token, capabilities: &capabilities, quirks };
     let shared = Shared::new(wire);
-    let imap = plan.run(&shared).map_err(named)?;
+    let imap = plan.run(&shared).map_err(ours)?;
     drop(secret);
     let (held, answer) = {
         let mut wire = shared.lock();
@@ -191,11 +192,12 @@ impl SignIn<'_> {
         let exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
         let talk = Talk(RefCell::new(exchange));
         let mut name = Zeroizing::new(mechanism.name().to_owned());
-        if self.capabilities.initial_response() && !self.quirks.no_initial_response {
-            if let Some(first) = talk.0.borrow_mut().initial() {
-                name.push(' ');
-                name.push_str(sasl::encode(&first).expose());
-            }
+        if self.capabilities.initial_response()
+            && !self.quirks.no_initial_response
+            && let Some(first) = talk.0.borrow_mut().initial()
+        {
+            name.push(' ');
+            name.push_str(sasl::encode(&first).expose());
         }
         let ran =
             catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk).map_err(|(error, _)| error)));

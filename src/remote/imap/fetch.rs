@@ -14,10 +14,11 @@ use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::remote::{Fetched, Identity, Sink};
 
+use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Body, Extent, FetchItem, Kind};
 use super::session::{Session, bad, quote, sets};
-use super::tokens::{Held, Response};
-use super::wire::{Limits, Trouble, Wire, status_of};
+use super::tokens::{Held, Malformed, Response};
+use super::wire::{Wire, status_of};
 
 /// How many messages the first command asks for: the newest are to be there soon.
 const FIRST: usize = 50;
@@ -208,17 +209,26 @@ impl Session {
         let doing = Doing::Comparing;
         self.turn_to(doing, mailbox)?;
         let mut found = Vec::new();
+        let mut lost = 0;
         for (set, members) in sets(uids, CHUNK) {
             let command = format!("UID FETCH {set} (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
             let limits = Limits::for_messages(CHUNK, BESIDES);
             let status = self.visit(doing, &command, limits, |kind, response| {
                 if *kind == Kind::Fetch {
-                    found.extend(identity(response).filter(|known| members.binary_search(&known.uid).is_ok()));
+                    match identity(response) {
+                        Ok(known) => found.extend(known.filter(|known| members.binary_search(&known.uid).is_ok())),
+                        Err(_) => lost += 1,
+                    }
                 }
             })?;
             if status.answer != Answer::Ok {
                 return Err(self.refusal(doing, mailbox.as_str(), &status));
             }
+        }
+        if lost > 0 {
+            // Who is missing here would be taken for gone.
+            let fault = self.fault(doing, mailbox.as_str(), Cause::Protocol).scope(Scope::Mailbox);
+            return Err(fault.detail("the server's answer about a message makes no sense"));
         }
         found.sort_by_key(|known| known.uid);
         found.dedup_by_key(|known| known.uid);
@@ -405,14 +415,16 @@ fn pass_over(length: u64, wire: &mut Wire) -> Result<(), Trouble> {
     wire.stream(length, &mut std::io::sink())
 }
 
-/// What a FETCH tells of who a message is.
-fn identity(response: &Response) -> Option<Identity> {
-    let item = replies::fetch(response, Extent::Whole).ok()?;
+/// What a FETCH tells of who a message is; nothing if it is only about flags that changed meanwhile.
+fn identity(response: &Response) -> Result<Option<Identity>, Malformed> {
+    let item = replies::fetch(response, Extent::Whole)?;
     let header = match item.body {
+        None => return Ok(None),
         Some(Body::Held(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        _ => String::new(),
+        Some(Body::Nil | Body::Streamed(_)) => String::new(),
     };
-    Some(Identity { uid: item.uid?, size: item.size?, message_id: message_id(&header) })
+    let (Some(uid), Some(size)) = (item.uid, item.size) else { return Err(Malformed("UID or size is missing")) };
+    Ok(Some(Identity { uid, size, message_id: message_id(&header) }))
 }
 
 /// The id in a header of this one field, which may be folded and may have a comment beside it.

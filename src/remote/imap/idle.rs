@@ -10,12 +10,13 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::mailbox::MailboxName;
 use crate::remote::Waited;
 
+use super::limits::{Limits, Trouble};
 use super::session::Session;
-use super::wire::{Limits, Mode, Trouble};
+use super::wire::Mode;
 
 /// How long one IDLE lasts. Servers may hang up after 29 minutes (RFC 2177 §3), routers forget
 /// connections much earlier, and a connection that died unnoticed is found at the renewal.
-const RENEWAL: Duration = Duration::from_secs(5 * 60);
+const RENEWAL: Duration = Duration::from_mins(5);
 
 impl Session {
     /// Waits until the mailbox changes, at most `limit`. What changed before it was selected on
@@ -27,7 +28,7 @@ impl Session {
             let fault = self.fault(doing, mailbox.as_str(), Cause::NotOffered);
             return Err(fault.scope(Scope::Mailbox).again(Again::Never).detail("the server offers no IDLE"));
         }
-        let end = Instant::now() + limit.min(Duration::from_secs(24 * 3600));
+        let end = Instant::now() + limit.min(Duration::from_hours(24));
         self.wire.lock().leave_bell_to_wait(true);
         let waited = self.idle_until(mailbox, end);
         self.wire.lock().leave_bell_to_wait(false);

@@ -9,10 +9,10 @@ use crate::mail::clean::Clean;
 use crate::mail::mailbox::{MailboxName, Role, from_modified_utf7, to_modified_utf7};
 use crate::remote::RemoteMailbox;
 
+use super::limits::Limits;
 use super::replies::{self, Code, Kind, Listed, Status};
 use super::session::{Session, quote};
 use super::tokens::Response;
-use super::wire::Limits;
 
 /// How many mailboxes an account may have.
 const MOST: usize = 20_000;

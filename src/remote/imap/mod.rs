@@ -1,5 +1,5 @@
 //! IMAP (RFC 3501, RFC 9051). The `imap` crate is the session layer: tags, sign-in, commands, IDLE.
-//! Under it lies a transport of our own (`link`, `wire`) that keeps limits and deadlines, and beside
+//! Under it lies a transport of our own (`link`, `wire`, `limits`) that keeps limits and deadlines, and beside
 //! it a forgiving tokenizer (`tokens`, `replies`), so that one odd line or a hostile server can
 //! neither end the program nor spoil more than itself. Nothing here knows Maildirs or ledgers.
 
@@ -7,6 +7,7 @@ mod capability;
 mod entry;
 mod fetch;
 mod idle;
+mod limits;
 mod link;
 mod mailboxes;
 mod push;
@@ -112,7 +113,8 @@ impl Remote for Session {
     fn close(&mut self) {
         if !self.broken {
             // Whatever comes of it, the connection ends here.
-            let _ = self.ask(Doing::Connecting, "LOGOUT", wire::Limits::USUAL);
+            self.wire.lock().hurry();
+            let _ = self.ask(Doing::Connecting, "LOGOUT", limits::Limits::USUAL);
             self.broken = true;
         }
     }

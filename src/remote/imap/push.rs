@@ -7,9 +7,9 @@ use crate::mail::ids::{Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::remote::{Push, Pushed};
 
+use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Code, Ranges, Status};
 use super::session::{Reply, Session, bad, quote, sets};
-use super::wire::{Limits, Trouble};
 
 /// How many messages one command changes.
 const AT_ONCE: usize = 1000;
@@ -74,10 +74,9 @@ impl Session {
                 self.expunge(mailbox, &members)?;
             }
             match (copied(&reply, &members), &mut moved) {
-                (None, _) => told = false,
                 (Some(pairs), None) => moved = Some(pairs),
                 (Some((validity, pairs)), Some((known, all))) if validity == *known => all.extend(pairs),
-                (Some(_), Some(_)) => told = false,
+                (None, _) | (Some(_), Some(_)) => told = false,
             }
         }
         Ok(Pushed::Moved(moved.filter(|_| told)))
@@ -142,10 +141,8 @@ impl Session {
         let shared = self.wire.clone();
         let ran = || -> Result<Status, Trouble> {
             let mut wire = shared.lock();
-            if !eager {
-                if let Some(refusal) = wire.await_continuation()? {
-                    return Ok(refusal);
-                }
+            if !eager && let Some(refusal) = wire.await_continuation()? {
+                return Ok(refusal);
             }
             wire.send(bytes)?;
             wire.send(b"\r\n")?;

@@ -11,10 +11,11 @@ use crate::mail::ids::{AccountId, ModSeq, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 
 use super::capability::Capabilities;
+use super::limits::{Limits, Trouble};
 use super::mailboxes::Names;
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::tokens::Response;
-use super::wire::{Limits, Mode, Port, Shared, Trouble, status_of};
+use super::wire::{Mode, Port, Shared, status_of};
 
 /// The longest set of UIDs in one command, in bytes: servers take lines of 8,000 (RFC 7162 §4).
 const SET_BYTES: usize = 7000;

@@ -9,10 +9,10 @@ use crate::mail::ids::{ModSeq, Uid};
 use crate::mail::mailbox::MailboxName;
 use crate::remote::{Presence, RemoteChanges, RemoteItem, Since};
 
+use super::limits::Limits;
 use super::replies::{self, Answer, Extent, Kind, Ranges};
 use super::session::{Selected, Session};
 use super::tokens::Response;
-use super::wire::Limits;
 
 /// Above so many messages the limits on answers no longer grow.
 const MOST: usize = 5_000_000;

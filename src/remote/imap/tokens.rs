@@ -235,19 +235,23 @@ impl<'a> Tokens<'a> {
     fn quoted(&mut self) -> Result<Token<'a>, Malformed> {
         let start = self.at + 1;
         let text = self.response.text.get(start..).unwrap_or_default();
-        let mut escaped = false;
-        let mut escapes = false;
+        let mut after_backslash = false;
+        let mut backslashes = false;
         for (offset, byte) in text.iter().enumerate() {
-            match (escaped, byte) {
-                (true, _) => escaped = false,
+            match (after_backslash, byte) {
+                (true, _) => after_backslash = false,
                 (false, b'\\') => {
-                    escaped = true;
-                    escapes = true;
+                    after_backslash = true;
+                    backslashes = true;
                 }
                 (false, b'"') => {
                     let inner = text.get(..offset).unwrap_or_default();
                     self.at = start + offset + 1;
-                    return Ok(Token::Text(if escapes { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) }));
+                    return Ok(Token::Text(if backslashes {
+                        Cow::Owned(unescape(inner))
+                    } else {
+                        Cow::Borrowed(inner)
+                    }));
                 }
                 (false, _) => {}
             }

@@ -10,81 +10,17 @@ use std::time::{Duration, Instant};
 
 use crate::mail::clean::Clean;
 
-use super::link::{Bell, Ended, Link, Wake};
+use super::limits::{LITERAL, Limits, Trouble};
+use super::link::{Bell, Link, Wake};
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::tokens::{Held, Response, number};
 
 /// How much is read at once.
 const BUFFER: usize = 256 * 1024;
-/// The longest line, where a command does not allow more.
-const LINE: usize = 64 * 1024;
-/// The longest literal that is held in memory.
-const LITERAL: u64 = 64 * 1024;
-/// All text of one answer, where a command does not allow more.
-const TOTAL: usize = 1024 * 1024;
-/// How many untagged responses one answer may have, where a command does not allow more.
-const COUNT: usize = 10_000;
+/// How long a farewell may take.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How many alerts are kept for the user.
 const ALERTS: usize = 16;
-
-/// How much a server may say in answer to one command, besides the bodies that are streamed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    line: usize,
-    total: usize,
-    count: usize,
-}
-
-impl Limits {
-    /// What most commands need.
-    pub(super) const USUAL: Self = Self { line: LINE, total: TOTAL, count: COUNT };
-
-    /// For answers that grow with the number of messages: so many bytes and lines for each.
-    pub(super) fn for_messages(count: usize, bytes_each: usize) -> Self {
-        let room = count.saturating_mul(bytes_each);
-        Self { line: LINE, total: TOTAL.saturating_add(room), count: COUNT.saturating_add(count.saturating_mul(4)) }
-    }
-
-    /// The same with lines as long as all of it may be: SEARCH answers in one line.
-    pub(super) fn in_one_line(self) -> Self {
-        Self { line: self.total, ..self }
-    }
-}
-
-/// Why the connection cannot be used any more.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// Nothing came in time.
-    TimedOut,
-    /// The other side closed.
-    Closed,
-    /// Another thread ended it.
-    Woken,
-    /// The system or TLS failed.
-    System(io::Error),
-    /// The server broke its protocol or a limit.
-    Protocol(String),
-    /// What took a literal could not write it.
-    Sink(io::Error),
-}
-
-impl Trouble {
-    /// The server broke its protocol.
-    pub(super) fn protocol(what: &str) -> Self {
-        Self::Protocol(what.to_owned())
-    }
-}
-
-impl From<Ended> for Trouble {
-    fn from(ended: Ended) -> Self {
-        match ended {
-            Ended::TimedOut => Self::TimedOut,
-            Ended::Closed => Self::Closed,
-            Ended::Woken => Self::Woken,
-            Ended::Failed(error) => Self::System(error),
-        }
-    }
-}
 
 /// What the crate is doing on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +96,11 @@ impl Wire {
     /// What ends a wait from another thread.
     pub(super) fn bell(&self) -> Bell {
         self.link.bell()
+    }
+
+    /// Shortens the longest silence, for a farewell that nobody wants to wait for.
+    pub(super) fn hurry(&mut self) {
+        self.timeout = self.timeout.min(FAREWELL);
     }
 
     /// Gives the link back; `None` if bytes have come that nobody read.
@@ -348,12 +289,7 @@ impl Wire {
 
     /// Waits for the tagged answer to the last command, keeping untagged responses back.
     pub(super) fn await_answer(&mut self) -> Result<Status, Trouble> {
-        loop {
-            match self.await_continuation()? {
-                Some(status) => return Ok(status),
-                None => return Err(Trouble::protocol("the server asks for more when there is none")),
-            }
-        }
+        self.await_continuation()?.ok_or_else(|| Trouble::protocol("the server asks for more when there is none"))
     }
 
     /// Keeps an untagged response for the one who runs the command.
