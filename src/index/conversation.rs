@@ -21,6 +21,9 @@ pub(super) struct Entry {
     pub(super) depth: u16,
 }
 
+/// What two copies of a message that differ in their bytes still share: id, sender, subject.
+type Claim = (i64, String, String);
+
 struct Candidate {
     entry: Entry,
     id: Option<MessageId>,
@@ -37,7 +40,7 @@ pub(super) fn entries(db: &Connection, thread: i64, folders: &BTreeMap<i64, Fold
          CROSS JOIN places p ON p.message = m.id ORDER BY m.id",
     )?;
     let mut rows = statement.query([thread, MAX_MESSAGES])?;
-    let mut candidates: BTreeMap<i64, (Candidate, Option<(i64, String, String)>)> = BTreeMap::new();
+    let mut candidates: BTreeMap<i64, (Candidate, Option<Claim>)> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let (message, mailbox): (i64, i64) = (row.get(0)?, row.get(5)?);
         if let Some((known, _)) = candidates.get_mut(&message) {
@@ -59,12 +62,12 @@ pub(super) fn entries(db: &Connection, thread: i64, folders: &BTreeMap<i64, Fold
         };
         candidates.insert(message, (candidate, claim));
     }
-    Ok(in_order(one_of_each(candidates.into_values(), folders)))
+    Ok(in_order(&one_of_each(candidates.into_values(), folders)))
 }
 
 /// Of messages that are the same to a reader the one in the best place.
 fn one_of_each(
-    candidates: impl Iterator<Item = (Candidate, Option<(i64, String, String)>)>,
+    candidates: impl Iterator<Item = (Candidate, Option<Claim>)>,
     folders: &BTreeMap<i64, Folder>,
 ) -> Vec<Candidate> {
     let mut all: Vec<_> = candidates.collect();
@@ -75,7 +78,7 @@ fn one_of_each(
     all.into_iter().map(|(candidate, _)| candidate).collect()
 }
 
-fn in_order(candidates: Vec<Candidate>) -> Vec<Entry> {
+fn in_order(candidates: &[Candidate]) -> Vec<Entry> {
     let members: Vec<Member<'_>> = candidates
         .iter()
         .map(|candidate| Member {

@@ -276,7 +276,9 @@ impl Writer {
         }
         let count = read.len();
         self.step(|writer| {
-            read.into_iter().for_each(|(message, text, bits)| writer.add_text(message, text, bits));
+            for (message, text, bits) in read {
+                writer.add_text(message, text, bits);
+            }
             Ok(())
         })?;
         self.backlog.unindexed = self.backlog.unindexed.saturating_sub(count);

@@ -109,7 +109,7 @@ impl Index {
     pub fn mailboxes(&self) -> std::result::Result<Vec<MailboxRow>, Fault> {
         let mut all: Vec<Folder> = self.asked(folders)?.into_values().collect();
         all.sort_by(|a, b| {
-            let order = |folder: &Folder| folder.role.map_or(usize::MAX, |role| role_order(role));
+            let order = |folder: &Folder| folder.role.map_or(usize::MAX, role_order);
             (&a.id.account, order(a), &a.id.name).cmp(&(&b.id.account, order(b), &b.id.name))
         });
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

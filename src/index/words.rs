@@ -45,7 +45,7 @@ pub(super) fn expression(field: Field, pattern: &Pattern) -> Option<String> {
         Field::File => "files : ",
     };
     let star = if prefix { " *" } else { "" };
-    Some(format!("{columns}\"{}\"{star}", words.trim().replace('"', " ").replace('\0', " ")))
+    Some(format!("{columns}\"{}\"{star}", words.trim().replace(['"', '\0'], " ")))
 }
 
 fn is_cjk(c: char) -> bool {

@@ -21,6 +21,7 @@ const IDLE: Duration = Duration::from_secs(3);
 /// Runs the writer until `jobs` is closed: takes in changes, listings and folders in order and says
 /// which directories are known. Between the steps of a big listing it looks whether something else
 /// waits. `own` are the user's addresses, plain or with one `*`.
+#[allow(clippy::needless_pass_by_value, reason = "a thread owns its queue: when it ends, who sends learns it")]
 pub fn run_writer(path: &Path, own: Vec<String>, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
     let mut writer = open(path, &own, report);
     let mut tidy = true;
@@ -138,6 +139,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<IndexReport
 /// Runs a reader until `jobs` is closed: answers questions. Of several of a kind that wait only the
 /// newest is answered, but for `Find`, of which each is. A long search answers with its first page at
 /// once and again when it has counted all, unless another list is asked for meanwhile.
+#[allow(clippy::needless_pass_by_value, reason = "see run_writer")]
 pub fn run_reader(path: &Path, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
     let questions = Questions { jobs, waiting: RefCell::new(VecDeque::new()) };
     let mut index: Option<Index> = None;

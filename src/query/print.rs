@@ -11,7 +11,7 @@ pub fn print(query: &Query) -> String {
     match query {
         Query::And(parts) => joined(parts, " ", |part| matches!(part, Query::And(_) | Query::Or(_))),
         Query::Or(parts) if parts.is_empty() => "-()".to_owned(),
-        Query::Or(parts) => joined(parts, " or ", |part| is_group_in_or(part)),
+        Query::Or(parts) => joined(parts, " or ", is_group_in_or),
         other => one(other),
     }
 }
