@@ -17,6 +17,10 @@ impl Clean {
     /// Makes one line: line ends and tabs become a blank, whatever could steer a terminal or
     /// deceive a reader becomes a visible mark.
     pub fn line(text: &str) -> Self {
+        // Most of what comes is this; it needs no copy of its own.
+        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Self(Arc::from(text));
+        }
         Self(Arc::from(sanitise(text)))
     }
 

@@ -72,8 +72,12 @@ impl<'a> Header<'a> {
         let mut header = Self::default();
         let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let first = bytes.get(at..).unwrap_or_default();
-        if first.starts_with(b"From ") || first.starts_with(b">From ") {
-            at = line_end(bytes, at);
+        if (first.starts_with(b"From ") || first.starts_with(b">From ")) && field_name(first).is_none() {
+            let behind = line_end(bytes, at);
+            // Where no field follows, it is the first line of a text.
+            if bytes.get(behind..).and_then(field_name).is_some() {
+                at = behind;
+            }
         }
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if let Some(blank) = blank_line(rest) {
@@ -390,7 +394,12 @@ pub fn message_ids(value: &str) -> Vec<MessageId> {
         }
     }
     if ids.is_empty() {
-        ids.extend(value.split_whitespace().filter(|word| word.contains('@')).filter_map(MessageId::new));
+        // Without brackets, a list of ids is one where every word is an id; else it is a phrase that
+        // names an address ("your mail to joe@example.org").
+        let words: Vec<&str> = value.split_whitespace().collect();
+        if words.iter().all(|word| word.contains('@')) {
+            ids.extend(words.into_iter().filter_map(MessageId::new));
+        }
     }
     let surplus = ids.len().saturating_sub(MAX_REFERENCES);
     ids.drain(..surplus);
@@ -470,6 +479,10 @@ mod tests {
         let bare = Header::split(b"just some text\nwithout: a header\n");
         assert!(bare.fields().is_empty() && bare.is_broken() && bare.body_at() == 0);
 
+        let text = Header::split(b"From here on\nthere is text\n");
+        assert!(text.fields().is_empty() && text.body_at() == 0);
+        assert!(Header::split(b"From : a@b\n\n").first("From").is_some());
+
         let boundary = Header::split(b"A: b\n--sep:x\n");
         assert_eq!((boundary.fields().len(), boundary.body_at()), (1, 5));
     }
@@ -508,6 +521,7 @@ mod tests {
         assert_eq!(ids("<a@x>\t<b@x><c@x>"), ["a@x", "b@x", "c@x"]);
         assert_eq!(ids("Your message of Monday <a@x>, \"you\" <b x>"), ["a@x"]);
         assert_eq!(ids("a@x b@x"), ["a@x", "b@x"]);
+        assert!(ids("Your mail to joe@example.org").is_empty());
         let flood: Vec<String> = (0..500).map(|i| format!("<{i}@x>")).collect();
         assert_eq!(ids(&flood.concat()).first().map(String::as_str), Some("400@x"));
 

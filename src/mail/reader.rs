@@ -259,7 +259,7 @@ impl Page<'_> {
                 return;
             }
         }
-        if self.lines.last().is_some_and(|line| line.spans.is_empty()) {
+        while self.lines.last().is_some_and(|line| line.spans.is_empty()) {
             self.lines.pop();
         }
     }

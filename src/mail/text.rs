@@ -1,6 +1,8 @@
 //! Plain text as the viewer shows it: format=flowed put together again (RFC 3676), quotes by
 //! depth, the signature, patches, links. The inverse of what [`super::flow`] writes.
 
+use std::borrow::Cow;
+
 use super::clean;
 use super::document::{Line, LineKind, SpanStyle};
 use super::link::Links;
@@ -41,6 +43,7 @@ pub fn lines(text: &str, flow: Flow, links: &mut Links) -> Vec<Line> {
         let spans = links.spans(&text, SpanStyle::default());
         out.push(Line { quote: u8::try_from(quote).unwrap_or(u8::MAX), kind, spans });
     };
+    let text = with_plain_line_ends(text);
     match flow {
         Flow::Fixed => {
             for line in text.lines() {
@@ -73,6 +76,15 @@ pub fn lines(text: &str, flow: Flow, links: &mut Links) -> Vec<Line> {
         }
     }
     out
+}
+
+/// Lines end in LF: a CR alone, or one too many before it, ends a line too.
+fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') {
+        Cow::Owned(text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// The depth of a quoted line and what is quoted: `> > text`, `>> text`, `>text`.
@@ -238,6 +250,11 @@ mod tests {
             shown("a\n> b\n>> c\n> > d\n>e\n>>>  f\n", Flow::Fixed),
             ["0T a", "1T b", "2T c", "2T d", "1T e", "3T  f"]
         );
+    }
+
+    #[test]
+    fn lines_end_however_they_end() {
+        assert_eq!(shown("a\r\nb\r\r\nc\rd\n", Flow::Fixed), ["0T a", "0T b", "0T c", "0T d"]);
     }
 
     #[test]
