@@ -357,7 +357,9 @@ impl Model {
         }
         let height = self.height();
         let mut jobs = Vec::new();
-        if let Some(row) = self.list.answer(answer, height) {
+        let open = self.list.answer(answer, height);
+        self.viewer.follow_list(&self.list.rows);
+        if let Some(row) = open {
             self.screen = Screen::Browse(Focus::Viewer);
             jobs.extend(self.open_row(&row));
         }

@@ -99,6 +99,18 @@ impl Viewer {
         }
     }
 
+    /// Takes over the flags that the list shows.
+    pub(super) fn follow_list(&mut self, listed: &[Row]) {
+        let own = self.open.iter_mut().map(|open| &mut open.row);
+        for row in self.thread.iter_mut().chain(own) {
+            let known = listed.iter().find(|known| known.message == row.message && known.messages <= 1);
+            if let Some(known) = known {
+                row.flags = known.flags.clone();
+                row.place = known.place.clone();
+            }
+        }
+    }
+
     /// Takes a message out of the conversation; gives back the one to show then.
     pub(super) fn drop_from_thread(&mut self, message: RowId) -> Option<Row> {
         let at = self.thread.iter().position(|row| row.message == message)?;
@@ -200,6 +212,10 @@ impl Model {
         }
         if self.viewer.open.as_ref().is_some_and(|opened| opened.row.message == row.message) {
             self.viewer.thread = rows.to_vec();
+            // The answer may be older than the mark.
+            if self.viewer.open.as_ref().is_some_and(|opened| opened.marked) {
+                self.viewer.flag(row.message, &Flags::only(Flag::Seen), &Flags::none());
+            }
             return self.mark_if_due();
         }
         Vec::new()

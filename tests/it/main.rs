@@ -9,14 +9,17 @@
     reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests"
 )]
 
+mod chaos;
 mod configs;
 mod imap;
 mod imap_faults;
 mod index;
+mod keys;
 mod ledger;
 mod login;
 mod maildir;
 mod robust;
+mod screens;
 mod servers;
 mod support;
 mod sync_histories;

@@ -1,4 +1,5 @@
 //! What several tests stand on.
 
+pub(crate) mod driver;
 pub(crate) mod meeting;
 pub(crate) mod scripted;

@@ -1,0 +1,507 @@
+//! Drives the screen as a person would: press, type, read. The workers are a world in memory that
+//! answers at once, or holds its answers back, or fails.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use tern::config::{self, Config, Paths};
+use tern::fault::{Cause, Doing, Fault};
+use tern::job::files::{FilesJob, FilesReport};
+use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Source};
+use tern::job::{Changed, Job, PlaceChange, PlaceFile, Report};
+use tern::keys::{Key, Keymap, Keys};
+use tern::mail::address::Address;
+use tern::mail::clean::Clean;
+use tern::mail::document::{Attachment, Document, Line, Link, Span};
+use tern::mail::flags::{Flag, Flags};
+use tern::mail::ids::{AccountId, RowId, ThreadId, Timestamp};
+use tern::mail::mailbox::{MailboxName, Role};
+use tern::mail::place::{MailboxId, Place, UniqueName};
+use tern::query::Query;
+use tern::query::ast::Pattern;
+use tern::state::{Event, Model, Viewport, update};
+use tern::theme::{Depth, Glyphs, Theme};
+use tern::ui;
+
+/// Thursday, 19 November 2026, 14:02 UTC.
+pub(crate) const NOW: i64 = 1_795_096_920;
+
+/// One message of the world.
+#[derive(Debug, Clone)]
+pub(crate) struct Mail {
+    pub(crate) id: i64,
+    pub(crate) thread: i64,
+    pub(crate) place: Place,
+    pub(crate) who: String,
+    pub(crate) subject: String,
+    pub(crate) ago: i64,
+    pub(crate) flags: Flags,
+    pub(crate) lines: Vec<(u8, String)>,
+    pub(crate) attachments: Vec<String>,
+    pub(crate) links: Vec<String>,
+}
+
+/// The mailboxes and messages behind the fake workers.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) mailboxes: Vec<MailboxId>,
+    pub(crate) mails: Vec<Mail>,
+    moves: u32,
+}
+
+pub(crate) fn mailbox(account: &str, name: &str) -> MailboxId {
+    MailboxId { account: AccountId::new(account), name: MailboxName::new(name).unwrap() }
+}
+
+impl World {
+    /// The folders of an account, empty.
+    pub(crate) fn with(accounts: &[&str]) -> Self {
+        let names = ["INBOX", "Drafts", "Sent", "Archive", "Junk", "Trash", "Work"];
+        let mailboxes = accounts.iter().flat_map(|account| names.iter().map(|name| mailbox(account, name))).collect();
+        Self { mailboxes, ..Self::default() }
+    }
+
+    /// Puts a message in: unread, older than all before it in the same call order.
+    pub(crate) fn add(&mut self, account: &str, name: &str, who: &str, subject: &str) -> &mut Mail {
+        let id = 1_000_000 - i64::try_from(self.mails.len()).unwrap();
+        let place = Place { mailbox: mailbox(account, name), unique: UniqueName::new(&format!("m{id}")).unwrap() };
+        let ago = 1800 * i64::try_from(self.mails.len()).unwrap();
+        self.mails.push(Mail {
+            id,
+            thread: id,
+            place,
+            who: who.to_owned(),
+            subject: subject.to_owned(),
+            ago,
+            flags: Flags::none(),
+            lines: vec![(0, format!("The text of {subject}."))],
+            attachments: Vec::new(),
+            links: Vec::new(),
+        });
+        self.mails.last_mut().unwrap()
+    }
+
+    fn in_list(&self, source: &Source) -> Vec<&Mail> {
+        let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| fits(mail, source)).collect();
+        mails.sort_by_key(|mail| std::cmp::Reverse(mail.id));
+        mails
+    }
+
+    fn rows(&self, spec: &ListSpec) -> Vec<Row> {
+        let mails = self.in_list(&spec.source);
+        if spec.grouping == Grouping::Flat {
+            return mails.into_iter().map(row).collect();
+        }
+        let mut rows: Vec<Row> = Vec::new();
+        for mail in mails {
+            match rows.iter_mut().find(|row| row.thread == ThreadId(mail.thread)) {
+                None => rows.push(row(mail)),
+                Some(known) => {
+                    let all_seen = known.flags.has(Flag::Seen) && mail.flags.has(Flag::Seen);
+                    known.flags = known.flags.union(&mail.flags);
+                    if !all_seen {
+                        known.flags = known.flags.clone().without(Flag::Seen);
+                    }
+                    known.messages += 1;
+                    known.unread += u32::from(!mail.flags.has(Flag::Seen));
+                }
+            }
+        }
+        rows
+    }
+
+    fn index(&self, job: IndexJob) -> Vec<IndexReport> {
+        match job {
+            IndexJob::Mailboxes => {
+                vec![IndexReport::Mailboxes(self.mailboxes.iter().map(|id| self.count(id)).collect())]
+            }
+            IndexJob::Rows { ticket, list, first, count, anchor } => {
+                let all = self.rows(&list);
+                let anchor = anchor.and_then(|row| all.iter().position(|known| known.message == row));
+                let first = anchor
+                    .filter(|at| !(first..first + count).contains(at))
+                    .map_or(first, |at| at.saturating_sub(count / 2));
+                let rows = all.iter().skip(first).take(count).cloned().collect();
+                vec![IndexReport::Rows { ticket, list, first, total: all.len(), counted: true, rows, anchor }]
+            }
+            IndexJob::NextUnread { ticket, list, after, direction, order } => {
+                let here = self.in_list(&list.source);
+                let unread = |mail: &&&Mail| !mail.flags.has(Flag::Seen);
+                let later = |mail: &&&Mail| match direction {
+                    Direction::Next => after.is_none_or(|after| mail.id < after.0),
+                    Direction::Previous => after.is_none_or(|after| mail.id > after.0),
+                };
+                let mut found = match direction {
+                    Direction::Next => here.iter().filter(later).find(unread).copied(),
+                    Direction::Previous => here.iter().rev().filter(later).find(unread).copied(),
+                };
+                for mailbox in order.iter().filter(|mailbox| list.source != Source::Mailbox((*mailbox).clone())) {
+                    let there = self.in_list(&Source::Mailbox(mailbox.clone()));
+                    found = found.or_else(|| there.iter().find(|mail| !mail.flags.has(Flag::Seen)).copied());
+                }
+                vec![IndexReport::NextUnread {
+                    ticket,
+                    found: found.map(|mail| (mail.place.mailbox.clone(), RowId(mail.id))),
+                }]
+            }
+            IndexJob::Conversation { ticket, thread } => {
+                let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| mail.thread == thread.0).collect();
+                mails.sort_by_key(|mail| mail.id);
+                vec![IndexReport::Conversation { ticket, rows: mails.into_iter().map(row).collect() }]
+            }
+            IndexJob::Apply(changed) => {
+                vec![IndexReport::Refreshed { mailboxes: vec![changed.mailbox], arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Folders { .. } | IndexJob::Reconcile(_) => {
+                vec![IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
+            IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
+        }
+    }
+
+    fn count(&self, id: &MailboxId) -> MailboxRow {
+        let mails = self.in_list(&Source::Mailbox(id.clone()));
+        let unread = mails.iter().filter(|mail| !mail.flags.has(Flag::Seen)).count();
+        MailboxRow {
+            mailbox: id.clone(),
+            role: Role::guess(&id.name),
+            total: mails.len() as u64,
+            unread: unread as u64,
+        }
+    }
+
+    fn changed(&self, places: &[Place]) -> Vec<FilesReport> {
+        let mut by_mailbox: BTreeMap<MailboxId, Vec<PlaceChange>> = BTreeMap::new();
+        for place in places {
+            let now = self.mails.iter().find(|mail| mail.place == *place);
+            let now = now.map(|mail| PlaceFile { path: place.unique.as_str().into(), flags: mail.flags.clone() });
+            by_mailbox
+                .entry(place.mailbox.clone())
+                .or_default()
+                .push(PlaceChange { unique: place.unique.clone(), now });
+        }
+        by_mailbox.into_iter().map(|(mailbox, places)| FilesReport::Changed(Changed { mailbox, places })).collect()
+    }
+
+    fn files(&mut self, job: FilesJob) -> Vec<FilesReport> {
+        match job {
+            FilesJob::Open { ticket, place, .. } => match self.mails.iter().find(|mail| mail.place == place) {
+                Some(mail) => vec![FilesReport::Opened { ticket, document: Arc::new(document(mail)), place }],
+                None => {
+                    vec![FilesReport::Failed { ticket, fault: Fault::new(Doing::Reading, "message", Cause::Missing) }]
+                }
+            },
+            FilesJob::Read { ticket, place } => {
+                let bytes = format!("Subject: raw\r\nX-Source: {}\r\n\r\nbody\r\n", place.unique.as_str());
+                vec![FilesReport::Bytes { ticket, place, bytes: Arc::from(bytes.into_bytes()) }]
+            }
+            FilesJob::SetFlags { places, add, remove, .. } => {
+                for mail in self.mails.iter_mut().filter(|mail| places.contains(&mail.place)) {
+                    mail.flags = mail.flags.union(&add).minus(&remove);
+                }
+                self.changed(&places)
+            }
+            FilesJob::Move { ticket, places, to } => {
+                if !self.mailboxes.contains(&to) {
+                    self.mailboxes.push(to.clone());
+                }
+                let mut pairs = Vec::new();
+                for place in &places {
+                    self.moves += 1;
+                    let unique = UniqueName::new(&format!("{}.{}", place.unique.as_str(), self.moves)).unwrap();
+                    let new = Place { mailbox: to.clone(), unique };
+                    if let Some(mail) = self.mails.iter_mut().find(|mail| mail.place == *place) {
+                        mail.place = new.clone();
+                        pairs.push((place.clone(), new));
+                    }
+                }
+                let all: Vec<Place> = pairs.iter().flat_map(|(from, to)| [from.clone(), to.clone()]).collect();
+                let mut reports = self.changed(&all);
+                reports.push(FilesReport::Moved { ticket, places: pairs });
+                reports
+            }
+            FilesJob::Delete { places, .. } => {
+                self.mails.retain(|mail| !places.contains(&mail.place));
+                self.changed(&places)
+            }
+            FilesJob::SavePart { ticket, directory, part, purpose, .. } => {
+                let path = directory.join(format!("part{}", part.unwrap_or(0)));
+                vec![FilesReport::Saved { ticket, path, purpose }]
+            }
+            FilesJob::Scan { account, .. } => vec![FilesReport::Scanned { account }],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn fits(mail: &Mail, source: &Source) -> bool {
+    match source {
+        Source::Mailbox(mailbox) => mail.place.mailbox == *mailbox,
+        Source::Unified => mail.place.mailbox.name.is_inbox(),
+        Source::Search { query, .. } => matches(mail, query),
+    }
+}
+
+fn matches(mail: &Mail, query: &Query) -> bool {
+    match query {
+        Query::And(all) => all.iter().all(|one| matches(mail, one)),
+        Query::Or(some) => some.iter().any(|one| matches(mail, one)),
+        Query::Not(one) => !matches(mail, one),
+        Query::Text { pattern: Pattern::Word(word) | Pattern::Prefix(word) | Pattern::Phrase(word), .. } => {
+            format!("{} {}", mail.who, mail.subject).to_lowercase().contains(&word.to_lowercase())
+        }
+        _ => true,
+    }
+}
+
+fn row(mail: &Mail) -> Row {
+    Row {
+        message: RowId(mail.id),
+        thread: ThreadId(mail.thread),
+        place: mail.place.clone(),
+        who: Clean::line(&mail.who),
+        subject: Clean::line(&mail.subject),
+        date: Timestamp::new(NOW - mail.ago),
+        flags: mail.flags.clone(),
+        attachment: !mail.attachments.is_empty(),
+        list: false,
+        messages: 1,
+        unread: u32::from(!mail.flags.has(Flag::Seen)),
+        size: 1234,
+        depth: 0,
+    }
+}
+
+fn document(mail: &Mail) -> Document {
+    let line = |(quote, text): &(u8, String)| Line {
+        quote: *quote,
+        spans: vec![Span { text: Clean::line(text), ..Span::default() }],
+        ..Line::default()
+    };
+    let part = |name: &String| Attachment {
+        name: Clean::line(name),
+        media_type: Clean::line("application/pdf"),
+        size: 84_000,
+        inline: false,
+    };
+    Document {
+        headers: vec![
+            (Clean::line("From"), Clean::line(&mail.who)),
+            (Clean::line("Subject"), Clean::line(&mail.subject)),
+        ],
+        all_headers: vec![(Clean::line("X-Mailer"), Clean::line("a machine"))],
+        from: vec![Address { name: mail.who.clone(), email: "who@example.org".to_owned() }],
+        subject: Clean::line(&mail.subject),
+        lines: mail.lines.iter().map(line).collect(),
+        links: mail.links.iter().map(|link| Link { target: Clean::line(link), mismatch: false }).collect(),
+        attachments: mail.attachments.iter().map(part).collect(),
+        ..Document::default()
+    }
+}
+
+/// A person before a screen.
+pub(crate) struct Driver {
+    pub(crate) model: Model,
+    pub(crate) world: World,
+    pub(crate) theme: Theme,
+    pub(crate) terminal: Terminal<TestBackend>,
+    /// Jobs for those whom the world does not play: sync, outbox, the shell.
+    pub(crate) outside: Vec<Job>,
+    /// Are the jobs kept waiting?
+    pub(crate) hold: bool,
+    /// Does the thread `files` refuse every change?
+    pub(crate) broken: bool,
+    waiting: VecDeque<Job>,
+    viewport: Viewport,
+}
+
+/// A config with these accounts.
+pub(crate) fn config(accounts: &[&str]) -> Config {
+    let account = |name: &&str| {
+        format!(
+            "[accounts.{name}]\naddress = \"{name}@example.org\"\nmaildir = \"~/Mail/{name}\"\n\
+             imap = {{ host = \"imap.example.org\" }}\npassword = {{ prompt = true }}\n"
+        )
+    };
+    let text = format!(
+        "[ui]\nconversations = false\nmark_read_after = 0\n{}",
+        accounts.iter().map(account).collect::<String>()
+    );
+    let mut config = config::parse(&text, &Paths::under(Path::new("/home/ada")));
+    config.problems.clear();
+    config.ui.conversations = false;
+    config.ui.mark_read_after = Some(0);
+    config
+}
+
+impl Driver {
+    pub(crate) fn new(world: World, accounts: &[&str], (width, height): (u16, u16)) -> Self {
+        Self::with_config(world, &config(accounts), (width, height))
+    }
+
+    pub(crate) fn with_config(world: World, config: &Config, (width, height): (u16, u16)) -> Self {
+        let (model, jobs) = Model::new(config, Keymap::standard(), Timestamp::new(NOW), TimeZone::UTC);
+        let theme = Theme::terminal(Depth::Ansi16).with_glyphs(Glyphs::ASCII);
+        let mut driver = Self {
+            model,
+            world,
+            theme,
+            terminal: Terminal::new(TestBackend::new(width, height)).unwrap(),
+            outside: Vec::new(),
+            hold: false,
+            broken: false,
+            waiting: VecDeque::from(jobs),
+            viewport: Viewport::default(),
+        };
+        driver.settle();
+        driver
+    }
+
+    /// Presses keys, written as in the config.
+    pub(crate) fn press(&mut self, keys: &str) -> &mut Self {
+        for word in keys.split_whitespace() {
+            for key in word.parse::<Keys>().unwrap().0 {
+                self.event(Event::Key(key));
+            }
+        }
+        self
+    }
+
+    /// Types text, letter by letter.
+    pub(crate) fn type_text(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            self.event(Event::Key(Key::char(c)));
+        }
+        self
+    }
+
+    pub(crate) fn event(&mut self, event: Event) -> &mut Self {
+        let jobs = update(&mut self.model, event);
+        self.waiting.extend(jobs);
+        self.settle();
+        self
+    }
+
+    pub(crate) fn report(&mut self, report: Report) -> &mut Self {
+        self.event(Event::Report(report))
+    }
+
+    /// Lets the clock run.
+    pub(crate) fn wait(&mut self, seconds: i64) -> &mut Self {
+        let now = self.model.now.plus(seconds);
+        self.event(Event::Tick { now })
+    }
+
+    /// Lets the workers work again.
+    pub(crate) fn release(&mut self) -> &mut Self {
+        self.hold = false;
+        self.settle();
+        self
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..1000 {
+            self.draw();
+            if self.hold {
+                return;
+            }
+            let Some(job) = self.waiting.pop_front() else { return };
+            for report in self.answer(job) {
+                let jobs = update(&mut self.model, Event::Report(report));
+                self.waiting.extend(jobs);
+            }
+        }
+        panic!("the jobs never end");
+    }
+
+    fn answer(&mut self, job: Job) -> Vec<Report> {
+        match job {
+            Job::Index(job) => self.world.index(job).into_iter().map(Report::Index).collect(),
+            Job::Files(job) if self.broken => refuse(job),
+            Job::Files(job) => self.world.files(job).into_iter().map(Report::Files).collect(),
+            other => {
+                self.outside.push(other);
+                Vec::new()
+            }
+        }
+    }
+
+    fn draw(&mut self) {
+        for _ in 0..3 {
+            let mut viewport = Viewport::default();
+            self.terminal.draw(|frame| viewport = ui::view(&self.model, &self.theme, frame)).unwrap();
+            if viewport == self.viewport {
+                return;
+            }
+            self.viewport = viewport;
+            let jobs = update(&mut self.model, Event::Viewport(viewport));
+            self.waiting.extend(jobs);
+        }
+        panic!("the drawing never settles");
+    }
+
+    /// The screen as text, without blanks at the ends of lines.
+    pub(crate) fn screen(&self) -> String {
+        let buffer = self.terminal.backend().buffer();
+        let width = usize::from(buffer.area.width);
+        let mut text = String::new();
+        for row in buffer.content().chunks(width) {
+            let mut skip = 0;
+            let mut line = String::new();
+            for cell in row {
+                if skip == 0 {
+                    line.push_str(cell.symbol());
+                    skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
+                } else {
+                    skip -= 1;
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The screen says this somewhere.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, text: &str) -> &mut Self {
+        let screen = self.screen();
+        assert!(screen.contains(text), "`{text}` is not on the screen:\n{screen}");
+        self
+    }
+
+    /// The screen says this nowhere.
+    #[track_caller]
+    pub(crate) fn expect_no(&mut self, text: &str) -> &mut Self {
+        let screen = self.screen();
+        assert!(!screen.contains(text), "`{text}` is on the screen:\n{screen}");
+        self
+    }
+
+    /// The subject under the cursor.
+    pub(crate) fn at(&self) -> String {
+        self.model.list.current().map_or_else(String::new, |row| row.subject.to_string())
+    }
+
+    /// The subjects of a mailbox, newest first.
+    pub(crate) fn subjects(&self, account: &str, name: &str) -> Vec<String> {
+        let mails = self.world.in_list(&Source::Mailbox(mailbox(account, name)));
+        mails.into_iter().map(|mail| mail.subject.clone()).collect()
+    }
+}
+
+fn refuse(job: FilesJob) -> Vec<Report> {
+    let fault = Fault::new(Doing::Storing, "INBOX", Cause::DiskFull);
+    match job {
+        FilesJob::SetFlags { ticket, .. } | FilesJob::Move { ticket, .. } | FilesJob::Delete { ticket, .. } => {
+            vec![Report::Files(FilesReport::Failed { ticket, fault })]
+        }
+        _ => Vec::new(),
+    }
+}
