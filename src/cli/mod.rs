@@ -1,1 +1,71 @@
-//! To come.
+//! The command line: one file a command. Commands print and exit; only `open` and `demo` draw.
+//! Errors go to standard error as `tern: sync: work: …` with a next step; exit codes are those of
+//! sysexits, as msmtp and other mail programs use them.
+
+mod arguments;
+mod config;
+mod demo;
+mod exit;
+mod index;
+mod json;
+mod keys;
+mod list;
+mod open;
+mod outbox;
+mod output;
+mod search;
+mod send;
+mod setting;
+mod show;
+mod sync;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use exit::Exit;
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse_from(with_sendmail_mode(std::env::args_os())) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap's own output: help and version go to standard output, mistakes to standard error.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    run(arguments).into()
+}
+
+fn run(arguments: Arguments) -> Exit {
+    let common = arguments.common;
+    match arguments.command {
+        None => open::run(&common, None),
+        Some(Command::Open { target }) => open::run(&common, target.as_deref()),
+        Some(Command::Sync(options)) => sync::run(&common, &options),
+        Some(Command::Send(options)) => send::run(&common, &options),
+        Some(Command::Search(options)) => search::run(&common, &options),
+        Some(Command::Show(options)) => show::run(&common, &options),
+        Some(Command::List(options)) => list::messages(&common, &options),
+        Some(Command::Folders { json }) => list::folders(&common, json),
+        Some(Command::Outbox { command }) => outbox::run(&common, &command),
+        Some(Command::Config { command }) => config::run(&common, &command),
+        Some(Command::Index(options)) => index::run(&common, &options),
+        Some(Command::Keys { command }) => keys::run(&common, &command),
+        Some(Command::Demo(options)) => demo::run(&options),
+    }
+}
+
+/// Called as `sendmail` (by a link), the program is `tern send`.
+fn with_sendmail_mode(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut all: Vec<OsString> = arguments.collect();
+    let called = all.first().map(std::path::Path::new).and_then(std::path::Path::file_name);
+    if called.is_some_and(|name| name == "sendmail") {
+        all.insert(1, "send".into());
+    }
+    all
+}

@@ -1,0 +1,154 @@
+//! The terminal: entered, left, lent to other programs, and given back whatever happens. A frame
+//! is one `write()` between the marks of synchronised output, and a frame in which nothing changed
+//! sends nothing at all, which is what makes a slow line feel quick.
+
+use std::io::{self, Stdout, Write};
+
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute, queue};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+/// Begin and end of synchronised output (mode 2026): terminals that do not know it pass it over.
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const END: &[u8] = b"\x1b[?2026l";
+
+/// Collects the bytes of one frame and writes them at once.
+struct FrameWriter {
+    out: Stdout,
+    frame: Vec<u8>,
+    last: Vec<u8>,
+}
+
+impl FrameWriter {
+    fn new() -> Self {
+        Self { out: io::stdout(), frame: Vec::with_capacity(64 * 1024), last: Vec::new() }
+    }
+
+    /// Writes what was collected. A frame that only says again where the cursor is, as the one
+    /// before did, is dropped.
+    fn commit(&mut self) -> io::Result<()> {
+        if self.frame.is_empty() || self.last.ends_with(&self.frame) {
+            self.frame.clear();
+            return Ok(());
+        }
+        let mut whole = Vec::with_capacity(self.frame.len() + BEGIN.len() + END.len());
+        whole.extend_from_slice(BEGIN);
+        whole.extend_from_slice(&self.frame);
+        whole.extend_from_slice(END);
+        self.out.write_all(&whole)?;
+        self.out.flush()?;
+        std::mem::swap(&mut self.last, &mut self.frame);
+        self.frame.clear();
+        Ok(())
+    }
+}
+
+impl Write for FrameWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Only `commit` writes: ratatui flushes in the middle of a frame.
+        Ok(())
+    }
+}
+
+/// The terminal while the program draws on it. Dropping it gives the terminal back.
+pub struct Screen {
+    terminal: Terminal<CrosstermBackend<FrameWriter>>,
+    mouse: bool,
+}
+
+impl Screen {
+    /// Takes the terminal: raw mode, alternate screen, bracketed paste. From now on a panic of this
+    /// thread gives it back before it says anything.
+    pub fn enter(mouse: bool) -> io::Result<Self> {
+        give_back_on_panic(mouse);
+        take(mouse)?;
+        let terminal = Terminal::new(CrosstermBackend::new(FrameWriter::new()))?;
+        Ok(Self { terminal, mouse })
+    }
+
+    /// Draws one frame.
+    pub fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        self.terminal.draw(draw)?;
+        self.terminal.backend_mut().writer_mut().commit()
+    }
+
+    /// Forgets what is on the screen, so that the next frame draws everything.
+    pub fn redraw(&mut self) -> io::Result<()> {
+        self.terminal.clear()
+    }
+
+    /// Sends something that is no part of a frame: a title, the clipboard. The text has passed the
+    /// sanitiser.
+    pub fn send(&mut self, command: impl crossterm::Command) -> io::Result<()> {
+        queue!(self.terminal.backend_mut(), command)?;
+        self.terminal.backend_mut().writer_mut().commit()
+    }
+
+    /// Gives the terminal to another program, until [`Screen::take_back`].
+    pub fn give_back(&mut self) -> io::Result<()> {
+        give_back(self.mouse)
+    }
+
+    /// Takes the terminal back.
+    pub fn take_back(&mut self) -> io::Result<()> {
+        take(self.mouse)?;
+        self.terminal.clear()
+    }
+
+    /// Lends the terminal to `work` (a stop by Ctrl-z) and takes it back.
+    pub fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
+        self.give_back()?;
+        let result = work();
+        self.take_back()?;
+        Ok(result)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Nobody is left to tell of a failure: the terminal itself is what failed.
+        let _ = give_back(self.mouse);
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    let mut out = io::stdout();
+    execute!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+    if mouse {
+        execute!(out, EnableMouseCapture)?;
+    }
+    Ok(())
+}
+
+fn give_back(mouse: bool) -> io::Result<()> {
+    let mut out = io::stdout();
+    if mouse {
+        execute!(out, DisableMouseCapture)?;
+    }
+    execute!(out, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show)?;
+    disable_raw_mode()
+}
+
+/// A panic of the thread that draws gives the terminal back first; one of a worker is caught and
+/// reported by `workers`, and must not touch the screen.
+fn give_back_on_panic(mouse: bool) {
+    let before = std::panic::take_hook();
+    let drawing = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == drawing {
+            let _ = give_back(mouse);
+            before(info);
+        } else {
+            let thread = std::thread::current().name().unwrap_or("?").to_owned();
+            tracing::error!(thread, "panic: {}", crate::mail::clean::Clean::line(&info.to_string()));
+        }
+    }));
+}

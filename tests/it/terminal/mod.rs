@@ -1,0 +1,7 @@
+//! The real binary in a pty, its screen read by a vt100 parser.
+
+mod session;
+mod world;
+
+pub(crate) use session::Session;
+pub(crate) use world::World;
