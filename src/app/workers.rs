@@ -11,16 +11,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 
-use crate::config::Config;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
-use crate::job::{FilesJob, FilesReport, IndexJob, IndexReport, Job, OutboxJob, OutboxReport, Report, SyncJob, SyncReport};
-use crate::mail::clean::Clean;
+use crate::job::sync::Wake;
+use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Report, SyncJob};
 use crate::mail::ids::AccountId;
-use crate::store::folders::Root;
-use crate::sync::watch;
 use crate::{index, outbox, store, sync};
 
 /// How many jobs may wait for one worker.
@@ -60,46 +56,46 @@ pub struct Workers {
     outbox: SyncSender<OutboxJob>,
     sync: BTreeMap<AccountId, SyncSender<SyncJob>>,
     stopping: Arc<AtomicBool>,
-    wakers: Vec<watch::Bell>,
+    watches: Vec<sync::Env>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// What the workers stand on.
-pub struct Grounds<'a> {
-    /// The config.
-    pub config: &'a Config,
+pub struct Grounds {
+    /// Where messages lie and are read.
+    pub files: store::worker::Env,
     /// The index's file.
     pub index: PathBuf,
-    /// In which dates are shown.
-    pub zone: TimeZone,
-    /// What each account's sync stands on, without lane and wish to stop.
+    /// The user's own addresses, as the index must know them.
+    pub own: Vec<String>,
+    /// What each account's sync stands on; lane and wish to stop are added here.
     pub sync: Vec<sync::Env>,
     /// What the outbox stands on.
-    pub outbox: outbox::Env,
+    pub outbox: outbox::worker::Env,
 }
 
 impl Workers {
     /// Starts them all.
-    pub fn start(grounds: Grounds<'_>, outlet: &Outlet) -> io::Result<Self> {
-        let stopping = Arc::new(AtomicBool::new(false));
+    pub fn start(grounds: Grounds, outlet: &Outlet) -> io::Result<Self> {
         let mut threads = Vec::new();
-        let files = start_files(&grounds, outlet, &mut threads)?;
-        let own = grounds.config.accounts.iter().map(|a| a.address.email.clone()).collect::<Vec<_>>();
-        let path = grounds.index.clone();
-        let writer = start("index", outlet, &mut threads, Report::Index, move |jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)| {
-            index::run_writer(&path, own.clone(), jobs, report);
+        let Grounds { files, index: path, own, sync, outbox } = grounds;
+        let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
+            store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
-        let path = grounds.index.clone();
-        let reader = start("reader", outlet, &mut threads, Report::Index, move |jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)| {
-            index::run_reader(&path, jobs, report);
+        let file = path.clone();
+        let writer = start("index", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
+            index::run_writer(&file, own.clone(), jobs, &|report| outlet.send(Report::Index(report)));
         })?;
-        let env = grounds.outbox;
-        let outbox = start("outbox", outlet, &mut threads, Report::Outbox, move |jobs: &Receiver<OutboxJob>, report: &dyn Fn(OutboxReport)| {
-            outbox::worker::run(env.clone(), jobs, report);
+        let reader = start("reader", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
+            index::run_reader(&path, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
+        let outbox = start("outbox", outlet, &mut threads, move |jobs: &Receiver<OutboxJob>, outlet: &Outlet| {
+            outbox::worker::run(outbox.clone(), jobs, &|report| outlet.send(Report::Outbox(report)));
+        })?;
+        let stopping = Arc::new(AtomicBool::new(false));
         let mut workers =
-            Self { files, writer, reader, outbox, sync: BTreeMap::new(), stopping, wakers: Vec::new(), threads };
-        for env in grounds.sync {
+            Self { files, writer, reader, outbox, sync: BTreeMap::new(), stopping, watches: Vec::new(), threads };
+        for env in sync {
             workers.start_account(env, outlet)?;
         }
         Ok(workers)
@@ -111,21 +107,37 @@ impl Workers {
         let account = env.account.id.clone();
         let stopping = Arc::clone(&self.stopping);
         env.stop = Arc::new(move || stopping.load(Ordering::SeqCst));
-        let has_server = env.connect.is_some();
-        if has_server {
-            let (lane, parcels) = sync::commit::lane();
-            env.lane = Some(lane);
-            let data = env.data.clone();
-            self.threads.push(spawn(&format!("commit:{account}"), move || sync::commit::run(&data, &parcels))?);
-        }
         let watched = env.clone();
-        let jobs = start(&format!("sync:{account}"), outlet, &mut self.threads, Report::Sync, move |jobs: &Receiver<SyncJob>, report: &(dyn Fn(SyncReport) + Send + Sync)| {
-            sync::worker::run(env.clone(), jobs, report);
+        if env.connect.is_some() {
+            env.lane = Some(start_lane(&env, &mut self.threads)?);
+        }
+        let name = format!("sync:{account}");
+        let jobs = start(&name, outlet, &mut self.threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
+            sync::worker::run(&env, jobs, &|report| outlet.send(Report::Sync(report)));
         })?;
-        if has_server && watched.account.sync.idle {
-            self.start_watch(watched, &jobs, outlet)?;
+        if watched.connect.is_some() && watched.account.sync.idle {
+            self.start_watch(watched, jobs.clone())?;
         }
         self.sync.insert(account, jobs);
+        Ok(())
+    }
+
+    /// The thread that waits for news. It says so to the account's own thread, the one exception to
+    /// the rule that workers only talk to the loop: both are one worker on two connections.
+    fn start_watch(&mut self, env: sync::Env, jobs: SyncSender<SyncJob>) -> io::Result<()> {
+        let account = env.account.id.clone();
+        self.watches.push(env.clone());
+        let name = format!("watch:{account}");
+        self.threads.push(spawn(&name, move || {
+            let wake = || {
+                // A full queue holds a wake-up already.
+                let _ = jobs.try_send(SyncJob::Wake { account: Some(account.clone()), why: Wake::News });
+            };
+            if let Err(fault) = sync::watch::run(&env, wake) {
+                // The sync thread meets the same fault and tells it.
+                tracing::info!("watch: {fault}");
+            }
+        })?);
         Ok(())
     }
 
@@ -142,12 +154,14 @@ impl Workers {
     }
 
     fn hand_out_sync(&self, job: SyncJob) -> Result<(), Job> {
-        match account_of(&job) {
-            Some(account) => match self.sync.get(&account) {
-                Some(worker) => give(worker, job, Job::Sync),
-                // An account that left the config meanwhile: there is nobody to do it, nor a need.
-                None => Ok(()),
-            },
+        let account = match &job {
+            SyncJob::Wake { account, .. } => account.clone(),
+            SyncJob::Visible(mailbox) | SyncJob::Answer { mailbox, .. } => Some(mailbox.account.clone()),
+            SyncJob::Password { account, .. } => Some(account.clone()),
+        };
+        match account {
+            // An account that is not there has nothing to sync.
+            Some(account) => self.sync.get(&account).map_or(Ok(()), |worker| give(worker, job, Job::Sync)),
             None => self.sync.values().try_for_each(|worker| give(worker, job.clone(), Job::Sync)),
         }
     }
@@ -155,14 +169,98 @@ impl Workers {
     /// Ends them: each may reach the end of its step, for at most `grace` in all.
     pub fn stop(self, grace: Duration) {
         self.stopping.store(true, Ordering::SeqCst);
-        let Self { files, writer, reader, outbox, sync, wakers, threads, .. } = self;
+        let Self { files, writer, reader, outbox, sync, watches, threads, .. } = self;
         drop((files, writer, reader, outbox, sync));
-        for bell in wakers {
-            bell.ring();
-        }
         let end = Instant::now() + grace;
         while Instant::now() < end && threads.iter().any(|thread| !thread.is_finished()) {
-            thread::sleep(Duration::from_millis(5));
+            for watch in &watches {
+                watch.wake_watch();
+            }
+            thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Is this a question, for the reader, or a change, for the writer?
+fn is_question(job: &IndexJob) -> bool {
+    match job {
+        IndexJob::Mailboxes
+        | IndexJob::Rows { .. }
+        | IndexJob::NextUnread { .. }
+        | IndexJob::Conversation { .. }
+        | IndexJob::Find { .. } => true,
+        IndexJob::Apply(_) | IndexJob::Reconcile(_) | IndexJob::Folders { .. } | IndexJob::Known(_) => false,
+    }
+}
+
+fn give<T>(worker: &SyncSender<T>, job: T, wrap: fn(T) -> Job) -> Result<(), Job> {
+    worker.try_send(job).map_err(|refused| match refused {
+        TrySendError::Full(job) | TrySendError::Disconnected(job) => wrap(job),
+    })
+}
+
+/// The thread that makes an account's fetched batches durable while the next one streams in.
+pub fn start_lane(env: &sync::Env, threads: &mut Vec<JoinHandle<()>>) -> io::Result<sync::commit::Lane> {
+    let (lane, parcels) = sync::commit::lane();
+    let data = env.data.clone();
+    let name = format!("commit:{}", env.account.id);
+    threads.push(spawn(&name, move || sync::commit::run(&data, &parcels))?);
+    Ok(lane)
+}
+
+/// Starts a worker. If it panics it is reported and started again once, with the jobs that wait.
+fn start<T: Send + 'static>(
+    name: &str,
+    outlet: &Outlet,
+    threads: &mut Vec<JoinHandle<()>>,
+    run: impl Fn(&Receiver<T>, &Outlet) + Send + 'static,
+) -> io::Result<SyncSender<T>> {
+    let (send, receive) = sync_channel(QUEUE);
+    let (own, outlet) = (name.to_owned(), outlet.clone());
+    threads.push(spawn(name, move || {
+        for _ in 0..2 {
+            let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(&receive, &outlet))) else { return };
+            let fault = Fault::new(Doing::Running, &own, Cause::Bug)
+                .scope(Scope::Program)
+                .again(Again::Never)
+                .detail(&words_of(panic.as_ref()));
+            outlet.send(Report::Died { thread: own.clone(), fault });
+        }
+    })?);
+    Ok(send)
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_is_reported_and_started_again_once() {
+        let (outlet, mut reports) = Outlet::new();
+        let mut threads = Vec::new();
+        let jobs = start("glass", &outlet, &mut threads, |jobs: &Receiver<u32>, outlet: &Outlet| {
+            for job in jobs {
+                assert!(job != 7, "seven");
+                outlet.send(Report::Shell(crate::job::ShellReport::Hangup));
+            }
+        })
+        .unwrap();
+        for job in [1, 7, 2, 7, 3] {
+            jobs.send(job).unwrap();
+        }
+        drop((jobs, outlet));
+        let mut told = Vec::new();
+        while let Some(report) = reports.blocking_recv() {
+            told.push(match report {
+                Report::Died { thread, fault } => format!("{thread}: {}", fault.detail),
+                _ => "done".to_owned(),
+            });
+        }
+        assert_eq!(told, ["done", "glass: seven", "done", "glass: seven"]);
     }
 }

@@ -1,0 +1,167 @@
+//! Makes everything ready: from the config to a model, a theme and running threads. Whatever is
+//! wrong with the user's files is told on the screen; the program starts all the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+
+use super::workers::{Grounds, Outlet, Workers};
+use super::{Ready, now};
+use crate::config::{Account, Config, SecretSource};
+use crate::fault::{Doing, Fault, Scope};
+use crate::job::shell::Hidden;
+use crate::keys::Keymap;
+use crate::login::secret::{self, Secret};
+use crate::mail::ids::AccountId;
+use crate::outbox::submit::{self, Submit};
+use crate::remote::Connect;
+use crate::remote::imap::Imap;
+use crate::state::Model;
+use crate::store::folders::Root;
+use crate::theme::Theme;
+use crate::{outbox, store, sync};
+
+/// Passwords that the user typed in this run, by account.
+#[derive(Clone, Default)]
+pub struct Typed(Arc<Mutex<BTreeMap<AccountId, Secret>>>);
+
+impl Typed {
+    /// Takes one.
+    pub fn put(&self, account: &AccountId, secret: &Hidden) {
+        let mut typed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        typed.insert(account.clone(), Secret::new(secret.0.clone()));
+    }
+
+    /// The secret of an account: the one that was typed, else what its source says.
+    fn fetch(&self, account: &AccountId, source: &SecretSource) -> Result<Secret, Fault> {
+        let typed = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned();
+        match typed {
+            Some(secret) => Ok(secret),
+            None => secret::fetch(source, None).map_err(|fault| fault.of(account)),
+        }
+    }
+}
+
+/// Makes connections of an account; `None`: it has no server.
+pub type MakeConnect = Arc<dyn Fn(&Account, &Typed) -> Option<Arc<dyn Connect>> + Send + Sync>;
+/// Makes a way to send for an account.
+pub type MakeSubmit = Arc<dyn Fn(&Account, Option<&Secret>) -> Result<Box<dyn Submit>, Fault> + Send + Sync>;
+
+/// How servers are met: for real, or in memory.
+#[derive(Clone)]
+pub struct Ways {
+    /// To fetch.
+    pub connect: MakeConnect,
+    /// To send.
+    pub submit: MakeSubmit,
+}
+
+impl Default for Ways {
+    /// The servers of the config.
+    fn default() -> Self {
+        Self { connect: Arc::new(imap), submit: Arc::new(submit::way) }
+    }
+}
+
+fn imap(account: &Account, typed: &Typed) -> Option<Arc<dyn Connect>> {
+    account.imap.as_ref()?;
+    let (id, source, typed) = (account.id.clone(), account.secret.clone(), typed.clone());
+    Some(Arc::new(Imap::new(account, Arc::new(move || typed.fetch(&id, &source)))))
+}
+
+/// What the sync of each account stands on. Lane and wish to stop are added by whoever runs it.
+pub fn sync_envs(config: &Config, ways: &Ways) -> Vec<sync::Env> {
+    let typed = Typed::default();
+    config
+        .accounts
+        .iter()
+        .map(|account| {
+            let connect = (ways.connect)(account, &typed);
+            let mut env = sync::Env::new(account.clone(), connect, config.paths.data.clone());
+            let (typed, id) = (typed.clone(), account.id.clone());
+            env.password = Arc::new(move |secret| typed.put(&id, &secret));
+            env
+        })
+        .collect()
+}
+
+/// What the outbox stands on.
+pub fn outbox_env(config: &Config, ways: &Ways) -> outbox::worker::Env {
+    let mut env = outbox::worker::Env::of(config.paths.data.clone(), config.accounts.clone());
+    env.way = Arc::clone(&ways.submit);
+    env
+}
+
+/// What the thread `files` stands on.
+pub fn files_env(config: &Config, zone: &TimeZone) -> store::worker::Env {
+    let root = |account: &Account| Root { path: account.maildir.clone(), layout: account.layout };
+    store::worker::Env {
+        accounts: config.accounts.iter().map(|account| (account.id.clone(), root(account))).collect(),
+        data: config.paths.data.clone(),
+        runtime: config.paths.runtime.clone(),
+        zone: zone.clone(),
+    }
+}
+
+/// Where the index lies.
+pub fn index_file(config: &Config) -> std::path::PathBuf {
+    config.paths.cache.join("index.db")
+}
+
+/// The user's own addresses.
+pub fn own_addresses(config: &Config) -> Vec<String> {
+    config.accounts.iter().map(|account| account.address.email.clone()).collect()
+}
+
+/// The zone that dates are shown in.
+pub fn zone() -> TimeZone {
+    TimeZone::system()
+}
+
+/// Makes everything ready and starts the threads.
+pub fn prepare(config: &Config, ways: Ways) -> Result<Ready, Fault> {
+    let mut config = config.clone();
+    config.compose.editor = editor(&config);
+    let scratch = config.paths.data.join("editing");
+    private_directory(&scratch)?;
+    let zone = zone();
+    let (theme, troubles) = theme(&config);
+    let (keymap, key_troubles) = keymap(&config);
+    let (mut model, jobs) = Model::new(&config, keymap, now(), zone.clone());
+    for trouble in troubles.into_iter().chain(key_troubles) {
+        model.trouble(&trouble);
+    }
+    let (outlet, reports) = Outlet::new();
+    let grounds = Grounds {
+        files: files_env(&config, &zone),
+        index: index_file(&config),
+        own: own_addresses(&config),
+        sync: sync_envs(&config, &ways),
+        outbox: outbox_env(&config, &ways),
+    };
+    let workers = Workers::start(grounds, &outlet)
+        .map_err(|e| Fault::io(Doing::Running, "a thread", &e).scope(Scope::Program))?;
+    let (mouse, editor) = (config.ui.mouse, config.compose.editor.clone());
+    Ok(Ready { model, jobs, theme, workers, reports, mouse, editor, scratch })
+}
+
+/// The editor of the config, else of the environment; none means the built-in one.
+fn editor(config: &Config) -> Option<Vec<String>> {
+    let from = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+    config.compose.editor.clone().or_else(|| {
+        let text = from("VISUAL").or_else(|| from("EDITOR"))?;
+        Some(text.split_whitespace().map(str::to_owned).collect())
+    })
+}
+
+fn private_directory(path: &Path) -> Result<(), Fault> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| Fault::io(Doing::Storing, &path.to_string_lossy(), &e))
+}
