@@ -8,7 +8,8 @@ use ratatui::backend::TestBackend;
 use super::{Ready, bug, now, workers::Workers};
 use crate::fault::Fault;
 use crate::job::Job;
-use crate::state::{Event, Viewport, update};
+use crate::job::sync::SyncState;
+use crate::state::{Event, Model, Viewport, update};
 use crate::ui;
 
 /// So long without a report means that nothing more is coming.
@@ -35,7 +36,8 @@ pub fn frame(ready: Ready, width: u16, height: u16, patience: Duration) -> Resul
             events.push(Event::Report(report));
         }
         if events.is_empty() {
-            if last.elapsed() > QUIET || Instant::now() > end {
+            let over = last.elapsed() > QUIET && is_settled(&model);
+            if over || Instant::now() > end {
                 break;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -49,6 +51,17 @@ pub fn frame(ready: Ready, width: u16, height: u16, patience: Duration) -> Resul
     }
     workers.stop(Duration::from_secs(2));
     text_of(&terminal, width).ok_or_else(|| bug("the frame cannot be read"))
+}
+
+/// Has every account been synced, or found to be out of reach, and is all of it indexed?
+fn is_settled(model: &Model) -> bool {
+    let synced = model.status.sync.values().all(|state| {
+        matches!(
+            state,
+            SyncState::Local | SyncState::UpToDate { .. } | SyncState::Failed { .. } | SyncState::Elsewhere
+        )
+    });
+    synced && model.status.sync.len() == model.accounts.len() && model.status.indexing == 0
 }
 
 fn hand_out(workers: &Workers, jobs: Vec<Job>) {

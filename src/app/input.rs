@@ -10,6 +10,7 @@ use crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers, MouseButton, M
 use rustix::event::{PollFd, PollFlags};
 
 use crate::keys::{Code, Key};
+use crate::state::MouseAct;
 
 /// What a person does at the terminal.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,12 +19,10 @@ pub(super) enum Input {
     Key(Key),
     /// Text was pasted.
     Paste(String),
-    /// The mouse was clicked: column and row from 0.
-    Click(u16, u16),
-    /// The wheel was turned at that place: up (`true`) or down.
-    Wheel(u16, u16, bool),
+    /// The mouse did something there: column and row from 0.
+    Mouse(MouseAct, u16, u16),
     /// The terminal has another size.
-    Resize(u16, u16),
+    Resize,
     /// The terminal is gone.
     Gone,
 }
@@ -99,13 +98,16 @@ fn translate(event: &event::Event) -> Option<Input> {
     match event {
         event::Event::Key(key) if key.kind != KeyEventKind::Release => translate_key(key).map(Input::Key),
         event::Event::Paste(text) => Some(Input::Paste(text.clone())),
-        event::Event::Resize(width, height) => Some(Input::Resize(*width, *height)),
-        event::Event::Mouse(mouse) => match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) => Some(Input::Click(mouse.column, mouse.row)),
-            MouseEventKind::ScrollUp => Some(Input::Wheel(mouse.column, mouse.row, true)),
-            MouseEventKind::ScrollDown => Some(Input::Wheel(mouse.column, mouse.row, false)),
-            _ => None,
-        },
+        event::Event::Resize(..) => Some(Input::Resize),
+        event::Event::Mouse(mouse) => {
+            let act = match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => MouseAct::Press,
+                MouseEventKind::ScrollUp => MouseAct::ScrollUp,
+                MouseEventKind::ScrollDown => MouseAct::ScrollDown,
+                _ => return None,
+            };
+            Some(Input::Mouse(act, mouse.column, mouse.row))
+        }
         event::Event::Key(_) | event::Event::FocusGained | event::Event::FocusLost => None,
     }
 }
@@ -152,7 +154,10 @@ mod tests {
     fn terminal_keys_become_ours() {
         let plain = |code| Key { code, ctrl: false, alt: false, shift: false };
         assert_eq!(key(KeyCode::Char('G'), KeyModifiers::SHIFT), Some(Input::Key(plain(Code::Char('G')))));
-        assert_eq!(key(KeyCode::BackTab, KeyModifiers::SHIFT), Some(Input::Key(Key { shift: true, ..plain(Code::Tab) })));
+        assert_eq!(
+            key(KeyCode::BackTab, KeyModifiers::SHIFT),
+            Some(Input::Key(Key { shift: true, ..plain(Code::Tab) }))
+        );
         assert_eq!(
             key(KeyCode::Char('d'), KeyModifiers::CONTROL),
             Some(Input::Key(Key { ctrl: true, ..plain(Code::Char('d')) }))

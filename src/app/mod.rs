@@ -22,9 +22,8 @@ use crate::job::{Job, Report};
 use crate::mail::ids::Timestamp;
 use crate::state::{Event, Model, Viewport, update};
 use crate::theme::Theme;
-use crate::ui;
 use input::{Input, Pause};
-use perform::{Lent, Shell};
+use perform::Shell;
 use terminal::Screen;
 use workers::Workers;
 
@@ -36,6 +35,9 @@ const DRAIN: usize = 256;
 
 /// How long a worker may take to reach the end of its step when the program ends.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a half typed sequence of keys waits before the screen shows what may follow.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Everything that is needed to run: made by [`start`].
 pub struct Ready {
@@ -83,6 +85,7 @@ enum Woken {
     Signal,
     EditorEnded(Result<(), Fault>),
     FrameDue,
+    Pause,
 }
 
 struct Signals {
@@ -128,13 +131,15 @@ async fn drive(ready: Ready) -> Result<(), Fault> {
             drawn = Instant::now();
             stale = false;
             if seen != viewport {
-                viewport = seen.clone();
+                viewport = seen;
                 pending.push(Event::Viewport(seen));
             }
         }
         if pending.is_empty() {
-            let frame = if stale && !shell.is_lent() { Some(drawn + FRAME) } else { None };
-            let woken = wait(&mut inputs, &mut reports, &mut ticks, &mut signals, &mut shell, frame).await;
+            let frame = (stale && !shell.is_lent()).then(|| drawn + FRAME);
+            let half_typed = model.wants_pause().then(|| Instant::now() + PAUSE);
+            let due = (frame, half_typed);
+            let woken = wait(&mut inputs, &mut reports, &mut ticks, &mut signals, &mut shell, due).await;
             match woken {
                 Woken::FrameDue => continue,
                 Woken::Signal | Woken::Input(None | Some(Input::Gone)) | Woken::Report(None) => {
@@ -142,7 +147,11 @@ async fn drive(ready: Ready) -> Result<(), Fault> {
                     return Ok(());
                 }
                 Woken::Tick => pending.push(Event::Tick { now: now() }),
-                Woken::Input(Some(input)) => pending.extend(event_of(input)),
+                Woken::Input(Some(input)) => {
+                    stale = true;
+                    pending.extend(event_of(input));
+                }
+                Woken::Pause => pending.push(Event::Pause),
                 Woken::Report(Some(report)) => pending.push(Event::Report(report)),
                 Woken::EditorEnded(result) => pending.extend(shell.editor_ended(result)),
             }
@@ -171,16 +180,25 @@ async fn wait(
     ticks: &mut tokio::time::Interval,
     signals: &mut Signals,
     shell: &mut Shell<'_>,
-    frame: Option<Instant>,
+    (frame, pause): (Option<Instant>, Option<Instant>),
 ) -> Woken {
     tokio::select! {
         biased;
         () = signals.any() => Woken::Signal,
         input = inputs.recv() => Woken::Input(input),
         result = shell.editor() => Woken::EditorEnded(result),
-        () = async { match frame { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => Woken::FrameDue,
+        () = at(frame) => Woken::FrameDue,
         report = reports.recv() => Woken::Report(report),
         _ = ticks.tick() => Woken::Tick,
+        () = at(pause) => Woken::Pause,
+    }
+}
+
+/// Waits until that moment; for ever where there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -188,10 +206,9 @@ fn event_of(input: Input) -> Option<Event> {
     Some(match input {
         Input::Key(key) => Event::Key(key),
         Input::Paste(text) => Event::Paste(text),
-        Input::Resize(width, height) => Event::Resize { width, height },
-        Input::Click(column, row) => Event::Click { column, row },
-        Input::Wheel(column, row, up) => Event::Wheel { column, row, up },
-        Input::Gone => return None,
+        Input::Mouse(act, column, row) => Event::Mouse { act, column, row },
+        // The next drawing tells the new size, and what there is room for.
+        Input::Resize | Input::Gone => return None,
     })
 }
 
@@ -213,7 +230,9 @@ async fn hang_up(mut model: Model, shell: &mut Shell<'_>, reports: &mut mpsc::Re
     let deadline = Instant::now() + GRACE;
     while left > 0 {
         match tokio::time::timeout_at(deadline, reports.recv()).await {
-            Ok(Some(Report::Files(crate::job::FilesReport::Kept { .. } | crate::job::FilesReport::Failed { .. }))) => left -= 1,
+            Ok(Some(Report::Files(crate::job::FilesReport::Kept { .. } | crate::job::FilesReport::Failed { .. }))) => {
+                left -= 1
+            }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,
         }

@@ -58,7 +58,9 @@ fn checked_link(link: &str) -> Result<std::ffi::OsString, Fault> {
 /// Starts the user's editor on `file`. The terminal must have been given back before.
 pub fn editor(editor: &[String], file: &Path) -> Result<tokio::process::Child, Fault> {
     let Some((program, arguments)) = editor.split_first() else {
-        return Err(Fault::new(Doing::Running, "editor", Cause::Config).again(Again::AfterUser).detail("no editor is set"));
+        return Err(Fault::new(Doing::Running, "editor", Cause::Config)
+            .again(Again::AfterUser)
+            .detail("no editor is set"));
     };
     tokio::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|e| failed(program, &e))
 }
@@ -79,12 +81,7 @@ pub fn ended(program: &str, status: io::Result<std::process::ExitStatus>) -> Res
 /// failure is.
 pub fn pipe(command: &str, path: &Path) -> Result<(), Fault> {
     let input = File::open(path).map_err(|e| Fault::io(Doing::Reading, &path.to_string_lossy(), &e))?;
-    let output = Command::new("sh")
-        .arg("-c")
-        .arg(command)
-        .stdin(input)
-        .output()
-        .map_err(|e| failed("sh", &e))?;
+    let output = Command::new("sh").arg("-c").arg(command).stdin(input).output().map_err(|e| failed("sh", &e))?;
     if output.status.success() {
         return Ok(());
     }
@@ -108,11 +105,8 @@ pub fn editable(directory: &Path, name: &str, text: &str) -> io::Result<PathBuf>
 }
 
 fn failed(program: &str, error: &io::Error) -> Fault {
-    let detail = if error.kind() == io::ErrorKind::NotFound {
-        format!("{program} is not installed")
-    } else {
-        error.to_string()
-    };
+    let detail =
+        if error.kind() == io::ErrorKind::NotFound { format!("{program} is not installed") } else { error.to_string() };
     Fault::new(Doing::Running, program, Cause::Missing).scope(Scope::Message).again(Again::AfterUser).detail(&detail)
 }
 
@@ -122,7 +116,8 @@ mod tests {
 
     #[test]
     fn only_plain_links_are_opened() {
-        for bad in ["javascript:alert(1)", "file:///etc/passwd", "--help", "https://a b", "http://a\u{1b}[0m", "data:x"] {
+        for bad in ["javascript:alert(1)", "file:///etc/passwd", "--help", "https://a b", "http://a\u{1b}[0m", "data:x"]
+        {
             assert!(checked_link(bad).is_err(), "{bad}");
         }
         assert!(checked_link("HTTPS://example.org/?q=1").is_ok());

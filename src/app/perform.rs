@@ -110,9 +110,9 @@ impl<'a> Shell<'a> {
     /// Stops the process as Ctrl-z does, and comes back.
     fn suspend(&mut self) -> Option<ShellReport> {
         self.pause.hold();
-        let stopped = self.screen.lend(|| {
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP)
-        });
+        let stopped = self
+            .screen
+            .lend(|| rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TSTP));
         self.pause.release();
         match stopped {
             Ok(Ok(())) => None,

@@ -14,7 +14,7 @@ use super::{Ready, now};
 use crate::config::{Account, Config, SecretSource};
 use crate::fault::{Doing, Fault, Scope};
 use crate::job::shell::Hidden;
-use crate::keys::Keymap;
+use crate::keys::{Keymap, Override};
 use crate::login::secret::{self, Secret};
 use crate::mail::ids::AccountId;
 use crate::outbox::submit::{self, Submit};
@@ -22,7 +22,7 @@ use crate::remote::Connect;
 use crate::remote::imap::Imap;
 use crate::state::Model;
 use crate::store::folders::Root;
-use crate::theme::Theme;
+use crate::theme::{Depth, Glyphs, Half, Theme};
 use crate::{outbox, store, sync};
 
 /// Passwords that the user typed in this run, by account.
@@ -112,9 +112,14 @@ pub fn index_file(config: &Config) -> std::path::PathBuf {
     config.paths.cache.join("index.db")
 }
 
-/// The user's own addresses.
+/// The user's own addresses, plain or with one `*`.
 pub fn own_addresses(config: &Config) -> Vec<String> {
-    config.accounts.iter().map(|account| account.address.email.clone()).collect()
+    config
+        .accounts
+        .iter()
+        .flat_map(|account| std::iter::once(&account.address.email).chain(&account.aliases))
+        .cloned()
+        .collect()
 }
 
 /// The zone that dates are shown in.
@@ -164,4 +169,59 @@ fn private_directory(path: &Path) -> Result<(), Fault> {
         .mode(0o700)
         .create(path)
         .map_err(|e| Fault::io(Doing::Storing, &path.to_string_lossy(), &e))
+}
+
+/// The theme of the config: a file in `themes/` beside it, else one that is built in.
+fn theme(config: &Config) -> (Theme, Vec<String>) {
+    let variable = |name: &str| std::env::var(name).ok();
+    let depth =
+        Depth::detect(variable("NO_COLOR").as_deref(), variable("COLORTERM").as_deref(), variable("TERM").as_deref());
+    let half = half_of(variable("COLORFGBG").as_deref());
+    let name = &config.ui.theme;
+    let file = config.paths.config.join("themes").join(format!("{name}.toml"));
+    let (theme, troubles) = match fs::read_to_string(&file) {
+        Ok(text) => {
+            let (theme, troubles) = Theme::load(&text, half, depth);
+            (theme, troubles.into_iter().map(|t| format!("theme {name}: {t}")).collect())
+        }
+        Err(_) => match Theme::named(name, half, depth) {
+            Some(theme) => (theme, Vec::new()),
+            None => {
+                (Theme::terminal(depth), vec![format!("there is no theme `{name}`; the terminal's colours are used")])
+            }
+        },
+    };
+    let ascii = config.ui.ascii || !is_utf8();
+    (if ascii { theme.with_glyphs(Glyphs::ASCII) } else { theme }, troubles)
+}
+
+/// `COLORFGBG` is `foreground;background`: 7 and from 9 up are light grounds.
+fn half_of(colorfgbg: Option<&str>) -> Half {
+    let ground = colorfgbg.and_then(|text| text.rsplit(';').next()?.parse::<u8>().ok());
+    match ground {
+        Some(7 | 9..) => Half::Light,
+        _ => Half::Dark,
+    }
+}
+
+/// Does the locale say UTF-8? Without any word of it, as in a bare container, it is assumed.
+fn is_utf8() -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    locale.is_none_or(|locale| {
+        let lower = locale.to_lowercase();
+        lower.contains("utf-8") || lower.contains("utf8")
+    })
+}
+
+/// The keys of the table with the user's over them.
+fn keymap(config: &Config) -> (Keymap, Vec<String>) {
+    let lines =
+        config.keys.iter().map(|line| Override { context: &line.context, keys: &line.keys, action: &line.action });
+    let (map, troubles) = Keymap::with_overrides(lines);
+    let told = troubles.into_iter().map(|trouble| {
+        let line = config.keys.get(trouble.index).map_or(0, |line| line.line);
+        format!("config line {line}: {}", trouble.message)
+    });
+    (map, told.collect())
 }

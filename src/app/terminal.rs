@@ -2,7 +2,9 @@
 //! is one `write()` between the marks of synchronised output, and a frame in which nothing changed
 //! sends nothing at all, which is what makes a slow line feel quick.
 
+use std::cell::RefCell;
 use std::io::{self, Stdout, Write};
+use std::rc::Rc;
 
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
@@ -45,9 +47,12 @@ impl FrameWriter {
     }
 }
 
-impl Write for FrameWriter {
+/// The end of a [`FrameWriter`] that ratatui's backend holds.
+struct FrameEnd(Rc<RefCell<FrameWriter>>);
+
+impl Write for FrameEnd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.frame.extend_from_slice(bytes);
+        self.0.borrow_mut().frame.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -59,7 +64,8 @@ impl Write for FrameWriter {
 
 /// The terminal while the program draws on it. Dropping it gives the terminal back.
 pub struct Screen {
-    terminal: Terminal<CrosstermBackend<FrameWriter>>,
+    terminal: Terminal<CrosstermBackend<FrameEnd>>,
+    writer: Rc<RefCell<FrameWriter>>,
     mouse: bool,
 }
 
@@ -69,14 +75,15 @@ impl Screen {
     pub fn enter(mouse: bool) -> io::Result<Self> {
         give_back_on_panic(mouse);
         take(mouse)?;
-        let terminal = Terminal::new(CrosstermBackend::new(FrameWriter::new()))?;
-        Ok(Self { terminal, mouse })
+        let writer = Rc::new(RefCell::new(FrameWriter::new()));
+        let terminal = Terminal::new(CrosstermBackend::new(FrameEnd(Rc::clone(&writer))))?;
+        Ok(Self { terminal, writer, mouse })
     }
 
     /// Draws one frame.
     pub fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw)?;
-        self.terminal.backend_mut().writer_mut().commit()
+        self.writer.borrow_mut().commit()
     }
 
     /// Forgets what is on the screen, so that the next frame draws everything.
@@ -88,7 +95,7 @@ impl Screen {
     /// sanitiser.
     pub fn send(&mut self, command: impl crossterm::Command) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), command)?;
-        self.terminal.backend_mut().writer_mut().commit()
+        self.writer.borrow_mut().commit()
     }
 
     /// Gives the terminal to another program, until [`Screen::take_back`].

@@ -37,7 +37,9 @@ impl Exit {
     /// The code that fits a fault.
     pub(super) fn of(fault: &Fault) -> Self {
         match fault.cause {
-            Cause::UnknownHost | Cause::Unreachable | Cause::TimedOut | Cause::Closed | Cause::Certificate => Self::Unavailable,
+            Cause::UnknownHost | Cause::Unreachable | Cause::TimedOut | Cause::Closed | Cause::Certificate => {
+                Self::Unavailable
+            }
             Cause::NotOffered | Cause::Config => Self::Config,
             Cause::SignInRefused => Self::SignIn,
             Cause::RefusedForNow | Cause::Busy => Self::Later,

@@ -6,18 +6,9 @@ mod arguments;
 mod config;
 mod demo;
 mod exit;
-mod index;
-mod json;
-mod keys;
-mod list;
 mod open;
-mod outbox;
 mod output;
-mod search;
-mod send;
 mod setting;
-mod show;
-mod sync;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -44,18 +35,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Exit {
     let common = arguments.common;
     match arguments.command {
-        None => open::run(&common, None),
-        Some(Command::Open { target }) => open::run(&common, target.as_deref()),
-        Some(Command::Sync(options)) => sync::run(&common, &options),
-        Some(Command::Send(options)) => send::run(&common, &options),
-        Some(Command::Search(options)) => search::run(&common, &options),
-        Some(Command::Show(options)) => show::run(&common, &options),
-        Some(Command::List(options)) => list::messages(&common, &options),
-        Some(Command::Folders { json }) => list::folders(&common, json),
-        Some(Command::Outbox { command }) => outbox::run(&common, &command),
+        None => open::run(&common),
         Some(Command::Config { command }) => config::run(&common, &command),
-        Some(Command::Index(options)) => index::run(&common, &options),
-        Some(Command::Keys { command }) => keys::run(&common, &command),
         Some(Command::Demo(options)) => demo::run(&options),
     }
 }

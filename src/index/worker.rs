@@ -21,15 +21,14 @@ const IDLE: Duration = Duration::from_secs(3);
 /// Runs the writer until `jobs` is closed: takes in changes, listings and folders in order and says
 /// which directories are known. Between the steps of a big listing it looks whether something else
 /// waits. `own` are the user's addresses, plain or with one `*`.
-#[allow(clippy::needless_pass_by_value, reason = "a thread owns its queue: when it ends, who sends learns it")]
-pub fn run_writer(path: &Path, own: Vec<String>, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+pub fn run_writer(path: &Path, own: Vec<String>, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
     let mut writer = open(path, &own, report);
     let mut tidy = true;
     // What failed is not tried again at once: the disk that was full still is.
     let mut stuck = false;
     loop {
         let busy = !stuck && writer.as_ref().is_some_and(|writer| writer.pending() > 0);
-        let job = match next(&jobs, busy, tidy) {
+        let job = match next(jobs, busy, tidy) {
             Next::Job(job) => Some(job),
             Next::Work => None,
             Next::Idle => {
@@ -139,8 +138,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<IndexReport
 /// Runs a reader until `jobs` is closed: answers questions. Of several of a kind that wait only the
 /// newest is answered, but for `Find`, of which each is. A long search answers with its first page at
 /// once and again when it has counted all, unless another list is asked for meanwhile.
-#[allow(clippy::needless_pass_by_value, reason = "see run_writer")]
-pub fn run_reader(path: &Path, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
     let questions = Questions { jobs, waiting: RefCell::new(VecDeque::new()) };
     let mut index: Option<Index> = None;
     let mut counting: Option<Asked> = None;
@@ -178,12 +176,12 @@ pub fn run_reader(path: &Path, jobs: Receiver<IndexJob>, report: &dyn Fn(IndexRe
 }
 
 /// The questions that wait.
-struct Questions {
-    jobs: Receiver<IndexJob>,
+struct Questions<'a> {
+    jobs: &'a Receiver<IndexJob>,
     waiting: RefCell<VecDeque<IndexJob>>,
 }
 
-impl Questions {
+impl Questions<'_> {
     /// The next question; waits for one if `patient`. `None`: there is none, or never will be.
     fn next(&self, patient: bool) -> Option<IndexJob> {
         if self.is_quiet() && patient {

@@ -53,14 +53,34 @@ const PURE: &[(&str, &[&str])] = &[
 
 /// Rooms and files in which nothing may touch files, sockets, threads or the clock.
 const NO_WORLD: &[&str] = &[
-    "mail/", "query/", "keys/", "fault.rs", "job/", "state/", "ui/", "sync/changes.rs", "sync/plan.rs",
-    "sync/moves.rs", "sync/guard.rs", "outbox/policy.rs", "remote/imap/tokens.rs", "store/name.rs",
+    "mail/",
+    "query/",
+    "keys/",
+    "fault.rs",
+    "job/",
+    "state/",
+    "ui/",
+    "sync/changes.rs",
+    "sync/plan.rs",
+    "sync/moves.rs",
+    "sync/guard.rs",
+    "outbox/policy.rs",
+    "remote/imap/tokens.rs",
+    "store/name.rs",
 ];
 
 /// What the world is made of, as it is written in code.
 const WORLD: &[&str] = &[
-    "std::fs", "std::net", "std::process", "std::thread", "std::env", "SystemTime", "Instant::now",
-    "Timestamp::now", "Zoned::now", "tokio::",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::env",
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "tokio::",
 ];
 
 /// Each outside crate with the places that may name it.
@@ -223,9 +243,15 @@ fn outside_crates_stay_at_home() {
     for (file, text) in source() {
         let code = code(&text);
         for (name, homes) in HOMES {
-            let used = [format!("use {name}::"), format!(" {name}::"), format!("({name}::"), format!("<{name}::"), format!("&{name}::")]
-                .iter()
-                .any(|needle| code.contains(needle.as_str()));
+            let used = [
+                format!("use {name}::"),
+                format!(" {name}::"),
+                format!("({name}::"),
+                format!("<{name}::"),
+                format!("&{name}::"),
+            ]
+            .iter()
+            .any(|needle| code.contains(needle.as_str()));
             if used && !homes.iter().any(|home| file.starts_with(home)) {
                 broken.push(format!("{file} names {name}"));
             }

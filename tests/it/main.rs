@@ -10,6 +10,7 @@
 )]
 
 mod chaos;
+mod architecture;
 mod configs;
 mod imap;
 mod imap_faults;
@@ -25,3 +26,4 @@ mod support;
 mod sync_histories;
 mod sync_properties;
 mod sync_steps;
+mod terminal;

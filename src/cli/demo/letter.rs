@@ -41,8 +41,14 @@ pub(super) struct Head<'a> {
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     Plain(String),
-    Alternative { plain: String, html: String },
-    Attached { plain: String, files: Vec<File> },
+    Alternative {
+        plain: String,
+        html: String,
+    },
+    Attached {
+        plain: String,
+        files: Vec<File>,
+    },
     /// Header lines of its own (Content-Type …), an empty line and the rest, as it is.
     Verbatim(String),
 }

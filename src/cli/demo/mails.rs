@@ -69,7 +69,8 @@ impl Writer {
             let subject = TOPICS.get(number % TOPICS.len()).copied().unwrap_or("Hello");
             let partner = self.someone();
             let length = if number % 3 == 0 { 1 } else { self.dice.usize(2..8) };
-            let end = newest + (oldest - newest) * i64::try_from(number).unwrap_or(0) / i64::try_from(threads).unwrap_or(1);
+            let end =
+                newest + (oldest - newest) * i64::try_from(number).unwrap_or(0) / i64::try_from(threads).unwrap_or(1);
             self.thread(mailbox, subject, partner, length, self.now.plus(-end));
         }
     }
@@ -79,7 +80,8 @@ impl Writer {
         let mut before: Option<(Person, Timestamp, String)> = None;
         for position in 0..length {
             let left = i64::try_from(length - 1 - position).unwrap_or(0);
-            let date = end.plus(-left * (3 * HOUR + 7 * MINUTE) - if left > 0 { self.dice.i64(0..2 * HOUR) } else { 0 });
+            let date =
+                end.plus(-left * (3 * HOUR + 7 * MINUTE) - if left > 0 { self.dice.i64(0..2 * HOUR) } else { 0 });
             // The last word is never the user's own, so that there is something to answer.
             let mine = position % 2 == 1 && position + 1 != length;
             let other = if self.dice.u8(0..5) == 0 { self.someone() } else { partner };
@@ -92,7 +94,8 @@ impl Writer {
                 text = format!("{}\n{}", quote(*author, *at, words), text);
             }
             let cc = if position % 4 == 2 { vec![self.someone()] } else { Vec::new() };
-            let head = Head { from, to: vec![to], cc, subject: &title, date, id: &id, references: &references, list: None };
+            let head =
+                Head { from, to: vec![to], cc, subject: &title, date, id: &id, references: &references, list: None };
             let bytes = write(&head, &Body::Plain(text.clone()));
             let flags = self.flags(mailbox, mine, position + 1 == length, date);
             self.letters.push(Letter { mailbox: if mine { "Sent" } else { mailbox }, flags, date, bytes });
@@ -121,7 +124,9 @@ impl Writer {
         let address = Person { name: "rust-users", email: "rust-users@lists.example.org" };
         for number in 0..threads {
             let subject = LIST_TOPICS.get(number % LIST_TOPICS.len()).copied().unwrap_or("Question");
-            let start = self.now.plus(-(HOUR + oldest * i64::try_from(number).unwrap_or(0) / i64::try_from(threads).unwrap_or(1) + 8 * HOUR));
+            let start = self.now.plus(
+                -(HOUR + oldest * i64::try_from(number).unwrap_or(0) / i64::try_from(threads).unwrap_or(1) + 8 * HOUR),
+            );
             let length = self.dice.usize(2..9);
             let mut chains: Vec<(Vec<String>, Person, Timestamp, String)> = Vec::new();
             for position in 0..length {
@@ -161,7 +166,9 @@ impl Writer {
         let address = Person { name: "tern-dev", email: "tern-dev@lists.example.org" };
         for number in 0..series {
             let from = self.someone();
-            let start = self.now.plus(-(5 * HOUR + oldest * i64::try_from(number).unwrap_or(0) / i64::try_from(series).unwrap_or(1)));
+            let start = self
+                .now
+                .plus(-(5 * HOUR + oldest * i64::try_from(number).unwrap_or(0) / i64::try_from(series).unwrap_or(1)));
             let root = self.id();
             let parts = self.dice.usize(1..5);
             for part in 0..=parts {
@@ -196,8 +203,7 @@ impl Writer {
             let from = PEOPLE.get(writer).copied().unwrap_or(ME);
             let date = self.now.plus(-(5 * HOUR + i64::try_from(number).unwrap_or(0) * 7 * HOUR));
             let id = self.id();
-            let head =
-                Head { from, to: vec![ME], cc: Vec::new(), subject, date, id: &id, references: &[], list: None };
+            let head = Head { from, to: vec![ME], cc: Vec::new(), subject, date, id: &id, references: &[], list: None };
             let bytes = write(&head, &Body::Plain((*text).to_owned()));
             self.letters.push(Letter { mailbox: "INBOX", flags: Flags::none(), date, bytes });
         }
@@ -210,9 +216,25 @@ impl Writer {
         for number in 0..24i64 {
             let id = self.id();
             let date = self.now.plus(-(2 * HOUR + number * 19 * HOUR));
-            let subject = format!("[build] main {} #{}", if number % 3 == 0 { "failed" } else { "passed" }, 4821 - number);
-            let text = format!("Build #{} of main\n\n  duration  {} s\n  tests     {}\n\nhttps://ci.example.com/b/{}\n", 4821 - number, 90 + number, 1200 - number * 3, 4821 - number);
-            let head = Head { from: bot, to: vec![ME], cc: vec![], subject: &subject, date, id: &id, references: &[], list: None };
+            let subject =
+                format!("[build] main {} #{}", if number % 3 == 0 { "failed" } else { "passed" }, 4821 - number);
+            let text = format!(
+                "Build #{} of main\n\n  duration  {} s\n  tests     {}\n\nhttps://ci.example.com/b/{}\n",
+                4821 - number,
+                90 + number,
+                1200 - number * 3,
+                4821 - number
+            );
+            let head = Head {
+                from: bot,
+                to: vec![ME],
+                cc: vec![],
+                subject: &subject,
+                date,
+                id: &id,
+                references: &[],
+                list: None,
+            };
             let flags = if number < 2 { Flags::none() } else { Flags::only(Flag::Seen) };
             self.letters.push(Letter { mailbox: "INBOX", flags, date, bytes: write(&head, &Body::Plain(text)) });
         }
@@ -221,9 +243,23 @@ impl Writer {
             let date = self.now.plus(-(4 * HOUR + number * 7 * DAY));
             let subject = format!("This week in news, no. {}", 208 - number);
             let (plain, html) = odd::newsletter(208 - number);
-            let head = Head { from: news, to: vec![ME], cc: vec![], subject: &subject, date, id: &id, references: &[], list: Some("weekly.news.example.net") };
+            let head = Head {
+                from: news,
+                to: vec![ME],
+                cc: vec![],
+                subject: &subject,
+                date,
+                id: &id,
+                references: &[],
+                list: Some("weekly.news.example.net"),
+            };
             let flags = if number < 1 { Flags::none() } else { Flags::only(Flag::Seen) };
-            self.letters.push(Letter { mailbox: "INBOX", flags, date, bytes: write(&head, &Body::Alternative { plain, html }) });
+            self.letters.push(Letter {
+                mailbox: "INBOX",
+                flags,
+                date,
+                bytes: write(&head, &Body::Alternative { plain, html }),
+            });
         }
     }
 
@@ -233,21 +269,60 @@ impl Writer {
             let id = self.id();
             let date = self.now.plus(-(3 * HOUR + number * 30 * DAY));
             let subject = format!("Invoice 2026-{:03}", 118 - number * 9);
-            let plain = fold("Dear customer, please find your invoice attached. It is due within thirty days. No answer is needed.", "");
+            let plain = fold(
+                "Dear customer, please find your invoice attached. It is due within thirty days. No answer is needed.",
+                "",
+            );
             let files = vec![File { name: "invoice.pdf", media_type: "application/pdf", bytes: odd::pdf(&subject) }];
-            let head = Head { from: billing, to: vec![ME], cc: vec![], subject: &subject, date, id: &id, references: &[], list: None };
+            let head = Head {
+                from: billing,
+                to: vec![ME],
+                cc: vec![],
+                subject: &subject,
+                date,
+                id: &id,
+                references: &[],
+                list: None,
+            };
             let flags = if number < 1 { Flags::none() } else { Flags::only(Flag::Seen) };
-            self.letters.push(Letter { mailbox: "INBOX", flags, date, bytes: write(&head, &Body::Attached { plain: format!("{plain}\n"), files }) });
+            self.letters.push(Letter {
+                mailbox: "INBOX",
+                flags,
+                date,
+                bytes: write(&head, &Body::Attached { plain: format!("{plain}\n"), files }),
+            });
         }
         let id = self.id();
         let date = self.now.plus(-20 * MINUTE);
-        let head = Head { from: PEOPLE.first().copied().unwrap_or(ME), to: vec![ME], cc: vec![], subject: "Q3 numbers: final draft", date, id: &id, references: &[], list: None };
+        let head = Head {
+            from: PEOPLE.first().copied().unwrap_or(ME),
+            to: vec![ME],
+            cc: vec![],
+            subject: "Q3 numbers: final draft",
+            date,
+            id: &id,
+            references: &[],
+            list: None,
+        };
         let files = vec![
-            File { name: "q3.csv", media_type: "text/csv", bytes: b"month,net,gross\r\nJuly,120,144\r\nAugust,98,118\r\nSeptember,131,157\r\n".to_vec() },
-            File { name: "notes.md", media_type: "text/markdown", bytes: b"# Notes\r\n\r\n- row 14 is net\r\n".to_vec() },
+            File {
+                name: "q3.csv",
+                media_type: "text/csv",
+                bytes: b"month,net,gross\r\nJuly,120,144\r\nAugust,98,118\r\nSeptember,131,157\r\n".to_vec(),
+            },
+            File {
+                name: "notes.md",
+                media_type: "text/markdown",
+                bytes: b"# Notes\r\n\r\n- row 14 is net\r\n".to_vec(),
+            },
         ];
         let plain = "Hi Ada,\n\nthe final draft is attached. Two questions:\n\n  1. is row 14 net or gross?\n  2. who signs off? See the tracker: https://tracker.example.net/t/14\n\nGrace\n";
-        self.letters.push(Letter { mailbox: "INBOX", flags: Flags::none(), date, bytes: write(&head, &Body::Attached { plain: plain.to_owned(), files }) });
+        self.letters.push(Letter {
+            mailbox: "INBOX",
+            flags: Flags::none(),
+            date,
+            bytes: write(&head, &Body::Attached { plain: plain.to_owned(), files }),
+        });
     }
 }
 
@@ -255,7 +330,8 @@ impl Writer {
 fn quote(author: Person, at: Timestamp, text: &str) -> String {
     let when = crate::mail::date::format(at, 0);
     let day = when.rsplit_once(' ').map_or(when.as_str(), |(day, _)| day);
-    let lines: Vec<String> = text.lines().take(14).map(|l| if l.starts_with('>') { format!(">{l}") } else { format!("> {l}") }).collect();
+    let lines: Vec<String> =
+        text.lines().take(14).map(|l| if l.starts_with('>') { format!(">{l}") } else { format!("> {l}") }).collect();
     format!("On {day}, {} wrote:\n{}\n", author.name, lines.join("\n"))
 }
 
@@ -290,7 +366,8 @@ mod tests {
         for mailbox in ["INBOX", "Sent", "Archive", "Lists/rust-users", "Lists/tern-dev", "Junk", "Trash", "Drafts"] {
             assert!(count(mailbox) > 0, "{mailbox}");
         }
-        let ids: std::collections::BTreeSet<_> = letters.iter().filter_map(|l| crate::mail::envelope::Envelope::parse(&l.bytes).message_id).collect();
+        let ids: std::collections::BTreeSet<_> =
+            letters.iter().filter_map(|l| crate::mail::envelope::Envelope::parse(&l.bytes).message_id).collect();
         assert!(letters.len() - ids.len() <= 2, "only the broken ones have no id");
     }
 

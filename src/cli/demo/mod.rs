@@ -31,7 +31,7 @@ undo_send = "5s"
 [accounts.ada]
 address = "ada@example.org"
 name = "Ada Lovelace"
-maildir = "mail"
+maildir = "~/mail"
 imap = { host = "imap.example.org" }
 smtp = { host = "smtp.example.org" }
 password = { prompt = true }
@@ -74,11 +74,7 @@ fn prepare() -> Result<(tempfile::TempDir, Config), Fault> {
     let home = tempfile::Builder::new().prefix("tern-demo-").tempdir().map_err(|e| trouble(&e))?;
     let paths = Paths::under(home.path());
     paths.create()?;
-    std::fs::write(&paths.config_file, CONFIG).map_err(|e| trouble(&e))?;
-    let mut config = config::load(&paths, None);
-    for account in &mut config.accounts {
-        account.maildir = home.path().join("mail");
-    }
+    let config = config::parse(CONFIG, &paths);
     Ok((home, config))
 }
 

@@ -40,7 +40,13 @@ fn invitation(date: Timestamp) -> Letter {
         METHOD:REQUEST\nBEGIN:VEVENT\nUID:retro-77@example.net\nDTSTAMP:20261120T090000Z\nDTSTART:20261124T100000Z\n\
         DTEND:20261124T110000Z\nSUMMARY:Retrospective\nLOCATION:Small room\nORGANIZER;CN=Margaret Hamilton:mailto:margaret@example.net\n\
         ATTENDEE;CN=Ada Lovelace;RSVP=TRUE:mailto:ada@example.org\nEND:VEVENT\nEND:VCALENDAR\n--inv--\n";
-    inbox(date, write(&plain_head(from, "Invitation: Retrospective", date, "invite@example.net"), &Body::Verbatim(rest.to_owned())))
+    inbox(
+        date,
+        write(
+            &plain_head(from, "Invitation: Retrospective", date, "invite@example.net"),
+            &Body::Verbatim(rest.to_owned()),
+        ),
+    )
 }
 
 fn phish(date: Timestamp) -> Letter {
@@ -49,7 +55,10 @@ fn phish(date: Timestamp) -> Letter {
         <p><a href=\"https://login-verify.example.net/x?id=ada\">https://www.bank.example/login</a></p>\
         <p style=\"display:none\">meeting notes budget lunch holiday newsletter</p>\
         <img src=\"https://login-verify.example.net/seen.gif\" width=1 height=1><p>The security team</p></body></html>";
-    let body = Body::Alternative { plain: String::from("Please use a mail program that shows HTML.\n"), html: html.to_owned() };
+    let body = Body::Alternative {
+        plain: String::from("Please use a mail program that shows HTML.\n"),
+        html: html.to_owned(),
+    };
     inbox(date, write(&plain_head(from, "Your account is limited", date, "phish@login-verify.example.net"), &body))
 }
 
@@ -57,7 +66,10 @@ fn broken(date: Timestamp) -> Letter {
     let from = Person { name: "Old Gateway", email: "gateway@example.com" };
     let rest = "Content-Type: multipart/mixed; boundary=\"never-closed\"\n\n--never-closed\nContent-Type: text/plain; charset=\"no-such-charset\"\n\
         Content-Transfer-Encoding: base64\n\nVGhpcyBwYXJ0IHdhcyBjdXQgaW4gdGhlIG1pZGRsZSBvZiBhIHNlbnRlbmNlLCBhbmQg\ndGhlIGJ!!!\n";
-    inbox(date, write(&plain_head(from, "A message cut short", date, "broken@example.com"), &Body::Verbatim(rest.to_owned())))
+    inbox(
+        date,
+        write(&plain_head(from, "A message cut short", date, "broken@example.com"), &Body::Verbatim(rest.to_owned())),
+    )
 }
 
 /// Tries to steer the terminal: what the sanitiser is for.
@@ -75,7 +87,13 @@ fn bounce(date: Timestamp) -> Letter {
         --dsn\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.org\n\nFinal-Recipient: rfc822; jon@exmaple.example\nAction: failed\n\
         Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user\n\n--dsn\nContent-Type: message/rfc822\n\nFrom: Ada Lovelace <ada@example.org>\n\
         To: jon@exmaple.example\nSubject: Minutes\nMessage-ID: <minutes-1@example.org>\n\nThe minutes, as promised.\n\n--dsn--\n";
-    inbox(date, write(&plain_head(from, "Undelivered Mail Returned to Sender", date, "bounce@mx.example.org"), &Body::Verbatim(rest.to_owned())))
+    inbox(
+        date,
+        write(
+            &plain_head(from, "Undelivered Mail Returned to Sender", date, "bounce@mx.example.org"),
+            &Body::Verbatim(rest.to_owned()),
+        ),
+    )
 }
 
 /// A forwarded message inside a message.
@@ -89,9 +107,23 @@ fn digest(date: Timestamp) -> Letter {
 
 fn draft(date: Timestamp) -> Letter {
     let to = PEOPLE.get(3).copied().unwrap_or(ME);
-    let head = Head { from: ME, to: vec![to], cc: Vec::new(), subject: "Ideas for the winter", date, id: "draft-1@example.org", references: &[], list: None };
+    let head = Head {
+        from: ME,
+        to: vec![to],
+        cc: Vec::new(),
+        subject: "Ideas for the winter",
+        date,
+        id: "draft-1@example.org",
+        references: &[],
+        list: None,
+    };
     let text = "Dear Natalya,\n\nthree ideas so far:\n\n1. a reading evening\n2.\n";
-    Letter { mailbox: "Drafts", flags: Flags::only(Flag::Draft).with(Flag::Seen), date, bytes: write(&head, &Body::Plain(text.to_owned())) }
+    Letter {
+        mailbox: "Drafts",
+        flags: Flags::only(Flag::Draft).with(Flag::Seen),
+        date,
+        bytes: write(&head, &Body::Plain(text.to_owned())),
+    }
 }
 
 /// No Message-ID, no date that can be read, two From fields.
@@ -102,14 +134,24 @@ fn nameless(date: Timestamp) -> Letter {
 }
 
 fn spam(now: Timestamp) -> Vec<Letter> {
-    let offers = ["You have won a bridge", "Cheap watches, last day", "RE: RE: your parcel 📦", "Double your coins", "A prince needs help", "Pills without paper"];
+    let offers = [
+        "You have won a bridge",
+        "Cheap watches, last day",
+        "RE: RE: your parcel 📦",
+        "Double your coins",
+        "A prince needs help",
+        "Pills without paper",
+    ];
     let mut letters = Vec::new();
     for (number, subject) in offers.into_iter().enumerate() {
         let back = i64::try_from(number).unwrap_or(0) * 17 * HOUR;
         let date = now.plus(-3 * HOUR - back);
         let id = format!("spam-{number}@bulk.example");
         let from = Person { name: "Great Offers", email: "offers@bulk.example" };
-        let bytes = write(&plain_head(from, subject, date, &id), &Body::Plain(String::from("Act now! https://bulk.example/win\n")));
+        let bytes = write(
+            &plain_head(from, subject, date, &id),
+            &Body::Plain(String::from("Act now! https://bulk.example/win\n")),
+        );
         let mailbox = if number == 5 { "Trash" } else { "Junk" };
         letters.push(Letter { mailbox, flags: Flags::none(), date, bytes });
     }
@@ -118,7 +160,9 @@ fn spam(now: Timestamp) -> Vec<Letter> {
 
 /// A newsletter in text and HTML.
 pub(super) fn newsletter(number: i64) -> (String, String) {
-    let plain = format!("This week in news, no. {number}\n\n* A bridge is open again\n* A library stays open at night\n\nRead on: https://news.example.net/{number}\n");
+    let plain = format!(
+        "This week in news, no. {number}\n\n* A bridge is open again\n* A library stays open at night\n\nRead on: https://news.example.net/{number}\n"
+    );
     let html = format!(
         "<html><head><style>.hd{{color:#345}}</style></head><body><table width=600><tr><td><h1 class=hd>This week in news</h1>\
          <p>Number {number}. Good morning! These are the <b>two</b> stories of the week.</p><h2>A bridge is open again</h2>\

@@ -260,7 +260,7 @@ fn the_threads_take_in_and_answer() {
     let (reports, heard) = mpsc::channel();
     let report = reports.clone();
     let at = path.clone();
-    let writer = std::thread::spawn(move || run_writer(&at, vec![], queue, &|it| report.send(it).unwrap()));
+    let writer = std::thread::spawn(move || run_writer(&at, vec![], &queue, &|it| report.send(it).unwrap()));
     jobs.send(IndexJob::Reconcile(disk.listing(&inbox, true))).unwrap();
     let wait = || heard.recv_timeout(Duration::from_secs(60)).unwrap();
     while !matches!(wait(), IndexReport::Refreshed { pending: 0, .. }) {}
@@ -284,7 +284,7 @@ fn the_threads_take_in_and_answer() {
     questions.send(rows(1, &flat(&inbox))).unwrap();
     questions.send(IndexJob::Mailboxes).unwrap();
     questions.send(rows(2, &search)).unwrap();
-    let reader = std::thread::spawn(move || run_reader(&path, queue, &|it| reports.send(it).unwrap()));
+    let reader = std::thread::spawn(move || run_reader(&path, &queue, &|it| reports.send(it).unwrap()));
     let mut totals = Vec::new();
     while totals.last() != Some(&(Ticket(2), 900, true)) {
         match wait() {
