@@ -56,10 +56,7 @@ pub fn frame(ready: Ready, width: u16, height: u16, patience: Duration) -> Resul
 /// Has every account been synced, or found to be out of reach, and is all of it indexed?
 fn is_settled(model: &Model) -> bool {
     let synced = model.status.sync.values().all(|state| {
-        matches!(
-            state,
-            SyncState::Local | SyncState::UpToDate { .. } | SyncState::Failed { .. } | SyncState::Elsewhere
-        )
+        matches!(state, SyncState::Local | SyncState::UpToDate { .. } | SyncState::Failed { .. } | SyncState::Elsewhere)
     });
     synced && model.status.sync.len() == model.accounts.len() && model.status.indexing == 0
 }

@@ -87,7 +87,7 @@ impl Session {
         let parser = self.parser.lock().expect("the parser");
         let screen = parser.screen();
         let (_, columns) = screen.size();
-        screen.rows(0, columns).map(|row| row.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+        screen.rows(0, columns.get()).map(|row| row.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
     }
 
     /// How many bytes the program has written so far.
