@@ -49,14 +49,10 @@ impl Dovecot {
         let [imap, imaps] = super::free_ports();
         let config = root.join("dovecot.conf");
         fs::write(&config, text(root, &certificates, imap, imaps, extra)).expect("the config");
-        let child = Command::new(program())
-            .args(["-F", "-c"])
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(root.join("stderr")).expect("a file"))
-            .spawn()
-            .expect("dovecot is installed");
+        let stderr = fs::File::create(root.join("stderr")).expect("a file");
+        let mut command = Command::new(program());
+        command.args(["-F", "-c"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        let child = super::spawn(&mut command);
         let mut server = Self { dir, child, certificates, imap, imaps };
         let log = server.dir.path().to_owned();
         let complaint = || {

@@ -7,7 +7,8 @@ pub(crate) mod certificates;
 pub(crate) mod dovecot;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::Child;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// Finds ports of loopback that are free now.
@@ -32,11 +33,17 @@ pub(crate) fn wait_for_port(port: u16, child: &mut Child, complaint: impl Fn() -
     }
 }
 
-/// Ends a server as its init script would, and waits for it.
+/// Starts a server with all its processes to come in a group of their own, so that [`end`] finds them.
+pub(crate) fn spawn(command: &mut Command) -> Child {
+    command.process_group(0).spawn().expect("the server is installed")
+}
+
+/// Ends a server that [`spawn`] started, by asking all its processes at once: Dovecot's master alone
+/// would give the others a second.
 pub(crate) fn end(child: &mut Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(group) = group {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
     }
     let _ = child.wait();
 }
