@@ -47,11 +47,13 @@ impl Envelope {
         let mut subject: Option<String> = None;
         for field in header.fields() {
             match field.name().len() {
-                2 if field.is("To") => extend(&mut envelope.to, field),
-                2 if field.is("Cc") => extend(&mut envelope.cc, field),
-                4 if field.is("From") => extend(&mut envelope.from, field),
+                2 if field.is("To") => extend(&mut envelope.to, header, field),
+                2 if field.is("Cc") => extend(&mut envelope.cc, header, field),
+                4 if field.is("From") => extend(&mut envelope.from, header, field),
                 4 if field.is("Date") && dated.is_none() => dated = date::parse(&field.unfolded()),
-                7 if field.is("Subject") && subject.is_none() => subject = Some(field.text()),
+                7 if field.is("Subject") && subject.is_none() => {
+                    subject = Some(header::decode_words(&header.line(field)).into_owned());
+                }
                 7 if field.is("List-Id") && envelope.list_id.is_none() => {
                     envelope.list_id = header::list_id(&field.unfolded());
                 }
@@ -78,8 +80,8 @@ impl Envelope {
     }
 }
 
-fn extend(addresses: &mut Vec<Address>, field: &Field<'_>) {
-    let more = address::parse_list(&field.unfolded());
+fn extend<'a>(addresses: &mut Vec<Address>, header: &Header<'a>, field: &Field<'a>) {
+    let more = address::parse_list(&header.line(field));
     if addresses.is_empty() {
         *addresses = more;
     } else {

@@ -117,6 +117,16 @@ impl<'a> Header<'a> {
         self.fields.iter().filter(move |field| field.is(name)).copied()
     }
 
+    /// A field's value on one line, not decoded. Bytes that are no UTF-8 are taken for what the
+    /// message's text is in: programs that encode nothing write both alike.
+    pub fn line(&self, field: &Field<'a>) -> Cow<'a, str> {
+        if field.value.is_ascii() || std::str::from_utf8(field.value).is_ok() {
+            return field.unfolded();
+        }
+        let media = self.first("Content-Type").map(|media| Parameters::parse(&media.unfolded())).unwrap_or_default();
+        without_line_ends(charset::decode(field.value, media.get("charset")))
+    }
+
     /// Where the body begins.
     pub fn body_at(&self) -> usize {
         self.body_at
@@ -211,7 +221,10 @@ fn field_name(rest: &[u8]) -> Option<(&str, usize)> {
 
 /// Takes the line ends out of a field's value (RFC 5322 §2.2.3). Not UTF-8: Windows-1252.
 pub(super) fn unfold(value: &[u8]) -> Cow<'_, str> {
-    let text = charset::guess(value);
+    without_line_ends(charset::guess(value))
+}
+
+fn without_line_ends(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.contains(['\r', '\n', '\0']) {
         Cow::Owned(text.replace("\r\n", "").replace(['\r', '\n', '\0'], ""))
     } else {
@@ -485,6 +498,12 @@ mod tests {
 
         let boundary = Header::split(b"A: b\n--sep:x\n");
         assert_eq!((boundary.fields().len(), boundary.body_at()), (1, 5));
+    }
+
+    #[test]
+    fn bare_bytes_are_in_the_charset_of_the_text() {
+        let header = Header::split(b"Subject: \xc4\xe3\xba\xc3\nContent-Type: text/plain; charset=gb2312\n\n");
+        assert_eq!(header.line(&header.fields()[0]), "你好");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod header;
 pub mod html;
 pub mod ids;
 pub mod indexing;
+pub mod invite;
 pub mod journal;
 pub mod link;
 pub mod mailbox;

@@ -11,6 +11,7 @@ use super::document::{Attachment, Document, Line, LineKind, Span, SpanStyle};
 use super::envelope::Envelope;
 use super::header::Header;
 use super::html;
+use super::invite;
 use super::link::{self, Links};
 use super::message::{Disposition, Message, Part};
 use super::text::{self, Flow};
@@ -96,7 +97,7 @@ fn frame(message: &Message<'_>, zone: &TimeZone) -> Document {
             .fields()
             .iter()
             .take(MAX_FIELDS)
-            .map(|field| (Clean::line(field.name()), Clean::line(&field.unfolded())))
+            .map(|field| (Clean::line(field.name()), Clean::line(&header.line(field))))
             .collect(),
         date: envelope.date,
         warnings: message.defects().iter().map(|defect| Clean::line(defect.words())).collect(),
@@ -114,7 +115,7 @@ fn shown_fields(header: &Header<'_>, envelope: &Envelope, zone: &TimeZone) -> Ve
     let mut fields = Vec::new();
     let mut push = |name: &str, value: Clean| fields.push((Clean::line(name), value));
     let addresses = |name: &'static str| {
-        let list: Vec<Address> = header.all(name).flat_map(|field| address::parse_list(&field.unfolded())).collect();
+        let list: Vec<Address> = header.all(name).flat_map(|field| address::parse_list(&header.line(&field))).collect();
         if list.is_empty() {
             // A group without members, or what is no address at all.
             header.first(name).map(|field| Clean::line(field.text().trim())).filter(|text| !text.is_empty())
@@ -351,7 +352,7 @@ impl Page<'_> {
         match part.media_type() {
             _ if part.is_message() => self.caption_message(part),
             "text/calendar" => {
-                let summary = invitation(&part.text(256 * 1024));
+                let summary = invite::summary(&part.text(256 * 1024));
                 self.note(&summary);
             }
             "message/delivery-status" | "message/disposition-notification" | "text/rfc822-headers" => {
@@ -455,57 +456,6 @@ fn in_own_charset(part: &Part<'_>) -> Option<String> {
         .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.'))
         .collect();
     (!name.is_empty()).then(|| charset::decode(&bytes, Some(&name)).into_owned())
-}
-
-/// One line about an iCalendar object (RFC 5545).
-fn invitation(text: &str) -> String {
-    let unfolded = text.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "");
-    let mut in_event = false;
-    let mut found: [Option<String>; 4] = Default::default();
-    for line in unfolded.lines().take(5000) {
-        match line.trim().to_ascii_uppercase().as_str() {
-            "BEGIN:VEVENT" | "BEGIN:VTODO" => in_event = true,
-            "END:VEVENT" | "END:VTODO" => break,
-            _ => {}
-        }
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let name = name.split(';').next().unwrap_or(name).to_ascii_uppercase();
-        let slot = match (in_event, name.as_str()) {
-            (_, "METHOD") => 0,
-            (true, "SUMMARY") => 1,
-            (true, "DTSTART") => 2,
-            (true, "LOCATION") => 3,
-            _ => continue,
-        };
-        if let Some(slot) = found.get_mut(slot) {
-            *slot =
-                Some(value.trim().replace("\\n", " ").replace("\\,", ",").replace("\\;", ";").replace("\\\\", "\\"));
-        }
-    }
-    let [method, summary, start, location] = found;
-    let what = match method.as_deref() {
-        Some("REQUEST") => "Invitation",
-        Some("CANCEL") => "Cancelled",
-        Some("REPLY") => "Answer to an invitation",
-        _ => "Calendar",
-    };
-    let mut out = format!("{what}: {}", summary.unwrap_or_else(|| "(no title)".to_owned()));
-    if let Some(start) = start.as_deref().and_then(calendar_time) {
-        out = format!("{out}, {start}");
-    }
-    if let Some(location) = location.filter(|location| !location.is_empty()) {
-        out = format!("{out}, {location}");
-    }
-    out
-}
-
-/// `20261121T150000Z` as `2026-11-21 15:00 UTC`, `20261121` as `2026-11-21`.
-fn calendar_time(value: &str) -> Option<String> {
-    let (date, time) = value.split_once('T').map_or((value, None), |(date, time)| (date, Some(time)));
-    let date = format!("{}-{}-{}", date.get(..4)?, date.get(4..6)?, date.get(6..8)?);
-    let Some(time) = time else { return Some(date) };
-    let zone = if time.ends_with('Z') { " UTC" } else { "" };
-    Some(format!("{date} {}:{}{zone}", time.get(..2)?, time.get(2..4)?))
 }
 
 #[cfg(test)]
