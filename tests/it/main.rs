@@ -1,16 +1,8 @@
 //! All integration tests, in one binary.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests"
-)]
-
-mod chaos;
 mod architecture;
+mod chaos;
 mod configs;
 mod imap;
 mod imap_faults;
@@ -26,4 +18,5 @@ mod support;
 mod sync_histories;
 mod sync_properties;
 mod sync_steps;
+mod sync_worker;
 mod terminal;

@@ -1,0 +1,209 @@
+//! The sync thread as the program runs it: jobs in, reports out, a lane beside it, a watch that wakes
+//! it. Nothing sleeps: each test waits for the report that it is about.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{JoinHandle, spawn};
+use std::time::Duration;
+
+use tern::fault::Cause;
+use tern::job::sync::{SyncState, Wake};
+use tern::job::{Changed, SyncJob, SyncReport};
+use tern::mail::flags::Flags;
+use tern::mail::mailbox::MailboxName;
+use tern::mail::place::MailboxId;
+use tern::sync::{Env, commit, watch, worker};
+
+use crate::support::meeting::{Meeting, mail};
+
+/// How long a report may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Thread {
+    env: Env,
+    jobs: Option<Sender<SyncJob>>,
+    reports: Receiver<SyncReport>,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Thread {
+    fn start(meeting: &Meeting, watched: bool) -> Self {
+        let mut env = meeting.env.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        env.stop = Arc::new(move || stopped.load(Ordering::SeqCst));
+        let (lane, parcels) = commit::lane();
+        let data = env.data.clone();
+        let mut threads = vec![spawn(move || commit::run(&data, &parcels))];
+        env.lane = Some(lane);
+        let (jobs, inbox) = channel();
+        let (outbox, reports) = channel();
+        if watched {
+            let (env, jobs) = (env.clone(), jobs.clone());
+            threads.push(spawn(move || {
+                let wake = || drop(jobs.send(SyncJob::Wake { account: None, why: Wake::News }));
+                let _ = watch::run(&env, wake);
+            }));
+        }
+        let own = env.clone();
+        threads.push(spawn(move || worker::run(&own, &inbox, &|report| drop(outbox.send(report)))));
+        Self { env, jobs: Some(jobs), reports, stop, threads }
+    }
+
+    fn send(&self, job: SyncJob) {
+        self.jobs.as_ref().unwrap().send(job).unwrap();
+    }
+
+    fn wake(&self, why: Wake) {
+        self.send(SyncJob::Wake { account: None, why });
+    }
+
+    /// Waits for the first report that `pick` wants.
+    fn wait<T>(&self, mut pick: impl FnMut(SyncReport) -> Option<T>) -> T {
+        loop {
+            let report = self.reports.recv_timeout(PATIENCE).expect("the report comes");
+            if let Some(found) = pick(report) {
+                return found;
+            }
+        }
+    }
+
+    fn up_to_date(&self) -> bool {
+        self.wait(|report| match report {
+            SyncReport::State { state: SyncState::UpToDate { idle, .. }, .. } => Some(idle),
+            _ => None,
+        })
+    }
+
+    fn failed(&self) -> (Cause, bool) {
+        self.wait(|report| match report {
+            SyncReport::State { state: SyncState::Failed { fault, next }, .. } => Some((fault.cause, next.is_some())),
+            _ => None,
+        })
+    }
+
+    fn arrived(&self) -> Changed {
+        self.wait(|report| match report {
+            SyncReport::Changed(changed) => Some(changed),
+            _ => None,
+        })
+    }
+
+    fn end(mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.jobs = None;
+        self.env.wake_watch();
+        let threads = std::mem::take(&mut self.threads);
+        // The lane ends with the last one who could send on it.
+        let Self { env, reports, .. } = self;
+        env.wake_watch();
+        drop((env, reports));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn inbox() -> MailboxName {
+    MailboxName::inbox()
+}
+
+#[test]
+fn an_account_without_a_server_says_so_and_nothing_else() {
+    let mut meeting = Meeting::new();
+    meeting.env.connect = None;
+    let thread = Thread::start(&meeting, false);
+    let first = thread.wait(Some);
+    assert!(matches!(first, SyncReport::State { state: SyncState::Local, .. }), "{first:?}");
+    thread.wake(Wake::Asked);
+    thread.end();
+}
+
+#[test]
+fn the_newest_come_first_in_a_small_batch_and_files_are_there_when_told() {
+    let meeting = Meeting::new();
+    for n in 0..200 {
+        meeting.deliver(&inbox(), &mail(Some(&n.to_string()), &format!("mail {n}")), "");
+    }
+    let thread = Thread::start(&meeting, false);
+    let first = thread.arrived();
+    assert_eq!(first.places.len(), 50);
+    let paths: Vec<_> = first.places.iter().map(|place| place.now.clone().unwrap().path).collect();
+    assert!(paths.iter().all(|path| path.is_file()));
+    assert!(std::fs::read_to_string(&paths[0]).unwrap().contains("Subject: mail 199\r\n"));
+    assert_eq!(thread.arrived().places.len(), 150);
+    thread.up_to_date();
+    thread.end();
+    meeting.assert_met();
+}
+
+#[test]
+fn news_arrive_by_the_watch_without_a_key_pressed() {
+    let meeting = Meeting::new();
+    let thread = Thread::start(&meeting, true);
+    while !thread.up_to_date() {}
+    meeting.deliver(&inbox(), &mail(Some("new"), "new"), "");
+    assert_eq!(thread.arrived().places.len(), 1);
+    thread.end();
+}
+
+#[test]
+fn a_local_change_goes_up_when_told() {
+    let meeting = Meeting::new();
+    let thread = Thread::start(&meeting, false);
+    thread.up_to_date();
+    meeting.write(&inbox(), &mail(Some("draft"), "draft"), "D");
+    thread.wake(Wake::LocalChange);
+    thread.up_to_date();
+    assert_eq!(meeting.server.messages(&inbox()).len(), 1);
+    thread.end();
+}
+
+#[test]
+fn an_outage_is_told_with_the_next_try_and_ends_by_itself() {
+    let meeting = Meeting::new();
+    meeting.server.set_outage(true);
+    let thread = Thread::start(&meeting, false);
+    assert_eq!(thread.failed(), (Cause::Unreachable, true));
+    meeting.server.set_outage(false);
+    thread.wake(Wake::Network);
+    thread.up_to_date();
+    thread.end();
+}
+
+#[test]
+fn a_refused_sign_in_waits_for_the_user() {
+    let meeting = Meeting::new();
+    meeting.server.set_habits(|habits| habits.refuses_sign_in = true);
+    let thread = Thread::start(&meeting, false);
+    assert_eq!(thread.failed(), (Cause::SignInRefused, false));
+    meeting.server.set_habits(|habits| habits.refuses_sign_in = false);
+    thread.wake(Wake::Network);
+    thread.wake(Wake::Asked);
+    thread.up_to_date();
+    thread.end();
+}
+
+#[test]
+fn a_held_plan_goes_on_when_the_user_says_so() {
+    let meeting = Meeting::new();
+    let uids: Vec<_> = (0..8)
+        .map(|n| meeting.server.deliver(&inbox(), &mail(Some(&n.to_string()), "x"), Flags::none(), Default::default()))
+        .collect();
+    let thread = Thread::start(&meeting, false);
+    thread.up_to_date();
+    uids.iter().for_each(|uid| assert!(meeting.server.expunge(&inbox(), *uid)));
+    thread.wake(Wake::Asked);
+    let held: MailboxId = thread.wait(|report| match report {
+        SyncReport::Held { mailbox, .. } => Some(mailbox),
+        _ => None,
+    });
+    thread.up_to_date();
+    assert_eq!(meeting.files(&inbox()).len(), 8);
+    thread.send(SyncJob::Answer { mailbox: held, go_on: true });
+    thread.up_to_date();
+    assert_eq!(meeting.files(&inbox()).len(), 0);
+    thread.end();
+}
