@@ -79,6 +79,8 @@ pub(crate) struct Round<'a> {
     pub(crate) report: Reporter<'a>,
     pub(crate) memory: &'a mut Memory,
     pub(crate) outcome: Outcome,
+    /// Are there moved files of which it is not known yet whether the server moves them?
+    pub(crate) unsettled: bool,
 }
 
 /// One mailbox as it was found on disk.
@@ -97,6 +99,13 @@ struct Look {
 impl Round<'_> {
     /// Runs the round. Faults of single mailboxes are collected; what stops the account is returned.
     pub(crate) fn run(&mut self, extent: Extent) -> Result<(), Halt> {
+        self.unsettled = false;
+        self.pass(extent)?;
+        // Where a moved file belongs is known once the mailbox that it left was looked at.
+        if self.unsettled && self.memory.dry.is_none() { self.pass(Extent::Here) } else { Ok(()) }
+    }
+
+    fn pass(&mut self, extent: Extent) -> Result<(), Halt> {
         let folders = match self.memory.folders.take().filter(|_| extent != Extent::All) {
             Some(folders) => folders,
             None => self.folders()?,
@@ -466,6 +475,7 @@ impl Round<'_> {
         };
         let applied = hands.apply(plan, look.agreed.validity);
         let Hands { counts, faults, intents, .. } = hands;
+        self.unsettled |= !look.side.changes.arriving.is_empty();
         let clean = faults.is_empty();
         self.outcome.counts.add(&counts);
         for fault in faults {

@@ -325,6 +325,7 @@ impl<'a> Worker<'a> {
             report: self.report,
             memory: &mut self.memory,
             outcome: Outcome::default(),
+            unsettled: false,
         };
         let ended = round.run(extent);
         *outcome = round.outcome;

@@ -225,8 +225,13 @@ fn other(mailbox: &MailboxName) -> MailboxName {
     if mailbox.is_inbox() { name("Archive") } else { MailboxName::inbox() }
 }
 
+/// Each history takes some hundredths of a second; `TERN_HISTORIES` asks for more of them.
+fn cases() -> u32 {
+    std::env::var("TERN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(100)
+}
+
 proptest! {
-    #![proptest_config(Config { cases: 200, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn on_real_files_both_sides_meet_and_nothing_is_lost_or_doubled(events in prop::collection::vec(event(), 0..20)) {
