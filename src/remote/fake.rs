@@ -2,23 +2,20 @@
 //! sequences, moves, appends, and whatever can go wrong with them. It opens no socket and looks at
 //! no clock; what it does depends on its calls alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod session;
 
-use super::{
-    Connect, Fetched, Identity, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, RemoteMailbox, Rights,
-    Since, Sink, Waited, Waker,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::{Connect, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, Rights, Since};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
-use crate::mail::clean::Clean;
 use crate::mail::flags::{Flag, Flags};
-use crate::mail::ids::{MessageId, ModSeq, RemoteId, Timestamp, Uid, UidValidity};
+use crate::mail::ids::{ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::{MailboxName, Role};
 
 /// What this server can and will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own that a test turns on or off")]
 pub struct Habits {
     /// What it lets its users do.
     pub rights: Rights,
@@ -433,194 +430,18 @@ impl Connect for FakeServer {
         state.connections += 1;
         let number = state.connections;
         drop(state);
-        Ok(Box::new(FakeSession { server: self.clone(), number, dead: false, seen: BTreeMap::new() }))
+        Ok(Box::new(session::FakeSession::new(self, number)))
     }
-}
-
-/// One connection to a [`FakeServer`].
-struct FakeSession {
-    server: FakeServer,
-    number: u64,
-    dead: bool,
-    /// The state of each mailbox when this session looked at it last.
-    seen: BTreeMap<MailboxName, u64>,
-}
-
-impl FakeSession {
-    /// Runs one step; after a cut the session stays dead, as a socket would.
-    fn step<T>(&mut self, doing: Doing, run: impl FnOnce(&mut State) -> Result<T, Fault>) -> Result<T, Fault> {
-        if self.dead {
-            return Err(closed(doing));
-        }
-        let out = self.server.change(|state| match state.step(doing) {
-            Err(fault) => Err((fault, true)),
-            Ok(lost) => match (run(state), lost) {
-                (_, Some(fault)) => Err((fault, true)),
-                (Err(fault), None) => Err((fault, false)),
-                (Ok(out), None) => Ok(out),
-            },
-        });
-        out.map_err(|(fault, dead)| {
-            self.dead = dead;
-            fault
-        })
-    }
-}
-
-impl Remote for FakeSession {
-    fn rights(&self) -> Rights {
-        self.server.state().habits.rights
-    }
-
-    fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
-        self.step(Doing::ListingMailboxes, |state| {
-            let row = |(name, it): (&MailboxName, &Mailbox)| RemoteMailbox {
-                name: name.clone(),
-                role: it.role,
-                selectable: true,
-            };
-            Ok(state.mailboxes.iter().map(row).collect())
-        })
-    }
-
-    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
-        self.step(Doing::ListingMailboxes, |state| {
-            if !state.habits.rights.create {
-                return Err(Fault::new(Doing::ListingMailboxes, mailbox.as_str(), Cause::Refused).scope(Scope::Mailbox));
-            }
-            state.make(mailbox, None);
-            Ok(())
-        })
-    }
-
-    fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
-        self.step(Doing::Comparing, |state| state.changes(mailbox, since))
-    }
-
-    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault> {
-        for uid in uids {
-            if sink.stop() {
-                return Ok(());
-            }
-            let found = self.step(Doing::Fetching, |state| {
-                let spoiled = state.spoiled.contains(&(mailbox.clone(), *uid));
-                let it = state.open(mailbox, Doing::Fetching)?;
-                Ok(it.messages.get(uid).map(|message| (it.epoch(), message.clone(), spoiled)))
-            });
-            let (epoch, message, spoiled) = match found {
-                Ok(Some(found)) => found,
-                Ok(None) => continue,
-                Err(fault) => {
-                    let _ = half_a_message(&self.server, mailbox, *uid, sink);
-                    return Err(fault);
-                }
-            };
-            let size = message.bytes.len() as u64;
-            let mut fetched = Fetched {
-                id: RemoteId::Uid(epoch, *uid),
-                date: Some(message.date),
-                flags: Some(message.flags),
-                size,
-                trouble: None,
-            };
-            if spoiled {
-                let fault = Fault::new(Doing::Fetching, mailbox.as_str(), Cause::Refused).scope(Scope::Message);
-                fetched.trouble = Some(fault.detail("message cannot be read"));
-            } else {
-                let mut file = sink.open(&fetched.id, size)?;
-                file.write_all(&message.bytes).map_err(|e| Fault::io(Doing::Storing, mailbox.as_str(), &e))?;
-            }
-            sink.done(fetched)?;
-        }
-        Ok(())
-    }
-
-    fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
-        self.step(Doing::Comparing, |state| {
-            let it = state.open(mailbox, Doing::Comparing)?;
-            let row = |message: &FakeMessage| Identity {
-                uid: message.uid,
-                size: message.bytes.len() as u64,
-                message_id: MessageId::in_header(&message.bytes).map(|id| id.as_str().to_owned()),
-            };
-            Ok(uids.iter().filter_map(|uid| it.messages.get(uid)).map(row).collect())
-        })
-    }
-
-    fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault> {
-        self.step(Doing::Comparing, |state| {
-            let it = state.open(mailbox, Doing::Comparing)?;
-            let from = from.unwrap_or(Uid::MIN);
-            let hit = |m: &&FakeMessage| MessageId::in_header(&m.bytes).is_some_and(|id| id.as_str() == message_id);
-            Ok(it.messages.range(from..).map(|(_, m)| m).filter(hit).map(|m| m.uid).collect())
-        })
-    }
-
-    fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
-        self.step(Doing::Pushing, |state| state.push(mailbox, push))
-    }
-
-    fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault> {
-        let until = Instant::now() + limit;
-        let mut state = self.server.state();
-        if !state.habits.idle {
-            return Err(Fault::new(Doing::Watching, mailbox.as_str(), Cause::NotOffered).again(Again::Never));
-        }
-        let start = state.open(mailbox, Doing::Watching)?.modseq;
-        let seen = *self.seen.entry(mailbox.clone()).or_insert(start);
-        loop {
-            if state.outage || self.dead {
-                self.dead = true;
-                return Err(closed(Doing::Watching));
-            }
-            let now = state.open(mailbox, Doing::Watching)?.modseq;
-            if now != seen {
-                self.seen.insert(mailbox.clone(), now);
-                return Ok(Waited::Changed);
-            }
-            if state.woken.remove(&self.number) {
-                return Ok(Waited::Woken);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(Waited::Quiet);
-            }
-            let waited = self.server.shared.1.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn waker(&self) -> Waker {
-        let (server, number) = (self.server.clone(), self.number);
-        Waker::new(move || {
-            server.change(|state| state.woken.insert(number));
-        })
-    }
-
-    fn alerts(&mut self) -> Vec<Clean> {
-        self.server.change(|state| std::mem::take(&mut state.alerts)).iter().map(|text| Clean::line(text)).collect()
-    }
-
-    fn close(&mut self) {
-        self.dead = true;
-    }
-}
-
-/// What reaches the client when the connection is cut in the middle of a literal.
-fn half_a_message(server: &FakeServer, mailbox: &MailboxName, uid: Uid, sink: &mut dyn Sink) -> Result<(), Fault> {
-    let state = server.state();
-    let it = state.open(mailbox, Doing::Fetching)?;
-    let Some(message) = it.messages.get(&uid) else { return Ok(()) };
-    let (epoch, bytes) = (it.epoch(), message.bytes.clone());
-    drop(state);
-    let mut file = sink.open(&RemoteId::Uid(epoch, uid), bytes.len() as u64)?;
-    let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
-    file.write_all(half).map_err(|e| Fault::io(Doing::Storing, mailbox.as_str(), &e))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
     use super::*;
+    use crate::mail::ids::RemoteId;
+    use crate::remote::{Fetched, Sink, Waited};
 
     struct Tray(Vec<(Uid, Vec<u8>)>, Vec<u8>);
 
@@ -698,11 +519,11 @@ mod tests {
         let mut session = server.connect().unwrap();
         assert_eq!(session.wait(&inbox(), Duration::ZERO).unwrap(), Waited::Quiet);
         server.deliver(&inbox(), b"x", Flags::none(), Timestamp::default());
-        assert_eq!(session.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed);
+        assert_eq!(session.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Changed);
         session.waker().wake();
-        assert_eq!(session.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Woken);
+        assert_eq!(session.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Woken);
         server.set_outage(true);
-        assert!(session.wait(&inbox(), Duration::from_secs(60)).is_err());
+        assert!(session.wait(&inbox(), Duration::from_mins(1)).is_err());
         assert_eq!(server.connect().err().map(|fault| fault.cause), Some(Cause::Unreachable));
     }
 

@@ -104,6 +104,9 @@ impl Hands<'_> {
     }
 
     fn commit(&mut self, change: Change) -> Result<(), Halt> {
+        if change == Change::default() {
+            return Ok(());
+        }
         Ok(self.ledger.commit(&[(self.key, change)])?)
     }
 
@@ -128,9 +131,6 @@ impl Hands<'_> {
         }
         if known != Some(self.epoch) {
             change.agreed = Some(Agreed { validity: Some(self.epoch), ..Agreed::default() });
-        }
-        if change == Change::default() {
-            return Ok(());
         }
         self.env.step()?;
         self.commit(change)
@@ -168,10 +168,7 @@ impl Hands<'_> {
             self.env.step()?;
             let mut change = Change::default();
             let done = self.append_some(some, &mut change);
-            let written = self.env.step().and_then(|()| match change == Change::default() {
-                true => Ok(()),
-                false => self.commit(change),
-            });
+            let written = self.env.step().and_then(|()| self.commit(change));
             done?;
             written?;
         }
@@ -390,14 +387,14 @@ impl Hands<'_> {
             .collect();
         for some in removals.chunks(AT_ONCE) {
             self.env.step()?;
-            let shelf = Quarantine::below(&self.env.data).shelf(self.mailbox, self.env.clock.now())?;
+            let away = Quarantine::below(&self.env.data).shelf(self.mailbox, self.env.clock.now())?;
             let uniques: Vec<UniqueName> = some.iter().map(|(_, unique)| unique.clone()).collect();
             for entry in self.maildir.find_all(&uniques)?.values() {
-                if shelf.take(self.maildir, entry)?.is_some() {
+                if away.take(self.maildir, entry)?.is_some() {
                     self.counts.removed_here += 1;
                 }
             }
-            shelf.settle()?;
+            away.settle()?;
             self.maildir.settle()?;
             self.env.step()?;
             self.commit(Change { remove: some.iter().filter_map(|(uid, _)| *uid).collect(), ..Change::default() })?;
@@ -422,19 +419,15 @@ impl Hands<'_> {
             let sure: Vec<Uid> = sure.iter().map(|row| row.uid).collect();
             if !sure.is_empty() {
                 self.env.step()?;
-                match self.remote.push(&self.mailbox.name, &Push::Expunge { uids: &sure })? {
-                    // It stays on the server with `\Deleted`, so it must stay in the base.
-                    Pushed::MarkedOnly => {}
-                    _ => {
-                        self.counts.removed_there += sure.len() as u64;
-                        gone.extend(sure);
-                    }
+                let done = self.remote.push(&self.mailbox.name, &Push::Expunge { uids: &sure })?;
+                // What is only marked stays on the server, so it must stay in the base.
+                if done != Pushed::MarkedOnly {
+                    self.counts.removed_there += sure.len() as u64;
+                    gone.extend(sure);
                 }
                 self.env.step()?;
             }
-            if !gone.is_empty() {
-                self.commit(Change { remove: gone, ..Change::default() })?;
-            }
+            self.commit(Change { remove: gone, ..Change::default() })?;
         }
         Ok(())
     }

@@ -125,6 +125,7 @@ pub enum Present {
 
 /// What the server lets us change in this mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "servers grant each of these rights by itself")]
 pub struct Allows {
     /// Flags that it keeps; `None`: all.
     pub keeps: Option<Flags>,

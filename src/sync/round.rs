@@ -129,7 +129,7 @@ impl Round<'_> {
         }
         // Who cannot move is given an upload and a removal.
         if self.remote.rights().r#move {
-            self.join(&mut looks);
+            join(&mut looks);
         }
         let wanted = |look: &Look| match extent {
             Extent::All => true,
@@ -212,33 +212,6 @@ impl Round<'_> {
 
     fn base(&self, key: MailboxKey, agreed: &Agreed) -> Result<Base, Fault> {
         Ok(Base::new(agreed.validity, self.ledger.rows(key)?.into_iter().map(known)))
-    }
-
-    /// Finds what was moved from one mailbox to another here.
-    fn join(&mut self, looks: &mut [Look]) {
-        if looks.iter().all(|look| look.side.changes.gone.is_empty()) {
-            return;
-        }
-        for look in looks.iter_mut() {
-            let Some(maildir) = &look.maildir else { continue };
-            for (unique, file) in look.side.changes.new.iter_mut().filter(|(_, file)| file.origin.is_none()) {
-                if let Ok(Some(found)) = read(maildir, unique) {
-                    file.identity = Some(found.identity);
-                }
-            }
-        }
-        let mut sides: Vec<Side> = looks
-            .iter_mut()
-            .map(|look| Side {
-                mailbox: look.side.mailbox.clone(),
-                base: std::mem::take(&mut look.side.base),
-                changes: std::mem::take(&mut look.side.changes),
-            })
-            .collect();
-        join_moves(&mut sides);
-        for (look, side) in looks.iter_mut().zip(sides) {
-            look.side = side;
-        }
     }
 
     fn mailbox(&mut self, mut look: Look, settled: Settled) -> Result<(), Halt> {
@@ -346,14 +319,14 @@ impl Round<'_> {
                 break;
             }
             self.env.step()?;
-            self.answer_here(look, &asked)?;
+            self.answer_here(look, &asked);
             self.answer_there(look, server, &asked)?;
         }
         Ok(())
     }
 
-    fn answer_here(&mut self, look: &mut Look, asked: &Unsure) -> Result<(), Halt> {
-        let Some(maildir) = &look.maildir else { return Ok(()) };
+    fn answer_here(&mut self, look: &mut Look, asked: &Unsure) {
+        let Some(maildir) = &look.maildir else { return };
         let Side { base, changes, .. } = &mut look.side;
         for unique in &asked.files {
             let found = match read(maildir, unique) {
@@ -380,7 +353,6 @@ impl Round<'_> {
                 }
             }
         }
-        Ok(())
     }
 
     fn answer_there(&mut self, look: &Look, server: &mut ServerChanges, asked: &Unsure) -> Result<(), Halt> {
@@ -541,6 +513,33 @@ impl Round<'_> {
         }
         self.env.step()?;
         Ok(self.ledger.commit(&[(look.key, Change { agreed: Some(agreed), settled, ..Change::default() })])?)
+    }
+}
+
+/// Finds what was moved from one mailbox to another here.
+fn join(looks: &mut [Look]) {
+    if looks.iter().all(|look| look.side.changes.gone.is_empty()) {
+        return;
+    }
+    for look in looks.iter_mut() {
+        let Some(maildir) = &look.maildir else { continue };
+        for (unique, file) in look.side.changes.new.iter_mut().filter(|(_, file)| file.origin.is_none()) {
+            if let Ok(Some(found)) = read(maildir, unique) {
+                file.identity = Some(found.identity);
+            }
+        }
+    }
+    let mut sides: Vec<Side> = looks
+        .iter_mut()
+        .map(|look| Side {
+            mailbox: look.side.mailbox.clone(),
+            base: std::mem::take(&mut look.side.base),
+            changes: std::mem::take(&mut look.side.changes),
+        })
+        .collect();
+    join_moves(&mut sides);
+    for (look, side) in looks.iter_mut().zip(sides) {
+        look.side = side;
     }
 }
 

@@ -11,7 +11,7 @@ use crate::mail::mailbox::MailboxName;
 use crate::remote::{Remote, Waited};
 
 /// Servers end an IDLE of half an hour; some routers forget a silent connection much sooner.
-const LIMIT: Duration = Duration::from_secs(9 * 60);
+const LIMIT: Duration = Duration::from_mins(9);
 /// Long enough to see whether the server knows IDLE.
 const PROBE: Duration = Duration::from_millis(200);
 

@@ -104,10 +104,7 @@ pub fn run(env: &Env, jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
     }
     let mut next = Due::Now(Extent::All);
     while !(env.stop)() {
-        let extent = match worker.wait(jobs, next) {
-            Some(extent) => extent,
-            None => break,
-        };
+        let Some(extent) = worker.wait(jobs, next) else { break };
         next = worker.turn(extent);
     }
     worker.hang_up();
@@ -300,23 +297,21 @@ impl<'a> Worker<'a> {
 
     fn attempt(&mut self, extent: Extent, outcome: &mut Outcome) -> Result<(), Halt> {
         let Some(connect) = &self.env.connect else { return Ok(()) };
-        let mut ledger = match self.ledger.take() {
-            Some(ledger) => ledger,
-            None => {
-                let (ledger, damage) = Ledger::open(&self.env.data)?;
-                if let Some(fault) = damage {
-                    (self.report)(SyncReport::Fault(fault));
-                }
-                ledger
+        let mut ledger = if let Some(ledger) = self.ledger.take() {
+            ledger
+        } else {
+            let (ledger, damage) = Ledger::open(&self.env.data)?;
+            if let Some(fault) = damage {
+                (self.report)(SyncReport::Fault(fault));
             }
+            ledger
         };
-        let mut remote = match self.remote.take() {
-            Some(remote) => remote,
-            None => {
-                self.state(SyncState::Connecting);
-                self.memory.folders = None;
-                connect.connect()?
-            }
+        let mut remote = if let Some(remote) = self.remote.take() {
+            remote
+        } else {
+            self.state(SyncState::Connecting);
+            self.memory.folders = None;
+            connect.connect()?
         };
         let mut round = Round {
             env: self.env,
