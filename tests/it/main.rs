@@ -1,8 +1,16 @@
 //! All integration tests, in one binary.
 
 #![allow(
-mod architecture;
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests"
+)]
+
 mod chaos;
+mod architecture;
 mod configs;
 mod imap;
 mod imap_faults;
