@@ -347,7 +347,7 @@ fn idle_ends_with_news_with_the_bell_and_with_its_limit() {
     let waker = remote.waker();
     std::thread::scope(|threads| {
         threads.spawn(|| waker.wake());
-        assert_eq!(remote.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Woken);
+        assert_eq!(remote.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Woken);
     });
     std::thread::scope(|threads| {
         let mut other = connect(&dovecot, "ada");
@@ -355,11 +355,11 @@ fn idle_ends_with_news_with_the_bell_and_with_its_limit() {
             let bytes = crlf(&message(2));
             other.push(&inbox(), &Push::Append { bytes: &bytes, flags: &Flags::none(), date: None }).unwrap();
         });
-        assert_eq!(remote.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed);
+        assert_eq!(remote.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Changed);
     });
     std::thread::scope(|threads| {
         threads.spawn(|| dovecot.deliver("ada", "INBOX", &message(3)));
-        assert_eq!(remote.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed, "a file in new/");
+        assert_eq!(remote.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Changed, "a file in new/");
     });
     // The session goes on as if nothing had been.
     assert_eq!(uids_of(&remote.changes(&inbox(), &Since::default()).unwrap()), [1, 2, 3]);

@@ -393,8 +393,8 @@ fn what_comes_before_leave_is_given_is_held_back() {
     let flags = Flags::from_imap(["\\Seen"]);
     let pushed = remote.push(&inbox(), &Push::Append { bytes: b"a\r\nb\n", flags: &flags, date: None }).unwrap();
     assert_eq!(pushed, Pushed::Appended(UidValidity::new(7).zip(Uid::new(42))));
-    assert_eq!(remote.wait(&inbox(), Duration::from_secs(60)).unwrap(), Waited::Changed);
-    let fault = remote.wait(&inbox(), Duration::from_secs(60)).unwrap_err();
+    assert_eq!(remote.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Changed);
+    let fault = remote.wait(&inbox(), Duration::from_mins(1)).unwrap_err();
     assert_eq!(fault.detail.as_str(), "the server does not idle: not today");
     server.heard();
 }

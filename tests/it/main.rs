@@ -9,8 +9,8 @@
     reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests"
 )]
 
-mod chaos;
 mod architecture;
+mod chaos;
 mod configs;
 mod imap;
 mod imap_faults;

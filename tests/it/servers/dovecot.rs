@@ -227,7 +227,7 @@ fn text(root: &Path, certificates: &Certificates, imap: u16, imaps: u16, extra: 
     let cert = certificates.cert.display();
     let key = certificates.key.display();
     format!(
-        r#"
+        r"
 base_dir = {root}/run
 state_dir = {root}/state
 log_path = {root}/dovecot.log
@@ -296,7 +296,7 @@ service stats {{
   }}
 }}
 {extra}
-"#
+"
     )
 }
 

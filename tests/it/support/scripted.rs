@@ -82,7 +82,7 @@ fn perform(stream: &TcpStream, script: Vec<Step>) -> Vec<String> {
                 let read = reader.read_line(&mut line).unwrap_or(0);
                 assert!(read > 0, "the client closed instead of sending {part:?}; before: {heard:?}");
                 assert!(line.contains(part), "expected {part:?}, heard {line:?}");
-                tag = line.split(' ').next().unwrap_or_default().to_owned();
+                line.split(' ').next().unwrap_or_default().clone_into(&mut tag);
                 heard.push(line.trim_end().to_owned());
             }
             Step::HearAnswer => {
