@@ -152,10 +152,10 @@ pub struct Situation {
     pub rows: usize,
     /// Is there a search in the open message?
     pub finding: bool,
-    /// Was there a folder before this one?
-    pub previous: bool,
-    /// Does one of the accounts have a server?
-    pub server: bool,
+    /// How many folders there are to go back to.
+    pub visited: usize,
+    /// How many accounts have a server.
+    pub servers: usize,
 }
 
 /// Why an action cannot be done now; `None`: it can.
@@ -269,13 +269,13 @@ const fn account(at: &Situation) -> Option<&'static str> {
     if at.accounts == 0 { Some("there is no account yet") } else { None }
 }
 const fn served(at: &Situation) -> Option<&'static str> {
-    if at.server { None } else { Some("no account has a server") }
+    if at.servers > 0 { None } else { Some("no account has a server") }
 }
 const fn selection(at: &Situation) -> Option<&'static str> {
     if at.selected == 0 { Some("nothing is selected") } else { None }
 }
 const fn before(at: &Situation) -> Option<&'static str> {
-    if at.previous { None } else { Some("no other folder has been open") }
+    if at.visited > 0 { None } else { Some("no other folder has been open") }
 }
 const fn next_in(at: &Situation) -> Option<&'static str> {
     if at.finding || at.thread > 1 {
@@ -298,8 +298,8 @@ actions! {
 
     OpenHint "message.hints" in MAIL; keys &["o"]; Show; "Open a link (letter) or an attachment (digit)"; hint "open link"; hinted;
     SaveAttachment "attachment.save" in MAIL; keys &["S"]; Show; "Save an attachment"; hint "save"; attached;
-    Open "go.open" in BROWSE; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; always;
-    Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; always;
+    Open "go.open" in BROWSE; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; account;
+    Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; account;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;
     Up "move.up" in LISTS; keys &["k", "Up"]; Move; "Go up one row"; hint ""; always;

@@ -347,13 +347,11 @@ impl Model {
 
     /// Takes the newest change back.
     pub(super) fn undo(&mut self) -> Vec<Job> {
-        match self.undo.pop() {
-            Some(entry) => self.carry_back(entry),
-            None => {
-                self.say(Level::Info, "Undone as soon as it is done");
-                Vec::new()
-            }
-        }
+        let Some(entry) = self.undo.pop() else {
+            self.say(Level::Info, "Undone as soon as it is done");
+            return Vec::new();
+        };
+        self.carry_back(entry)
     }
 
     /// Carries out what undoes an entry.

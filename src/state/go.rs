@@ -8,7 +8,7 @@ use crate::mail::mailbox::Role;
 use crate::mail::place::MailboxId;
 
 use super::list::Jump;
-use super::{Ask, Focus, Item, Level, Model, Overlay, Question, Screen};
+use super::{AccountState, Ask, Focus, Item, Level, Model, Overlay, Question, Screen};
 
 impl Model {
     /// Shows the list of a source.
@@ -51,16 +51,11 @@ impl Model {
     /// Shows the inbox of the account of that number, from 1.
     pub(super) fn go_account(&mut self, number: u32) -> Vec<Job> {
         let at = usize::try_from(number).unwrap_or(0).checked_sub(1);
-        match at.and_then(|at| self.accounts.get(at)) {
-            Some(account) => {
-                let inbox = account.inbox();
-                self.go_to(Source::Mailbox(inbox))
-            }
-            None => {
-                self.say(Level::Info, &format!("There is no account {number}"));
-                Vec::new()
-            }
-        }
+        let Some(inbox) = at.and_then(|at| self.accounts.get(at)).map(AccountState::inbox) else {
+            self.say(Level::Info, &format!("There is no account {number}"));
+            return Vec::new();
+        };
+        self.go_to(Source::Mailbox(inbox))
     }
 
     /// Shows the folder that was shown before.
@@ -149,8 +144,7 @@ impl Model {
                 match item {
                     Some(Item::Unified) => self.go_to(Source::Unified),
                     Some(Item::Account(id)) => {
-                        let inbox =
-                            self.accounts.iter().find(|account| account.id == id).map(|account| account.inbox());
+                        let inbox = self.accounts.iter().find(|account| account.id == id).map(AccountState::inbox);
                         inbox.map_or_else(Vec::new, |inbox| self.go_to(Source::Mailbox(inbox)))
                     }
                     Some(item @ Item::Mailbox { .. }) => {

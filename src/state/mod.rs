@@ -233,8 +233,8 @@ impl Model {
             accounts: self.accounts.len(),
             rows: self.list.total,
             finding: self.viewer.find.is_some(),
-            previous: self.last_place.is_some(),
-            server: self.accounts.iter().any(|account| account.server),
+            visited: usize::from(self.last_place.is_some()),
+            servers: self.accounts.iter().filter(|account| account.server).count(),
         }
     }
 

@@ -85,14 +85,12 @@ impl Model {
 
     /// A paste is text, never keys: what was copied must not delete mail.
     fn paste(&mut self, text: &str) -> Vec<Job> {
-        match self.overlay {
-            Some(_) => self.overlay_text(text),
-            None => {
-                let search = self.keymap.key_of(self.context(), Action::Search).unwrap_or_default();
-                self.say(Level::Info, &format!("Pasted text is not taken for keys; {search} searches for it"));
-                Vec::new()
-            }
+        if self.overlay.is_some() {
+            return self.overlay_text(text);
         }
+        let search = self.keymap.key_of(self.context(), Action::Search).unwrap_or_default();
+        self.say(Level::Info, &format!("Pasted text is not taken for keys; {search} searches for it"));
+        Vec::new()
     }
 
     /// Carries out an action, or says why it cannot be.
@@ -290,7 +288,7 @@ impl Model {
             Action::HalfUp => -(page / 2).max(1),
             Action::PageDown => page,
             Action::PageUp => -page,
-            Action::Top => bound.count.map_or(isize::MIN, |_| isize::MIN),
+            Action::Top => isize::MIN,
             _ => isize::MAX,
         };
         let to = bound.count.map(|count| usize::try_from(count).unwrap_or(1).saturating_sub(1));
@@ -410,16 +408,12 @@ impl Model {
                 document.lines.iter().map(line).collect::<Vec<_>>().join("\n")
             }),
         };
-        match text.filter(|text| !text.is_empty()) {
-            Some(text) => {
-                self.say(Level::Ok, "Copied");
-                vec![Job::Shell(ShellJob::Copy(text))]
-            }
-            None => {
-                self.say(Level::Info, "There is nothing to copy");
-                Vec::new()
-            }
-        }
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            self.say(Level::Info, "There is nothing to copy");
+            return Vec::new();
+        };
+        self.say(Level::Ok, "Copied");
+        vec![Job::Shell(ShellJob::Copy(text))]
     }
 
     fn tick(&mut self, now: Timestamp) -> Vec<Job> {

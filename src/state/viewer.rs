@@ -286,8 +286,8 @@ impl Model {
 
     /// Folds or unfolds the first quote at or below the top of the screen.
     pub(super) fn toggle_fold(&mut self) {
-        let lines = self.viewer.lines.iter().skip(self.viewer.top);
-        if let Some(block) = lines.filter_map(|line| line.block).next() {
+        let mut lines = self.viewer.lines.iter().skip(self.viewer.top);
+        if let Some(block) = lines.find_map(|line| line.block) {
             if !self.viewer.folds.turned.remove(&block) {
                 self.viewer.folds.turned.insert(block);
             }
@@ -352,13 +352,11 @@ impl Model {
     pub(super) fn step_in_thread(&mut self, forward: bool) -> Vec<Job> {
         let Some(at) = self.viewer.number().map(|number| number - 1) else { return Vec::new() };
         let next = if forward { at.checked_add(1) } else { at.checked_sub(1) };
-        match next.and_then(|next| self.viewer.thread.get(next)).cloned() {
-            Some(row) => self.open_row(&row),
-            None => {
-                let word = if forward { "last" } else { "first" };
-                self.say(super::Level::Info, &format!("This is the {word} message of the conversation"));
-                Vec::new()
-            }
-        }
+        let Some(row) = next.and_then(|next| self.viewer.thread.get(next)).cloned() else {
+            let word = if forward { "last" } else { "first" };
+            self.say(super::Level::Info, &format!("This is the {word} message of the conversation"));
+            return Vec::new();
+        };
+        self.open_row(&row)
     }
 }

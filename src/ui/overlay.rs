@@ -25,7 +25,7 @@ pub(super) fn draw(
             }
             (None, 0)
         }
-        Some(Overlay::Prompt(prompt)) => (prompt_line(model, theme, painter, message, prompt), 0),
+        Some(Overlay::Prompt(prompt)) => (Some(prompt_line(model, theme, painter, message, prompt)), 0),
         Some(Overlay::Ask(ask)) => {
             question(model, theme, painter, body, ask.question.words().as_str());
             (None, 0)
@@ -81,13 +81,7 @@ fn bottom(body: Rect, height: u16) -> Rect {
     Rect { y: body.bottom() - height, height, ..body }
 }
 
-fn prompt_line(
-    model: &Model,
-    theme: &Theme,
-    painter: &mut Painter<'_>,
-    area: Rect,
-    prompt: &Prompt,
-) -> Option<Position> {
+fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Rect, prompt: &Prompt) -> Position {
     let mut line = Painter::new(painter.buffer, area, theme.glyphs.ellipsis);
     line.clear(theme.fg);
     let label = match &prompt.kind {
@@ -124,7 +118,7 @@ fn prompt_line(
     let shown = tail(&before, room);
     let cursor = line.text(x, 0, room, shown, theme.field);
     line.text(cursor, 0, end.saturating_sub(cursor), &after, theme.field);
-    Some(Position { x: area.x + cursor, y: area.y })
+    Position { x: area.x + cursor, y: area.y }
 }
 
 fn tail(text: &str, room: u16) -> &str {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use super::text::{Painter, cells, clock, short};
 use crate::job::sync::SyncState;
+use crate::keys::Action;
 use crate::keys::action::TABLE;
 use crate::state::{Focus, Level, Model, Screen};
 use crate::theme::Theme;
@@ -65,8 +66,8 @@ fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
     for (account, state) in &model.status.sync {
         match state {
             SyncState::Working { done: d, total: t, .. } => {
-                done += d;
-                total += t;
+                done = done.saturating_add(*d);
+                total = total.saturating_add(*t);
                 words.push("sync".to_owned());
             }
             SyncState::Connecting => words.push("connecting".to_owned()),
@@ -77,9 +78,9 @@ fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
         }
     }
     words.dedup();
-    if total > 0 {
-        let tenths = usize::try_from(done.min(total) * 6 / total).unwrap_or(0);
-        let meter = format!("{}{}", theme.glyphs.full.repeat(tenths), theme.glyphs.rest.repeat(6 - tenths));
+    if let Some(sixths) = done.min(total).saturating_mul(6).checked_div(total) {
+        let sixths = usize::try_from(sixths).unwrap_or(0).min(6);
+        let meter = format!("{}{}", theme.glyphs.full.repeat(sixths), theme.glyphs.rest.repeat(6 - sixths));
         let numbers = format!("{}/{}", short(done), short(total));
         let meter = if width >= 60 { format!("[{meter}] ") } else { String::new() };
         parts.push(format!("sync {meter}{numbers}"));
@@ -93,15 +94,22 @@ fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
 pub(super) fn hints(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     let context = model.context();
     let situation = model.situation();
+    // The way to all the others is always there.
+    let mut end = painter.area.width;
+    if let Some(key) = model.keymap.key_of(context, Action::Help) {
+        let word = Action::Help.row().hint;
+        end = painter.right(end.saturating_sub(1), 0, word, theme.hint_text);
+        end = painter.right(end.saturating_sub(1), 0, &key, theme.hint_key).saturating_sub(1);
+    }
     let mut x = 1;
     for row in TABLE.iter().filter(|row| !row.hint.is_empty() && row.contexts.contains(&context)) {
-        if (row.why_not)(&situation).is_some() {
+        if row.action == Action::Help || (row.why_not)(&situation).is_some() {
             continue;
         }
         let Some(key) = model.keymap.key_of(context, row.action) else { continue };
         let need = cells(&key) + 1 + cells(row.hint);
         // A hint that is cut teaches the wrong thing.
-        if x + need >= painter.area.width {
+        if x + need > end {
             continue;
         }
         x = painter.text(x, 0, need, &key, theme.hint_key);

@@ -83,12 +83,11 @@ fn line_style(theme: &Theme, line: &ViewLine) -> Style {
     match line.role {
         LineRole::Header | LineRole::Attachment => theme.view_value,
         LineRole::Warning => theme.view_warning,
-        LineRole::Fold => theme.view_note,
         LineRole::Blank => theme.view_body,
         LineRole::Body(LineKind::Added) => theme.view_added,
         LineRole::Body(LineKind::Removed) => theme.view_removed,
         LineRole::Body(LineKind::Signature) => theme.view_sig,
-        LineRole::Body(LineKind::Note) => theme.view_note,
+        LineRole::Fold | LineRole::Body(LineKind::Note) => theme.view_note,
         LineRole::Body(LineKind::Heading) => theme.view_heading,
         LineRole::Body(LineKind::Text | LineKind::Pre) => theme.quote(line.quote),
     }

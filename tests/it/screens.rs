@@ -97,7 +97,7 @@ fn mono_says_everything_without_colour() {
     let mut driver = driver((80, 24));
     driver.theme = Theme::named("mono", Half::Dark, Depth::Mono).unwrap().with_glyphs(Glyphs::ASCII);
     driver.press("Space j");
-    let cells = driver.terminal.backend().buffer().content();
+    let cells = driver.cells.content();
     let plain = |color| color == ratatui::style::Color::Reset;
     assert!(cells.iter().all(|cell| plain(cell.fg) && plain(cell.bg)));
     insta::assert_snapshot!("mono_80x24", driver.screen());
@@ -114,9 +114,9 @@ fn a_small_screen_says_so_and_a_tiny_one_does_not_panic() {
 #[test]
 fn moving_the_cursor_changes_few_cells() {
     let mut driver = driver((120, 35));
-    let before = driver.terminal.backend().buffer().clone();
+    let before = driver.cells.clone();
     driver.press("j");
-    let after = driver.terminal.backend().buffer().clone();
+    let after = driver.cells.clone();
     let rows: std::collections::BTreeSet<u16> = before.diff(&after).into_iter().map(|(_, y, _)| y).collect();
     // The two rows of each message, and the number in the message line.
     assert!(rows.len() <= 5, "{rows:?}");

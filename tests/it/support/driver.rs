@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 
 use tern::config::{self, Config, Paths};
 use tern::fault::{Cause, Doing, Fault};
@@ -317,6 +318,8 @@ pub(crate) struct Driver {
     pub(crate) hold: bool,
     /// Does the thread `files` refuse every change?
     pub(crate) broken: bool,
+    /// What was drawn last.
+    pub(crate) cells: Buffer,
     waiting: VecDeque<Job>,
     viewport: Viewport,
 }
@@ -356,6 +359,7 @@ impl Driver {
             outside: Vec::new(),
             hold: false,
             broken: false,
+            cells: Buffer::default(),
             waiting: VecDeque::from(jobs),
             viewport: Viewport::default(),
         };
@@ -423,7 +427,7 @@ impl Driver {
     fn answer(&mut self, job: Job) -> Vec<Report> {
         match job {
             Job::Index(job) => self.world.index(job).into_iter().map(Report::Index).collect(),
-            Job::Files(job) if self.broken => refuse(job),
+            Job::Files(job) if self.broken => refuse(&job),
             Job::Files(job) => self.world.files(job).into_iter().map(Report::Files).collect(),
             other => {
                 self.outside.push(other);
@@ -435,7 +439,8 @@ impl Driver {
     fn draw(&mut self) {
         for _ in 0..3 {
             let mut viewport = Viewport::default();
-            self.terminal.draw(|frame| viewport = ui::view(&self.model, &self.theme, frame)).unwrap();
+            let drawn = self.terminal.draw(|frame| viewport = ui::view(&self.model, &self.theme, frame)).unwrap();
+            self.cells = drawn.buffer.clone();
             if viewport == self.viewport {
                 return;
             }
@@ -448,7 +453,7 @@ impl Driver {
 
     /// The screen as text, without blanks at the ends of lines.
     pub(crate) fn screen(&self) -> String {
-        let buffer = self.terminal.backend().buffer();
+        let buffer = &self.cells;
         let width = usize::from(buffer.area.width);
         let mut text = String::new();
         for row in buffer.content().chunks(width) {
@@ -496,11 +501,11 @@ impl Driver {
     }
 }
 
-fn refuse(job: FilesJob) -> Vec<Report> {
+fn refuse(job: &FilesJob) -> Vec<Report> {
     let fault = Fault::new(Doing::Storing, "INBOX", Cause::DiskFull);
     match job {
         FilesJob::SetFlags { ticket, .. } | FilesJob::Move { ticket, .. } | FilesJob::Delete { ticket, .. } => {
-            vec![Report::Files(FilesReport::Failed { ticket, fault })]
+            vec![Report::Files(FilesReport::Failed { ticket: *ticket, fault })]
         }
         _ => Vec::new(),
     }
