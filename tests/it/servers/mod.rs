@@ -5,6 +5,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod dovecot;
+pub(crate) mod postfix;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
