@@ -50,12 +50,22 @@ pub struct Env {
     pub way: MakeWay,
     /// Where their copies go.
     pub sent: SentMailbox,
+    /// After so many durable steps every further one fails, as if the machine had stopped. For
+    /// tests of what a crash leaves behind; `None` otherwise.
+    pub stop_after: Option<u64>,
 }
 
 impl Env {
+    fn queue(&self) -> Result<Queue, Fault> {
+        match self.stop_after {
+            Some(steps) => Queue::open_stopping_after(&self.data, steps),
+            None => Queue::open(&self.data),
+        }
+    }
+
     /// The environment that the config describes.
     pub fn of(data: PathBuf, accounts: Vec<Account>) -> Self {
-        Self { data, accounts, way: Arc::new(super::submit::way), sent: Arc::new(sent::configured) }
+        Self { data, accounts, way: Arc::new(super::submit::way), sent: Arc::new(sent::configured), stop_after: None }
     }
 }
 
@@ -89,7 +99,7 @@ pub fn run(env: Env, jobs: &Receiver<OutboxJob>, report: &dyn Fn(OutboxReport)) 
 /// `sync`. While another program sends, it only waits for that.
 pub fn run_once(env: Env, deadline: Duration, report: &dyn Fn(OutboxReport)) -> Result<Flushed, Fault> {
     let until = Instant::now() + deadline;
-    let queue = Queue::open(&env.data)?;
+    let queue = env.queue()?;
     let mut worker = Worker::new(env, queue, report);
     loop {
         worker.round(None);
@@ -180,7 +190,7 @@ impl<'a> Worker<'a> {
     fn open_patiently(env: Env, jobs: &Receiver<OutboxJob>, report: &'a dyn Fn(OutboxReport)) -> Option<Self> {
         let mut told: Option<Fault> = None;
         loop {
-            let fault = match Queue::open(&env.data) {
+            let fault = match env.queue() {
                 Ok(queue) => return Some(Self::new(env, queue, report)),
                 Err(fault) => fault,
             };
@@ -504,6 +514,10 @@ impl<'a> Worker<'a> {
             Ok(way) => way.submit(&parcel, &mut watch),
             Err(fault) => Outcome::Insecure(fault),
         };
+        if matches!(outcome, Outcome::SignIn(..) | Outcome::Insecure(_)) {
+            // It was made with the password of then.
+            ways.remove(&head.account);
+        }
         let listed = Listed { id: id.clone(), bin: Bin::Sending, head, note: Ok(Note::default()) };
         self.settle(&listed, note, &submission.recipients, outcome)
     }
@@ -530,6 +544,9 @@ impl<'a> Worker<'a> {
         let had_some = note.accepted_for_some();
         let next = policy::after(&note.history(listed.head.queued_at), &outcome, now, fastrand::f64());
         write_down(&mut note, tried, &outcome, next, now);
+        let everybody = note.accepted_for_all(&listed.head.submission.recipients);
+        // Somebody refused for good in an earlier attempt is not forgotten over the rest's success.
+        let next = if next == Next::Done && !everybody { Next::Failed } else { next };
         if let Err(fault) = self.queue.write_note(id, &note) {
             // What the disk says now may be that the dot was sent; so it is for the user to say.
             let _ = self.queue.shift(id, Bin::Sending, Bin::Maybe);

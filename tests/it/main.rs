@@ -19,6 +19,7 @@ mod keys;
 mod ledger;
 mod login;
 mod maildir;
+mod outbox;
 mod robust;
 mod screens;
 mod servers;

@@ -3,3 +3,4 @@
 pub(crate) mod driver;
 pub(crate) mod meeting;
 pub(crate) mod scripted;
+pub(crate) mod smtp_script;
