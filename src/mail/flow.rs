@@ -144,7 +144,7 @@ mod tests {
         let mut out: Vec<(usize, String, bool)> = Vec::new();
         for line in text.split('\n') {
             let depth = line.bytes().take_while(|b| *b == b'>').count();
-            let body = &line[depth..];
+            let body = line.split_at(depth).1;
             let body = body.strip_prefix(' ').unwrap_or(body);
             let soft = body.ends_with(' ') && body != "-- ";
             match out.last_mut() {

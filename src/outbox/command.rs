@@ -13,7 +13,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::clean::Clean;
 
 /// How long the program may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// How much of its complaint is read, in bytes.
 const COMPLAINT: u64 = 8 * 1024;
 /// The exit status that means "try again".

@@ -149,11 +149,10 @@ pub fn after(history: &History, outcome: &Outcome, now: Timestamp, jitter: f64) 
         Outcome::Offline(_) => {
             Next::Retry { at: offline(history, now, jitter), counts: Counts::No, waits: Waits::Account }
         }
-        Outcome::Insecure(_) => Next::Pause,
         Outcome::SignIn(_, reply) if reply.as_ref().is_some_and(|r| r.code / 100 == 4) => {
             again(history, &SCHEDULE, now, jitter, Waits::Account)
         }
-        Outcome::SignIn(..) => Next::Pause,
+        Outcome::Insecure(_) | Outcome::SignIn(..) => Next::Pause,
         Outcome::Broken(_) => again(history, &SCHEDULE, now, jitter, Waits::Account),
         Outcome::Unknown(..) => Next::Ask,
         Outcome::Refused(reply) => refused(history, &[reply], now, jitter),

@@ -28,9 +28,10 @@ pub fn entries(data: &Path, now: Timestamp) -> Result<(Vec<Entry>, Vec<Fault>), 
 pub fn retry(queue: &Queue, id: &EntryId) -> Result<(), Fault> {
     let from = claim(queue, id, &[Bin::Queued, Bin::Deferred, Bin::Held, Bin::Failed])?;
     let mut note = queue.note(id)?;
-    match from {
-        Bin::Failed => note.start_over(),
-        _ => (note.next, note.paused, note.offline) = (None, false, false),
+    if from == Bin::Failed {
+        note.start_over();
+    } else {
+        (note.next, note.paused, note.offline) = (None, false, false);
     }
     queue.write_note(id, &note)?;
     queue.shift(id, Bin::Held, Bin::Deferred).map(drop)

@@ -242,15 +242,15 @@ impl<'a> Worker<'a> {
             OutboxJob::List => self.told = None,
             OutboxJob::Retry(id) => {
                 self.listen_again(&id);
-                self.wish(&id, |queue, id| wishes::retry(queue, id));
+                self.wish(&id, wishes::retry);
             }
             OutboxJob::RetryAll => self.retry_all(),
             OutboxJob::Recall(id) => match wishes::recall(&self.queue, &self.env.data, &id) {
                 Ok(draft) => (self.report)(OutboxReport::Returned(Box::new(draft))),
                 Err(fault) => self.tell_failed(Some(&id), fault),
             },
-            OutboxJob::Remove(id) => self.wish(&id, |queue, id| wishes::remove(queue, id)),
-            OutboxJob::Hold(id, true) => self.wish(&id, |queue, id| wishes::hold(queue, id)),
+            OutboxJob::Remove(id) => self.wish(&id, wishes::remove),
+            OutboxJob::Hold(id, true) => self.wish(&id, wishes::hold),
             OutboxJob::Hold(id, false) => {
                 self.wish(&id, |queue, id| queue.shift(id, Bin::Held, Bin::Queued).map(drop));
             }
@@ -302,7 +302,7 @@ impl<'a> Worker<'a> {
         self.shunned.clear();
         let Ok(listing) = self.queue.list() else { return };
         for listed in listing.entries.iter().filter(|listed| listed.bin == Bin::Deferred) {
-            self.wish(&listed.id, |queue, id| wishes::retry(queue, id));
+            self.wish(&listed.id, wishes::retry);
         }
     }
 
@@ -314,7 +314,7 @@ impl<'a> Worker<'a> {
         let Ok(listing) = self.queue.list() else { return };
         for listed in listing.entries {
             if listed.bin == Bin::Deferred && listed.note.is_ok_and(|note| note.offline) {
-                self.wish(&listed.id, |queue, id| wishes::retry(queue, id));
+                self.wish(&listed.id, wishes::retry);
             }
         }
     }

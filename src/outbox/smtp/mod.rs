@@ -34,7 +34,7 @@ use crate::login::secret::{self, Secret};
 use crate::mail::clean::Clean;
 
 /// How long to wait for the reply after the final dot (RFC 5321 §4.5.3.2.6).
-const AFTER_DOT: Duration = Duration::from_secs(600);
+const AFTER_DOT: Duration = Duration::from_mins(10);
 /// How long to wait for the answer to QUIT, which nothing hangs on.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The slowest line that a message is sent over, in bytes a second.
@@ -314,12 +314,11 @@ impl Live {
             Err(_) => Trouble::Broken(late(Doing::Submitting, server)),
         };
         match (problem, mark.into_inner()) {
-            (_, Mark::Failed(fault)) => Outcome::Broken(fault),
-            (Trouble::Reply(reply), _) => {
+            (Trouble::Reply(reply), Mark::Before | Mark::Made { .. }) => {
                 observer.line(Clean::line(&format!("S: {}", reply.line())));
                 Outcome::Answered(refused_by_all(said, &reply))
             }
-            (Trouble::Broken(fault), Mark::Before) => Outcome::Broken(fault),
+            (_, Mark::Failed(fault)) | (Trouble::Broken(fault), Mark::Before) => Outcome::Broken(fault),
             (Trouble::Broken(fault), Mark::Made { written }) => {
                 observer.line(Clean::line(&format!("* {fault}")));
                 if self.wire.written.load(Ordering::SeqCst) == written {
@@ -346,7 +345,7 @@ impl Live {
                 let text = format!("5.3.4 The message has {size} bytes, the server takes {limit}");
                 return Err(Reply::new(552, &text));
             }
-            line += &format!(" SIZE={size}");
+            line = format!("{line} SIZE={size}");
         }
         if !parcel.wire.is_ascii() {
             if !self.offers.eight_bit {
@@ -358,7 +357,7 @@ impl Live {
             line += " BODY=8BITMIME";
         }
         if self.offers.dsn {
-            line += &format!(" RET=HDRS ENVID={}", xtext(parcel.id.as_str()));
+            line = format!("{line} RET=HDRS ENVID={}", xtext(parcel.id.as_str()));
         }
         Ok(line)
     }
@@ -522,7 +521,8 @@ fn xtext(text: &str) -> String {
         if (b'!'..=b'~').contains(&byte) && byte != b'+' && byte != b'=' {
             out.push(char::from(byte));
         } else {
-            out += &format!("+{byte:02X}");
+            let [high, low] = [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+            out.extend(['+', high.to_ascii_uppercase(), low.to_ascii_uppercase()]);
         }
         out
     })
