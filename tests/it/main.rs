@@ -24,6 +24,7 @@ mod robust;
 mod screens;
 mod servers;
 mod support;
+mod sync_dovecot;
 mod sync_histories;
 mod sync_properties;
 mod sync_steps;

@@ -1,0 +1,80 @@
+//! Sync against the real Dovecot: everything comes, both ways, and a second run finds nothing to do.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use tern::config::Tls;
+use tern::mail::flags::{Flag, Flags};
+use tern::mail::mailbox::MailboxName;
+use tern::store::folders::Root;
+use tern::store::maildir::{Maildir, fresh};
+use tern::store::scan;
+use tern::sync::worker::{Summary, run_once};
+use tern::sync::{Env, commit};
+
+use crate::imap::connector;
+use crate::servers::dovecot::Dovecot;
+use crate::support::meeting::mail;
+
+fn sync(env: &Env) -> Summary {
+    let summary = run_once(env, &|_| ()).unwrap();
+    assert_eq!(summary.faults, vec![]);
+    summary
+}
+
+/// Dovecot keeps what was appended with bare LF on its disk, so line ends do not count.
+fn hashes(files: impl IntoIterator<Item = Vec<u8>>) -> BTreeSet<Vec<u8>> {
+    let bare = |bytes: Vec<u8>| bytes.into_iter().filter(|byte| *byte != b'\r').collect::<Vec<u8>>();
+    files.into_iter().map(|bytes| Sha256::digest(bare(bytes)).to_vec()).collect()
+}
+
+#[test]
+fn everything_comes_and_goes_both_ways() {
+    let home = tempfile::tempdir().unwrap();
+    let dovecot = Dovecot::start();
+    for n in 0..300 {
+        let bytes = mail(Some(&n.to_string()), &format!("mail {n}"));
+        dovecot.deliver("alice", "INBOX", &bytes);
+    }
+    dovecot.hand_over("alice");
+    let account = dovecot.account("alice", Tls::Implicit, &home.path().join("mail"));
+    let root = Root { path: account.maildir.clone(), layout: account.layout };
+    let connect = connector(&dovecot, "alice", Tls::Implicit);
+    let mut env = Env::new(account, Some(Arc::new(connect)), home.path().join("data"));
+    let (lane, parcels) = commit::lane();
+    env.lane = Some(lane);
+    let data = env.data.clone();
+    let committer = std::thread::spawn(move || commit::run(&data, &parcels));
+
+    assert_eq!(sync(&env).counts.fetched, 300);
+    assert!(sync(&env).counts.is_zero());
+
+    let inbox = MailboxName::inbox();
+    let archive = MailboxName::new("Archive").unwrap();
+    let here = Maildir::open(&root.directory(&inbox).unwrap()).unwrap();
+    let there = Maildir::open(&root.create(&archive).unwrap()).unwrap();
+    let entries = scan::scan(&here).unwrap().entries;
+    here.set_flags(&entries[0], &Flags::only(Flag::Flagged), &Flags::none()).unwrap().unwrap();
+    here.move_to(&entries[1], &there, &fresh(None)).unwrap().unwrap();
+    here.remove(&entries[2]).unwrap();
+    here.deliver(&fresh(None), &Flags::only(Flag::Seen), &mail(Some("own"), "own")).unwrap();
+    dovecot.deliver("alice", "INBOX", &mail(Some("late"), "late"));
+    dovecot.hand_over("alice");
+    let counts = sync(&env).counts;
+    assert_eq!((counts.fetched, counts.appended, counts.moved, counts.removed_there), (1, 1, 1, 1), "{counts:?}");
+    assert_eq!(counts.flagged_there, 1);
+    assert!(sync(&env).counts.is_zero());
+
+    for (mailbox, maildir) in [("INBOX", &here), ("Archive", &there)] {
+        let mine = scan::scan(maildir).unwrap().entries;
+        let mine = mine.iter().map(|entry| maildir.read_entry(entry).unwrap().unwrap());
+        let theirs = dovecot.files("alice", mailbox).into_iter().map(|path| std::fs::read(path).unwrap());
+        assert!(hashes(mine) == hashes(theirs), "the same messages in {mailbox}");
+    }
+    let flagged = dovecot.flags("alice", "INBOX").into_iter().filter(|(_, flags)| flags.contains("\\Flagged")).count();
+    assert_eq!(flagged, 1);
+    drop(env);
+    committer.join().unwrap();
+}
