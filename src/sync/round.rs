@@ -106,7 +106,7 @@ impl Round<'_> {
     }
 
     fn pass(&mut self, extent: Extent) -> Result<(), Halt> {
-        let folders = match self.memory.folders.take().filter(|_| extent != Extent::All) {
+        let folders = match self.memory.folders.take().filter(|known| extent != Extent::All && self.is_current(known)) {
             Some(folders) => folders,
             None => self.folders()?,
         };
@@ -156,6 +156,11 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Is every folder on disk known? What was moved to an unknown one would look like removed.
+    fn is_current(&self, known: &Folders) -> bool {
+        self.env.root().list().found.keys().all(|name| known.shown.iter().any(|(shown, _)| shown == name))
     }
 
     fn fault(&mut self, fault: Fault) {

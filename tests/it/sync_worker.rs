@@ -13,6 +13,7 @@ use tern::job::{Changed, SyncJob, SyncReport};
 use tern::mail::flags::Flags;
 use tern::mail::mailbox::MailboxName;
 use tern::mail::place::MailboxId;
+use tern::store::maildir::fresh;
 use tern::sync::{Env, commit, watch, worker};
 
 use crate::support::meeting::{Meeting, mail};
@@ -159,6 +160,25 @@ fn a_local_change_goes_up_when_told() {
     thread.up_to_date();
     assert_eq!(meeting.server.messages(&inbox()).len(), 1);
     thread.end();
+}
+
+#[test]
+fn a_move_to_a_folder_made_meanwhile_is_a_move() {
+    let meeting = Meeting::new();
+    meeting.deliver(&inbox(), &mail(Some("1"), "one"), "");
+    let thread = Thread::start(&meeting, false);
+    thread.up_to_date();
+    let new = MailboxName::new("New").unwrap();
+    let entry = meeting.file(&inbox(), "one");
+    meeting.maildir(&inbox()).move_to(&entry, &meeting.maildir(&new), &fresh(None)).unwrap().unwrap();
+    thread.wake(Wake::LocalChange);
+    let counts = thread.wait(|report| match report {
+        SyncReport::RoundOver { counts, .. } if !counts.is_zero() => Some(counts),
+        _ => None,
+    });
+    assert_eq!((counts.moved, counts.removed_there, counts.appended), (1, 0, 0));
+    thread.end();
+    meeting.assert_met();
 }
 
 #[test]
