@@ -127,7 +127,7 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-/// Removes the index, whoever has it open keeps the old one until it asks again.
+/// Removes the index; whoever has it open keeps the old one until its next question.
 pub(super) fn remove(path: &Path) -> Result<(), Fault> {
     let _lock = lock(path)?;
     for file in [path.to_path_buf(), beside(path, "-wal"), beside(path, "-shm"), beside(path, ".damaged")] {

@@ -455,8 +455,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts the log of changes back into the file and lets the full text merge a little. For idle
-    /// moments.
+    /// Puts the log of changes back into the file. For idle moments.
     pub(super) fn tidy(&self) {
         // Nothing depends on it: what fails now is done at another idle moment.
         drop(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));

@@ -171,6 +171,42 @@ fn a_big_listing_is_readable_after_the_first_step_and_survives_a_crash() {
 }
 
 #[test]
+fn a_crash_after_any_step_loses_nothing() {
+    let mut disk = Disk::new();
+    let inbox = mailbox("home", "INBOX");
+    for n in 0..330 {
+        let refs = if n % 3 == 0 { vec![] } else { vec!["0@x"] };
+        disk.deliver(&inbox, 0, &mail(&format!("{n}@x"), &refs, n, "s", &format!("word{n} all")), &Flags::none());
+    }
+    let listing = disk.listing(&inbox, true);
+    let mut writer = disk.writer();
+    writer.reconcile(&listing).unwrap();
+    let mut steps = 0;
+    loop {
+        // What a killed process leaves: the file and its log as they are, without a last word.
+        let left = tempfile::tempdir().unwrap();
+        let path = left.path().join("index.db");
+        for ending in ["", "-wal"] {
+            let name = |path: &std::path::Path| format!("{}{ending}", path.display());
+            std::fs::copy(name(&disk.index()), name(&path)).unwrap();
+        }
+        let mut again = Writer::open(&path, &["ada@example.org".to_owned()]).unwrap();
+        again.reconcile(&listing).unwrap();
+        settle(&mut again);
+        let mut reader = tern::index::Index::open(&path).unwrap();
+        assert_eq!(reader.search(&query("all"), &SearchScope::All, 0, 1).unwrap().total, 330);
+        let row = &reader.mailboxes().unwrap()[0];
+        assert_eq!((row.total, row.unread), (330, 330));
+        assert_eq!(reader.rows(&grouped(&inbox), 0, 1, None).unwrap().total, 110);
+        if writer.advance().unwrap().is_none() {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 3, "{steps}");
+}
+
+#[test]
 fn an_incomplete_listing_forgets_nothing_and_folders_that_are_gone_are_forgotten() {
     let mut disk = Disk::new();
     let (inbox, lists) = (mailbox("home", "INBOX"), mailbox("home", "Lists/rust"));
