@@ -3,11 +3,12 @@
 
 use crate::job::index::{IndexJob, MailboxRow};
 use crate::job::{Job, Ticket};
+use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::Role;
 use crate::mail::place::MailboxId;
 
-use super::{AccountState, Model};
+use super::{AccountState, Model, mailbox_title};
 
 /// The folder pane.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ pub enum Item {
         row: usize,
         /// How deep it is in the tree.
         depth: u16,
+        /// Its name, from the folder above it on.
+        title: Clean,
     },
 }
 
@@ -67,7 +70,9 @@ impl Mailboxes {
                 accounts.iter().find(|account| account.id == row.mailbox.account).and_then(|a| a.role(&row.mailbox))
             });
         }
-        rows.sort_by(|a, b| order(a).cmp(&order(b)));
+        let mut ordered: Vec<_> = rows.iter().map(|row| (order(row, &rows), row.clone())).collect();
+        ordered.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let rows: Vec<MailboxRow> = ordered.into_iter().map(|(_, row)| row).collect();
         let under = self.items.get(self.cursor).cloned();
         let under = under.map(|item| (self.mailbox(&item).map(|row| row.mailbox.clone()), item));
         self.rows = rows;
@@ -78,7 +83,12 @@ impl Mailboxes {
         for account in accounts {
             self.items.push(Item::Account(account.id.clone()));
             let own = self.rows.iter().enumerate().filter(|(_, row)| row.mailbox.account == account.id);
-            let own: Vec<Item> = own.map(|(at, row)| Item::Mailbox { row: at, depth: depth(row) }).collect();
+            let own: Vec<Item> = own
+                .map(|(at, row)| {
+                    let (depth, title) = nested(row, &self.rows);
+                    Item::Mailbox { row: at, depth, title }
+                })
+                .collect();
             self.items.extend(own);
         }
         match under {
@@ -120,15 +130,29 @@ impl Mailboxes {
     }
 }
 
-fn order(row: &MailboxRow) -> (&AccountId, usize, String) {
-    let by_role = row.role.and_then(|role| Role::ALL.iter().position(|known| *known == role));
-    // A folder below another one stays with it, whatever it is for.
-    let by_role = if row.mailbox.name.as_str().contains('/') { None } else { by_role };
-    (&row.mailbox.account, by_role.unwrap_or(usize::MAX), row.mailbox.name.as_str().to_lowercase())
+/// Its account, the rank of the folder at the root of its tree, and its name: what lies below a
+/// folder stays with it, whatever the folder is for.
+fn order(row: &MailboxRow, rows: &[MailboxRow]) -> (AccountId, usize, String) {
+    let name = row.mailbox.name.as_str();
+    let top = row.mailbox.name.levels().next().unwrap_or(name);
+    let root =
+        rows.iter().find(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == top);
+    let role = root.unwrap_or(row).role;
+    let rank = role.and_then(|role| Role::ALL.iter().position(|known| *known == role)).unwrap_or(usize::MAX);
+    (row.mailbox.account.clone(), rank, name.to_lowercase())
 }
 
-fn depth(row: &MailboxRow) -> u16 {
-    u16::try_from(row.mailbox.name.levels().count().saturating_sub(1)).unwrap_or(u16::MAX).min(8)
+/// How deep it lies below folders that are there, and its name from the nearest of them on.
+fn nested(row: &MailboxRow, rows: &[MailboxRow]) -> (u16, Clean) {
+    let name = row.mailbox.name.as_str();
+    let there = |parent: &str| {
+        rows.iter().any(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == parent)
+    };
+    let parents: Vec<&str> =
+        name.match_indices('/').filter_map(|(at, _)| name.get(..at)).filter(|parent| there(parent)).collect();
+    let rest = parents.last().and_then(|parent| name.get(parent.len() + 1..));
+    let title = rest.map_or_else(|| mailbox_title(name), Clean::line);
+    (u16::try_from(parents.len()).unwrap_or(u16::MAX).min(8), title)
 }
 
 impl Model {
@@ -174,5 +198,39 @@ impl Model {
     /// The ticket that the next question will have.
     pub(super) fn next_ticket(&self) -> Ticket {
         Ticket(self.tickets.0 + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::mailbox::MailboxName;
+
+    #[test]
+    fn a_folder_stays_with_the_one_above_it_and_stands_alone_without() {
+        let row = |name: &str| {
+            let name = MailboxName::new(name).unwrap();
+            let role = Role::guess(&name).filter(|_| !name.as_str().contains('/'));
+            MailboxRow { mailbox: MailboxId { account: AccountId::new("a"), name }, role, total: 0, unread: 0 }
+        };
+        let names = ["Trash", "Lists/rust", "Archive/2025", "Work", "Archive", "INBOX", "Archive/2025/x"];
+        let mut pane = Mailboxes::default();
+        let account = crate::config::parse(
+            "[accounts.a]\naddress = \"a@example.org\"\nmaildir = \"~/Mail\"\n",
+            &crate::config::Paths::under(std::path::Path::new("/h")),
+        );
+        let accounts: Vec<AccountState> = account.accounts.iter().map(AccountState::new).collect();
+        pane.take(names.map(row).to_vec(), &accounts);
+        let shown: Vec<(u16, &str)> = pane
+            .items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Mailbox { depth, title, .. } => Some((*depth, title.as_str())),
+                Item::Unified | Item::Account(_) => None,
+            })
+            .collect();
+        let wanted =
+            [(0, "Inbox"), (0, "Archive"), (1, "2025"), (2, "x"), (0, "Trash"), (0, "Lists/rust"), (0, "Work")];
+        assert_eq!(shown, wanted);
     }
 }

@@ -4,7 +4,7 @@ use super::text::{Painter, cells, short};
 use crate::job::index::Source;
 use crate::job::sync::SyncState;
 use crate::mail::clean::Clean;
-use crate::state::{Focus, Item, Model, Screen, mailbox_title};
+use crate::state::{Focus, Item, Model, Screen};
 use crate::theme::Theme;
 
 /// Draws the folders.
@@ -32,12 +32,10 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
             let title = model.accounts.iter().find(|account| account.id == *id).map(|account| account.title.clone());
             (title.unwrap_or_default(), 0, 0, false)
         }
-        Item::Mailbox { depth, .. } => {
+        Item::Mailbox { depth, title, .. } => {
             let Some(row) = model.mailboxes.mailbox(item) else { return };
-            let name =
-                if *depth == 0 { mailbox_title(row.mailbox.name.as_str()) } else { leaf(row.mailbox.name.leaf()) };
             let open = model.list.mailbox() == Some(&row.mailbox);
-            (name, 1 + depth * 2, row.unread, open)
+            (title.clone(), 1 + depth * 2, row.unread, open)
         }
     };
     let role = match item {
@@ -64,10 +62,6 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
     }
     let x = if matches!(item, Item::Account(_)) { 1 } else { 1 + indent };
     painter.text(x, y, end.saturating_sub(x + u16::from(cells(name.as_str()) > 0)), name.as_str(), style);
-}
-
-fn leaf(name: &str) -> Clean {
-    Clean::line(name)
 }
 
 /// How it stands with an account, in a word.
