@@ -84,7 +84,7 @@ impl Workers {
         })?;
         let file = path.clone();
         let writer = start("index", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
-            index::run_writer(&file, own.clone(), jobs, &|report| outlet.send(Report::Index(report)));
+            index::run_writer(&file, &own, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
         let reader = start("reader", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
             index::run_reader(&path, jobs, &|report| outlet.send(Report::Index(report)));

@@ -21,8 +21,8 @@ const IDLE: Duration = Duration::from_secs(3);
 /// Runs the writer until `jobs` is closed: takes in changes, listings and folders in order and says
 /// which directories are known. Between the steps of a big listing it looks whether something else
 /// waits. `own` are the user's addresses, plain or with one `*`.
-pub fn run_writer(path: &Path, own: Vec<String>, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
-    let mut writer = open(path, &own, report);
+pub fn run_writer(path: &Path, own: &[String], jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+    let mut writer = open(path, own, report);
     let mut tidy = true;
     // What failed is not tried again at once: the disk that was full still is.
     let mut stuck = false;
@@ -52,7 +52,7 @@ pub fn run_writer(path: &Path, own: Vec<String>, jobs: &Receiver<IndexJob>, repo
         tidy = false;
         stuck &= job.is_none();
         if writer.is_none() {
-            writer = open(path, &own, report);
+            writer = open(path, own, report);
         }
         let Some(ready) = writer.as_mut() else { continue };
         let done = match job {
@@ -65,7 +65,7 @@ pub fn run_writer(path: &Path, own: Vec<String>, jobs: &Receiver<IndexJob>, repo
             Err(fault) => {
                 stuck = true;
                 if fault.cause == Cause::Damaged {
-                    writer = rebuild(path, &own, report);
+                    writer = rebuild(path, own, report);
                 }
                 failed(fault, report);
             }

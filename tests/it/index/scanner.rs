@@ -80,10 +80,10 @@ impl Meant {
         let mut text = format!("From: {}\nDate: {date}\nMessage-ID: <{}>\n", people(&[self.from]), self.id);
         for (name, which) in [("To", &self.to), ("Cc", &self.cc)] {
             if !which.is_empty() {
-                text += &format!("{name}: {}\n", people(which));
+                text = format!("{text}{name}: {}\n", people(which));
             }
         }
-        text += &format!("Subject: {}\n", self.subject);
+        text = format!("{text}Subject: {}\n", self.subject);
         text += &self.list.map(|list| format!("List-Id: <{list}>\n")).unwrap_or_default();
         let plain = format!("Content-Type: text/plain; charset=utf-8\n\n{}\n", self.body);
         match self.file {

@@ -296,9 +296,9 @@ fn the_threads_take_in_and_answer() {
     let (reports, heard) = mpsc::channel();
     let report = reports.clone();
     let at = path.clone();
-    let writer = std::thread::spawn(move || run_writer(&at, vec![], &queue, &|it| report.send(it).unwrap()));
+    let writer = std::thread::spawn(move || run_writer(&at, &[], &queue, &|it| report.send(it).unwrap()));
     jobs.send(IndexJob::Reconcile(disk.listing(&inbox, true))).unwrap();
-    let wait = || heard.recv_timeout(Duration::from_secs(60)).unwrap();
+    let wait = || heard.recv_timeout(Duration::from_mins(1)).unwrap();
     while !matches!(wait(), IndexReport::Refreshed { pending: 0, .. }) {}
     jobs.send(IndexJob::Known(AccountId::new("home"))).unwrap();
     assert!(matches!(wait(), IndexReport::Known { seen, .. } if seen.len() == 1));
