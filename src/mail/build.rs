@@ -485,7 +485,9 @@ mod tests {
         let draft = Draft { in_reply_to: ids.last().cloned(), references: ids, ..draft() };
         let text = text(&draft, &[]);
         let at = text.find("References: ").unwrap();
-        let field: String = text[at..]
+        let field: String = text
+            .split_at(at)
+            .1
             .split("\r\n")
             .enumerate()
             .take_while(|(n, l)| *n == 0 || l.starts_with(' '))

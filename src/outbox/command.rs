@@ -2,7 +2,8 @@
 //! input, the recipients as arguments. Exit 0: taken; 75 (`EX_TEMPFAIL` of sysexits): later; all
 //! else: refused. No shell is involved.
 
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,16 +45,22 @@ impl Submit for Program {
             return Outcome::Refused(Reply::new(553, &format!("5.1.3 `{bad}` is no address")));
         }
         observer.line(Clean::line(&format!("$ {} -- {}", self.words.join(" "), recipients.join(" "))));
+        // In a file, so that nobody has to read while the message is written.
+        let file = tempfile::tempfile().and_then(|file| Ok((Stdio::from(file.try_clone()?), file)));
+        let (complaint, kept) = match file {
+            Ok(both) => both,
+            Err(error) => return Outcome::Broken(Fault::io(Doing::Running, program, &error)),
+        };
         let child = Command::new(program)
             .args(arguments)
             .arg("--")
             .args(recipients)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(complaint)
             .spawn();
         match child {
-            Ok(child) => talk(child, program, parcel, observer),
+            Ok(child) => talk(child, kept, program, parcel, observer),
             Err(error) => Outcome::Insecure(Fault::io(Doing::Running, program, &error).again(Again::AfterUser)),
         }
     }
@@ -65,48 +72,44 @@ fn fault(program: &str, cause: Cause) -> Fault {
 
 /// Gives the program the message and waits for its verdict. All but the last line end goes first:
 /// only with that, and the end of the input, can it take the message.
-fn talk(mut child: Child, program: &str, parcel: &Parcel<'_>, observer: &mut dyn Observer) -> Outcome {
-    let (Some(mut input), Some(complaint)) = (child.stdin.take(), child.stderr.take()) else {
+fn talk(
+    mut child: Child,
+    mut complaint: File,
+    program: &str,
+    parcel: &Parcel<'_>,
+    observer: &mut dyn Observer,
+) -> Outcome {
+    let Some(mut input) = child.stdin.take() else {
         end(&mut child);
         return Outcome::Broken(fault(program, Cause::Bug));
     };
     let (most, last) = parcel.wire.split_at_checked(parcel.wire.len().saturating_sub(2)).unwrap_or((parcel.wire, b""));
-    let written = std::thread::scope(|threads| {
-        let reader = threads.spawn(move || {
-            let mut text = Vec::new();
-            let _ = complaint.take(COMPLAINT).read_to_end(&mut text);
-            text
-        });
-        let given = input.write_all(most).and_then(|()| input.flush());
-        let marked = match given {
-            Ok(()) => observer.dot(&parcel.submission.recipients).map(|()| true),
-            // It may have said why, and its exit status counts.
-            Err(_) => Ok(false),
-        };
-        if let Ok(true) = marked {
-            let _ = input.write_all(last);
-        } else {
-            end(&mut child);
-        }
-        drop(input);
-        let status = wait(&mut child);
-        (marked, status, reader.join().unwrap_or_default())
-    });
-    let (marked, status, complaint) = written;
-    let text = String::from_utf8_lossy(&complaint);
-    let text = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    match (marked, status) {
-        (Err(fault), _) => Outcome::Broken(fault),
-        (Ok(false), _) => Outcome::Broken(fault(program, Cause::Closed).detail(text)),
-        (Ok(true), None) => Outcome::Unknown(
-            fault(program, Cause::TimedOut).detail("it did not end"),
-            parcel.submission.recipients.clone(),
-        ),
-        (Ok(true), Some(status)) => {
-            observer.line(Clean::line(&format!("{status} {text}")));
-            verdict(status.code(), text, parcel)
-        }
+    if input.write_all(most).and_then(|()| input.flush()).is_err() {
+        end(&mut child);
+        return Outcome::Broken(fault(program, Cause::Closed).detail(&last_words(&mut complaint)));
     }
+    if let Err(fault) = observer.dot(&parcel.submission.recipients) {
+        end(&mut child);
+        return Outcome::Broken(fault);
+    }
+    // A program that has read enough may be gone; its exit status counts.
+    let _ = input.write_all(last);
+    drop(input);
+    let Some(status) = wait(&mut child) else {
+        let fault = fault(program, Cause::TimedOut).detail("it did not end");
+        return Outcome::Unknown(fault, parcel.submission.recipients.clone());
+    };
+    let text = last_words(&mut complaint);
+    observer.line(Clean::line(&format!("{status} {text}")));
+    verdict(status.code(), &text, parcel)
+}
+
+/// The last line that the program complained.
+fn last_words(complaint: &mut File) -> String {
+    let mut bytes = Vec::new();
+    let _ = complaint.rewind().and_then(|()| complaint.take(COMPLAINT).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
 }
 
 fn verdict(code: Option<i32>, text: &str, parcel: &Parcel<'_>) -> Outcome {

@@ -5,6 +5,7 @@
 pub mod command;
 pub mod draft;
 pub mod entry;
+pub mod env;
 pub mod note;
 pub mod policy;
 pub mod queue;

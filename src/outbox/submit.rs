@@ -2,7 +2,9 @@
 //! memory of the demo. Whoever submits says what the server said and decides nothing.
 
 use super::command::Program;
+use super::note::Note;
 use super::policy::Outcome;
+use super::queue::Queue;
 use super::smtp::Smtp;
 use crate::config::{Account, Submit as How};
 use crate::fault::{Again, Cause, Doing, Fault};
@@ -57,5 +59,23 @@ pub fn way(account: &Account, typed: Option<&Secret>) -> Result<Box<dyn Submit>,
             .of(&account.id)
             .again(Again::AfterUser)
             .detail("the config says no way to send for this account")),
+    }
+}
+
+/// Writes the mark and collects the conversation of one attempt.
+pub(super) struct Watch<'w> {
+    pub(super) queue: &'w Queue,
+    pub(super) id: &'w EntryId,
+    pub(super) note: &'w mut Note,
+}
+
+impl Observer for Watch<'_> {
+    fn dot(&mut self, accepted: &[String]) -> Result<(), Fault> {
+        self.note.dotted = accepted.to_vec();
+        self.queue.write_note(self.id, self.note).inspect_err(|_| self.note.dotted.clear())
+    }
+
+    fn line(&mut self, line: Clean) {
+        self.note.transcript.push(line);
     }
 }

@@ -3,17 +3,16 @@
 //! read. One message that cannot be sent holds up no other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::draft;
+pub use super::env::Env;
 use super::note::{CopyStep, Note};
 use super::policy::{self, Next, Outcome, Waits};
 use super::queue::{Bin, Listed, Queue, SendLock, Stamp};
 use super::sent;
-use super::submit::{Observer, Parcel, Submit};
+use super::submit::{Parcel, Submit, Watch};
 use super::verdict::{explain, write_down};
 use super::wishes;
 use crate::config::{Account, SecretSource};
@@ -23,7 +22,6 @@ use crate::login::secret::Secret;
 use crate::mail::clean::Clean;
 use crate::mail::header::Header;
 use crate::mail::ids::{AccountId, Timestamp};
-use crate::mail::mailbox::MailboxName;
 use crate::mail::submission::Submission;
 
 /// How often the disk is looked at for what other programs queued.
@@ -32,42 +30,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const AFTER_LOCAL_FAULT: i64 = 60;
 /// No delay of the schedule is longer, in seconds; one that seems so is a clock that was set back.
 const LONGEST_DELAY: i64 = 2 * 3600;
-
-/// Makes a way to send for an account, with the password the user typed, if any. [`super::submit::way`]
-/// is the one of the config.
-pub type MakeWay = Arc<dyn Fn(&Account, Option<&Secret>) -> Result<Box<dyn Submit>, Fault> + Send + Sync>;
-/// Names the mailbox for sent mail of an account. [`sent::configured`] is the one of the config.
-pub type SentMailbox = Arc<dyn Fn(&Account) -> MailboxName + Send + Sync>;
-
-/// What the worker works with.
-#[derive(Clone)]
-pub struct Env {
-    /// The program's data directory; the outbox lies below it.
-    pub data: PathBuf,
-    /// The accounts that may send.
-    pub accounts: Vec<Account>,
-    /// How they send.
-    pub way: MakeWay,
-    /// Where their copies go.
-    pub sent: SentMailbox,
-    /// After so many durable steps every further one fails, as if the machine had stopped. For
-    /// tests of what a crash leaves behind; `None` otherwise.
-    pub stop_after: Option<u64>,
-}
-
-impl Env {
-    fn queue(&self) -> Result<Queue, Fault> {
-        match self.stop_after {
-            Some(steps) => Queue::open_stopping_after(&self.data, steps),
-            None => Queue::open(&self.data),
-        }
-    }
-
-    /// The environment that the config describes.
-    pub fn of(data: PathBuf, accounts: Vec<Account>) -> Self {
-        Self { data, accounts, way: Arc::new(super::submit::way), sent: Arc::new(sent::configured), stop_after: None }
-    }
-}
 
 /// What a round without a screen came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,24 +107,6 @@ struct Worker<'a> {
     sent: usize,
 }
 
-/// Writes the mark and collects the conversation of one attempt.
-struct Watch<'w> {
-    queue: &'w Queue,
-    id: &'w EntryId,
-    note: &'w mut Note,
-}
-
-impl Observer for Watch<'_> {
-    fn dot(&mut self, accepted: &[String]) -> Result<(), Fault> {
-        self.note.dotted = accepted.to_vec();
-        self.queue.write_note(self.id, self.note).inspect_err(|_| self.note.dotted.clear())
-    }
-
-    fn line(&mut self, line: Clean) {
-        self.note.transcript.push(line);
-    }
-}
-
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
@@ -216,8 +160,6 @@ impl<'a> Worker<'a> {
     fn tell_failed(&self, entry: Option<&EntryId>, fault: Fault) {
         (self.report)(OutboxReport::Failed { entry: entry.cloned(), fault });
     }
-
-    // ---- what is asked ----
 
     fn take(&mut self, job: OutboxJob) {
         match job {
@@ -318,8 +260,6 @@ impl<'a> Worker<'a> {
             }
         }
     }
-
-    // ---- the rounds ----
 
     /// Sends what is due, oldest first, looking at the jobs between two messages.
     fn round(&mut self, jobs: Option<&Receiver<OutboxJob>>) -> Channel {
@@ -616,8 +556,6 @@ impl<'a> Worker<'a> {
         }
         Ok(())
     }
-
-    // ---- what is told ----
 
     /// Tells the list if it changed.
     fn publish(&mut self) {

@@ -3,6 +3,7 @@
 //! does. Nothing it is given leaves this machine: it knows its own domains and no transport out.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -99,8 +100,16 @@ impl Postfix {
 
     /// Stops it: connections are refused from now on.
     pub(crate) fn turn_off(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            super::end(&mut child);
+        let Some(mut child) = self.child.take() else { return };
+        // The daemons hold the listening sockets too: all of the group goes, and only when nobody
+        // answers any more is it off.
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+        }
+        let _ = child.wait();
+        let limit = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.smtp)).is_ok() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -259,7 +268,7 @@ postlog unix-dgram n - n - 1 postlogd
 fn postfix_starts_stops_and_starts_again() {
     let mut postfix = Postfix::start();
     postfix.turn_off();
-    assert!(std::net::TcpStream::connect(("127.0.0.1", postfix.smtp)).is_err());
+    assert!(TcpStream::connect(("127.0.0.1", postfix.smtp)).is_err());
     postfix.turn_on();
-    assert!(std::net::TcpStream::connect(("127.0.0.1", postfix.smtp)).is_ok());
+    assert!(TcpStream::connect(("127.0.0.1", postfix.smtp)).is_ok());
 }

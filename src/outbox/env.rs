@@ -1,0 +1,54 @@
+//! What the outbox works with: where it lies, who sends, and how. The ways and the mailboxes are
+//! given as functions, so that the demo and tests bring their own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::queue::Queue;
+use super::submit::Submit;
+use crate::config::Account;
+use crate::fault::Fault;
+use crate::login::secret::Secret;
+use crate::mail::mailbox::MailboxName;
+
+/// Makes a way to send for an account, with the password the user typed, if any. [`super::submit::way`]
+/// is the one of the config.
+pub type MakeWay = Arc<dyn Fn(&Account, Option<&Secret>) -> Result<Box<dyn Submit>, Fault> + Send + Sync>;
+/// Names the mailbox for sent mail of an account. [`super::sent::configured`] is the one of the config.
+pub type SentMailbox = Arc<dyn Fn(&Account) -> MailboxName + Send + Sync>;
+
+/// What the worker works with.
+#[derive(Clone)]
+pub struct Env {
+    /// The program's data directory; the outbox lies below it.
+    pub data: PathBuf,
+    /// The accounts that may send.
+    pub accounts: Vec<Account>,
+    /// How they send.
+    pub way: MakeWay,
+    /// Where their copies go.
+    pub sent: SentMailbox,
+    /// After so many durable steps every further one fails, as if the machine had stopped. For
+    /// tests of what a crash leaves behind; `None` otherwise.
+    pub stop_after: Option<u64>,
+}
+
+impl Env {
+    pub(super) fn queue(&self) -> Result<Queue, Fault> {
+        match self.stop_after {
+            Some(steps) => Queue::open_stopping_after(&self.data, steps),
+            None => Queue::open(&self.data),
+        }
+    }
+
+    /// The environment that the config describes.
+    pub fn of(data: PathBuf, accounts: Vec<Account>) -> Self {
+        Self {
+            data,
+            accounts,
+            way: Arc::new(super::submit::way),
+            sent: Arc::new(super::sent::configured),
+            stop_after: None,
+        }
+    }
+}
