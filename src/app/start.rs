@@ -137,6 +137,7 @@ pub fn prepare(config: &Config, ways: Ways) -> Result<Ready, Fault> {
     let (theme, troubles) = theme(&config);
     let (keymap, key_troubles) = keymap(&config);
     let (mut model, jobs) = Model::new(&config, keymap, now(), zone.clone());
+    model.seed = fastrand::u64(..);
     for trouble in troubles.into_iter().chain(key_troubles) {
         model.trouble(&trouble);
     }

@@ -63,7 +63,7 @@ impl Write for FrameEnd {
 }
 
 /// The terminal while the program draws on it. Dropping it gives the terminal back.
-pub struct Screen {
+pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<FrameEnd>>,
     writer: Rc<RefCell<FrameWriter>>,
     mouse: bool,
@@ -72,7 +72,7 @@ pub struct Screen {
 impl Screen {
     /// Takes the terminal: raw mode, alternate screen, bracketed paste. From now on a panic of this
     /// thread gives it back before it says anything.
-    pub fn enter(mouse: bool) -> io::Result<Self> {
+    pub(super) fn enter(mouse: bool) -> io::Result<Self> {
         give_back_on_panic(mouse);
         take(mouse)?;
         let writer = Rc::new(RefCell::new(FrameWriter::new()));
@@ -81,36 +81,36 @@ impl Screen {
     }
 
     /// Draws one frame.
-    pub fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw)?;
         self.writer.borrow_mut().commit()
     }
 
     /// Forgets what is on the screen, so that the next frame draws everything.
-    pub fn redraw(&mut self) -> io::Result<()> {
+    pub(super) fn redraw(&mut self) -> io::Result<()> {
         self.terminal.clear()
     }
 
     /// Sends something that is no part of a frame: a title, the clipboard. The text has passed the
     /// sanitiser.
-    pub fn send(&mut self, command: impl crossterm::Command) -> io::Result<()> {
+    pub(super) fn send(&mut self, command: impl crossterm::Command) -> io::Result<()> {
         queue!(self.terminal.backend_mut(), command)?;
         self.writer.borrow_mut().commit()
     }
 
     /// Gives the terminal to another program, until [`Screen::take_back`].
-    pub fn give_back(&mut self) -> io::Result<()> {
+    pub(super) fn give_back(&mut self) -> io::Result<()> {
         give_back(self.mouse)
     }
 
     /// Takes the terminal back.
-    pub fn take_back(&mut self) -> io::Result<()> {
+    pub(super) fn take_back(&mut self) -> io::Result<()> {
         take(self.mouse)?;
         self.terminal.clear()
     }
 
     /// Lends the terminal to `work` (a stop by Ctrl-z) and takes it back.
-    pub fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
+    pub(super) fn lend<T>(&mut self, work: impl FnOnce() -> T) -> io::Result<T> {
         self.give_back()?;
         let result = work();
         self.take_back()?;

@@ -156,6 +156,12 @@ pub struct Situation {
     pub visited: usize,
     /// How many accounts have a server.
     pub servers: usize,
+    /// How many accounts can send.
+    pub senders: usize,
+    /// How many messages are in the outbox.
+    pub outbox: usize,
+    /// How many messages were not finished.
+    pub unfinished: usize,
 }
 
 /// Why an action cannot be done now; `None`: it can.
@@ -224,7 +230,7 @@ impl Action {
     }
 }
 
-use Context::{Ask, Folders, Hints, List, Menu, Outbox, Page, Prompt, Review, View};
+use Context::{Ask, Editor, Folders, Hints, List, Menu, Outbox, Page, Prompt, Review, View};
 
 const MAIL: &[Context] = &[List, View];
 const BROWSE: &[Context] = &[List, View, Folders];
@@ -277,6 +283,18 @@ const fn selection(at: &Situation) -> Option<&'static str> {
 const fn before(at: &Situation) -> Option<&'static str> {
     if at.visited > 0 { None } else { Some("no other folder has been open") }
 }
+const fn sends(at: &Situation) -> Option<&'static str> {
+    if at.senders > 0 { None } else { Some("no account can send") }
+}
+const fn answerable(at: &Situation) -> Option<&'static str> {
+    if at.targets == 0 { Some("there is no message here") } else { sends(at) }
+}
+const fn unfinished(at: &Situation) -> Option<&'static str> {
+    if at.unfinished == 0 { Some("every message is finished") } else { None }
+}
+const fn waiting(at: &Situation) -> Option<&'static str> {
+    if at.outbox == 0 { Some("the outbox is empty") } else { None }
+}
 const fn next_in(at: &Situation) -> Option<&'static str> {
     if at.finding || at.thread > 1 {
         None
@@ -292,6 +310,12 @@ actions! {
     Spam "message.spam" in MAIL; keys &["!"]; Message; "Spam: move to the junk folder, or from there to the inbox"; hint "spam"; message;
     Star "message.star" in MAIL; keys &["F"]; Message; "Star, or take the star away"; hint "star"; message;
     ToggleRead "message.read" in MAIL; keys &["U"]; Message; "Mark as read, or as unread"; hint "unread"; message;
+    Reply "message.reply" in MAIL; keys &["r"]; Write; "Answer the author"; hint "reply"; answerable;
+    ReplyAll "message.reply-all" in MAIL; keys &["R"]; Write; "Answer the author and all recipients"; hint "all"; answerable;
+    ReplyList "message.reply-list" in MAIL; keys &["L"]; Write; "Answer the mailing list"; hint ""; answerable;
+    Forward "message.forward" in MAIL; keys &["f"]; Write; "Pass the message on"; hint "forward"; answerable;
+    Compose "mail.new" in PLACES; keys &["m"]; Write; "Write a new message"; hint "write"; sends;
+    ResumeUnsent "mail.resume" in PLACES; keys &["gw"]; Write; "Go on with a message that was not finished"; hint ""; unfinished;
     ArchiveThread "message.archive-thread" in MAIL; keys &["A"]; Message; "Archive the whole conversation"; hint ""; message;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
     Undo "change.undo" in PLACES; keys &["u"]; Message; "Undo the last change"; hint "undo"; changed;
@@ -338,6 +362,7 @@ actions! {
     GoArchive "go.archive" in PLACES; keys &["ga"]; Go; "Archive"; hint ""; account;
     GoJunk "go.junk" in PLACES; keys &["gj"]; Go; "Junk"; hint ""; account;
     GoTrash "go.trash" in PLACES; keys &["gt"]; Go; "Trash"; hint ""; account;
+    GoOutbox "go.outbox" in PLACES; keys &["go"]; Go; "What waits to be sent"; hint ""; always;
     GoLast "go.last" in PLACES; keys &["g."]; Go; "The folder before this one"; hint ""; before;
     GoLog "go.log" in PLACES; keys &["gl"]; Go; "All messages of the program since its start"; hint ""; always;
     GoAccount "go.account" in PLACES; keys &["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5", "Alt-6", "Alt-7", "Alt-8", "Alt-9"]; Go; "Inbox of that account"; hint ""; account;
@@ -356,7 +381,7 @@ actions! {
     SyncNow "sync.now" in PLACES; keys &["$"]; Program; "Look for new mail now"; hint ""; served;
     Palette "program.palette" in PLACES; keys &[":"]; Program; "Find an action by its name and do it"; hint "command"; always;
     Help "program.help" in &[List, View, Folders, Page, Outbox, Review]; keys &["?", "F1"]; Program; "Help for this place"; hint "help"; always;
-    Redraw "program.redraw" in &[List, View, Folders, Menu, Prompt, Ask, Hints, Page, Outbox, Review]; keys &["Ctrl-l"]; Program; "Draw the screen again"; hint ""; always;
+    Redraw "program.redraw" in &[List, View, Folders, Menu, Prompt, Ask, Hints, Page, Outbox, Review, Editor]; keys &["Ctrl-l"]; Program; "Draw the screen again"; hint ""; always;
     Suspend "program.suspend" in &[List, View, Folders, Page, Outbox]; keys &["Ctrl-z"]; Program; "Stop the program; `fg` brings it back"; hint ""; always;
     Quit "program.quit" in &[List, View, Folders, Page, Outbox]; keys &["Q"]; Program; "End the program"; hint ""; always;
 
@@ -367,6 +392,34 @@ actions! {
     MenuPageDown "menu.page-down" in &[Menu]; keys &["PgDn"]; Move; "A page down"; hint ""; always;
     MenuPageUp "menu.page-up" in &[Menu]; keys &["PgUp"]; Move; "A page up"; hint ""; always;
     Widen "search.widen" in &[Prompt]; keys &["Tab"]; Go; "Search: this account, everywhere, this folder"; hint "where"; always;
+    Send "review.send" in &[Review]; keys &["y"]; Write; "Send, after the time in which it can be taken back"; hint "send"; always;
+    SendAtOnce "review.send-now" in &[Review]; keys &["Y"]; Write; "Send at once"; hint "send now"; always;
+    EditBody "review.edit" in &[Review]; keys &["e", "Enter", "Esc"]; Write; "Go on with the text"; hint "edit"; always;
+    EditTo "review.to" in &[Review]; keys &["t"]; Write; "Change To"; hint "to"; always;
+    EditCc "review.cc" in &[Review]; keys &["c"]; Write; "Change Cc"; hint "cc"; always;
+    EditBcc "review.bcc" in &[Review]; keys &["b"]; Write; "Change Bcc"; hint ""; always;
+    EditSubject "review.subject" in &[Review]; keys &["s"]; Write; "Change the subject"; hint "subject"; always;
+    EditFrom "review.from" in &[Review]; keys &["f"]; Write; "From: the next of your addresses"; hint ""; always;
+    EditReplyTo "review.reply-to" in &[Review]; keys &["r"]; Write; "Change Reply-To"; hint ""; always;
+    Attach "review.attach" in &[Review]; keys &["a"]; Write; "Attach a file"; hint "attach"; always;
+    Detach "review.detach" in &[Review]; keys &["d"]; Write; "Take the last attached file off"; hint ""; always;
+    KeepDraft "review.keep" in &[Review]; keys &["q", "p"]; Write; "Close and keep it as a draft"; hint "keep as draft"; always;
+    Discard "review.discard" in &[Review]; keys &["D"]; Write; "Throw it away, after a question"; hint ""; always;
+    ScrollDown "review.down" in &[Review]; keys &["j", "Down"]; Move; "Scroll the text down"; hint ""; always;
+    ScrollUp "review.up" in &[Review]; keys &["k", "Up"]; Move; "Scroll the text up"; hint ""; always;
+    EditorDone "editor.done" in &[Editor]; keys &["Esc"]; Write; "Done: look at it before it goes"; hint "review and send"; always;
+    NextField "editor.next" in &[Editor]; keys &["Tab"]; Write; "Next field, then the text"; hint "next field"; always;
+    PreviousField "editor.previous" in &[Editor]; keys &["Shift-Tab"]; Write; "Previous field"; hint ""; always;
+
+    Retry "outbox.retry" in &[Outbox]; keys &["r"]; Write; "Try to send it now"; hint "retry"; waiting;
+    RetryAll "outbox.retry-all" in &[Outbox]; keys &["R"]; Write; "Try to send all of them now"; hint "all"; waiting;
+    EditEntry "outbox.edit" in &[Outbox]; keys &["e"]; Write; "Take it back and edit it"; hint "edit"; waiting;
+    HoldEntry "outbox.hold" in &[Outbox]; keys &["p"]; Write; "Hold it, or let it go on"; hint "hold"; waiting;
+    RemoveEntry "outbox.remove" in &[Outbox]; keys &["d"]; Write; "Throw it away, after a question"; hint "discard"; waiting;
+    Transcript "outbox.transcript" in &[Outbox]; keys &["Enter", "i"]; Show; "What was said to the server and by it"; hint "transcript"; waiting;
+    WasSent "outbox.was-sent" in &[Outbox]; keys &["A"]; Write; "It has arrived: forget it and keep the copy"; hint ""; waiting;
+    SendAgain "outbox.send-again" in &[Outbox]; keys &["S"]; Write; "It has not arrived: send it again"; hint ""; waiting;
+
     Yes "ask.yes" in &[Ask]; keys &["y"]; Program; "Yes"; hint "yes"; always;
     No "ask.no" in &[Ask]; keys &["n", "Esc", "q", "Ctrl-c"]; Program; "No"; hint "no"; always;
 }

@@ -149,6 +149,8 @@ pub fn begin(
     draft.cc = address::written_list(&cc);
     let signature = std::mem::take(&mut draft.body);
     if kind == DraftKind::Forward {
+        // Tells which message is passed on, so that it can be marked once this one is accepted.
+        draft.references = source.message_id.iter().cloned().collect();
         draft.subject = prefixed("Fwd", &source.subject);
         draft.body = format!("\n{}{signature}", passed_on(source, author.zone));
         return draft;

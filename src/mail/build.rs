@@ -107,10 +107,7 @@ pub fn build(draft: &Draft, attachments: &[Attached], stamp: &Stamp) -> Result<B
     let envelope =
         Envelope::new(Some(from.email.clone()), recipients.clone()).map_err(|e| bug("the message", &e.to_string()))?;
 
-    let mut builder = Message::builder()
-        .envelope(envelope)
-        .date(UNIX_EPOCH + Duration::from_secs(stamp.date.get().unsigned_abs()))
-        .header(header::From::from(Mailboxes::from(from.clone())));
+    let mut builder = begun(envelope, &from, stamp);
     if to.is_empty() && cc.is_empty() {
         // RFC 5322 §3.6.3 lets To be missing, some servers then make one up from the recipients.
         let none = "undisclosed-recipients:;".to_owned();
@@ -134,15 +131,7 @@ pub fn build(draft: &Draft, attachments: &[Attached], stamp: &Stamp) -> Result<B
         let mixed = MultiPart::mixed().boundary(boundary(draft, stamp)).singlepart(text);
         builder.multipart(attachments.iter().map(attachment).fold(mixed, MultiPart::singlepart))
     };
-    let mut message = message.map_err(|e| bug("the message", &e.to_string()))?;
-    if let Some(date) = local_date(stamp) {
-        let name = HeaderName::new_from_ascii_str("Date");
-        message.headers_mut().insert_raw(HeaderValue::dangerous_new_pre_encoded(name, date.clone(), date));
-    }
-    let wire = message.formatted();
-    if !wire::is_canonical(&wire) || !wire.is_ascii() {
-        return Err(bug("the message", "the built bytes are not canonical"));
-    }
+    let wire = finished(message.map_err(|e| bug("the message", &e.to_string()))?, stamp)?;
     Ok(Built {
         wire,
         submission: Submission {
@@ -151,6 +140,50 @@ pub fn build(draft: &Draft, attachments: &[Attached], stamp: &Stamp) -> Result<B
         },
         bcc: bcc.iter().map(ToString::to_string).collect(),
     })
+}
+
+/// Builds a draft that is not finished, for the Drafts mailbox: recipients may be missing, and Bcc
+/// stands in it. `None` where a message cannot say what the draft says: a word that is no address, a
+/// file that is to be attached.
+pub fn unfinished(draft: &Draft, stamp: &Stamp) -> Option<Vec<u8>> {
+    if !draft.attachments.is_empty() {
+        return None;
+    }
+    let from = mailbox(&draft.from).ok()?;
+    // The builder wants an envelope; nobody sends to it.
+    let envelope = Envelope::new(Some(from.email.clone()), vec![from.email.clone()]).ok()?;
+    let mut builder = begun(envelope, &from, stamp).keep_bcc();
+    for (field, text, add) in [
+        ("To", &draft.to, MessageBuilder::to as fn(MessageBuilder, Mailbox) -> MessageBuilder),
+        ("Cc", &draft.cc, MessageBuilder::cc),
+        ("Bcc", &draft.bcc, MessageBuilder::bcc),
+        ("Reply-To", &draft.reply_to, MessageBuilder::reply_to),
+    ] {
+        builder = typed(field, text).ok()?.into_iter().fold(builder, add);
+    }
+    builder = identified(builder.raw_header(subject(&draft.subject)), draft, stamp);
+    finished(builder.singlepart(text_part(&draft.body)).ok()?, stamp).ok()
+}
+
+/// A message with its envelope, date and author.
+fn begun(envelope: Envelope, from: &Mailbox, stamp: &Stamp) -> MessageBuilder {
+    Message::builder()
+        .envelope(envelope)
+        .date(UNIX_EPOCH + Duration::from_secs(stamp.date.get().unsigned_abs()))
+        .header(header::From::from(Mailboxes::from(from.clone())))
+}
+
+/// The bytes of a built message, with the date in the author's zone.
+fn finished(mut message: Message, stamp: &Stamp) -> Result<Vec<u8>, Flaw> {
+    if let Some(date) = local_date(stamp) {
+        let name = HeaderName::new_from_ascii_str("Date");
+        message.headers_mut().insert_raw(HeaderValue::dangerous_new_pre_encoded(name, date.clone(), date));
+    }
+    let wire = message.formatted();
+    if !wire::is_canonical(&wire) || !wire.is_ascii() {
+        return Err(bug("the message", "the built bytes are not canonical"));
+    }
+    Ok(wire)
 }
 
 /// All recipients in their order, no address twice.

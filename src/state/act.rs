@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::job::files::FilesJob;
 use crate::job::index::{IndexJob, Row};
-use crate::job::{Job, Ticket};
+use crate::job::{Job, OutboxJob, Ticket};
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{RowId, ThreadId, Timestamp};
 use crate::mail::mailbox::Role;
@@ -360,10 +360,11 @@ impl Model {
         let mut jobs = Vec::new();
         for step in entry.steps.into_iter().rev() {
             let ticket = self.ticket();
-            jobs.push(files(match step {
-                Reverse::Flags { places, add, remove } => FilesJob::SetFlags { ticket, places, add, remove },
-                Reverse::Move { places, to } => FilesJob::Move { ticket, places, to },
-            }));
+            jobs.push(match step {
+                Reverse::Flags { places, add, remove } => files(FilesJob::SetFlags { ticket, places, add, remove }),
+                Reverse::Move { places, to } => files(FilesJob::Move { ticket, places, to }),
+                Reverse::Recall(entry) => Job::Outbox(OutboxJob::Recall(entry)),
+            });
         }
         jobs
     }

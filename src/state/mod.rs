@@ -5,14 +5,18 @@
 mod accounts;
 mod act;
 mod change;
+mod compose;
+mod editor;
 mod event;
 mod go;
 mod input;
 mod list;
 mod mailboxes;
 mod menu;
+mod outbox;
 mod overlay;
 mod reports;
+mod review;
 mod status;
 mod undo;
 mod update;
@@ -29,11 +33,14 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
 
 pub use accounts::AccountState;
+pub use compose::{Compose, Field, Note, Part, Writing};
+pub use editor::{Editor, Wrapped};
 pub use event::{Event, MouseAct};
 pub use input::{Edited, Input};
 pub use list::{List, SearchInfo};
 pub use mailboxes::{Item, Mailboxes};
 pub use menu::{Choice, Menu, MenuItem, MenuKind};
+pub use outbox::Outbox;
 pub use overlay::{Ask, Hint, HintTarget, Hints, Overlay, Prompt, PromptKind, Question};
 pub use status::{Level, Message, OutboxCount, Status};
 pub use undo::Undo;
@@ -58,6 +65,12 @@ pub struct Model {
     pub viewer: Viewer,
     /// What the program has to say.
     pub status: Status,
+    /// The message that is being written.
+    pub compose: Option<Compose>,
+    /// What else there is to know about writing.
+    pub writing: Writing,
+    /// The outbox.
+    pub outbox: Outbox,
     /// What can be taken back.
     pub undo: Undo,
     /// What keys mean.
@@ -74,6 +87,10 @@ pub struct Model {
     pub zone: TimeZone,
     /// What the last drawing had room for.
     pub viewport: Viewport,
+    /// A number unlike that of other runs, for the names of drafts.
+    pub seed: u64,
+    /// Messages that are looked for in order to be marked, and how.
+    marking: std::collections::BTreeMap<Ticket, crate::mail::flags::Flags>,
     tickets: Ticket,
     acting: act::Acting,
     /// Jobs that a full queue refused; they go out again at the next tick.
@@ -150,6 +167,9 @@ impl Model {
             list: List::new(grouping),
             viewer: Viewer::default(),
             status: Status::default(),
+            compose: None,
+            writing: Writing::default(),
+            outbox: Outbox::default(),
             undo: Undo::default(),
             keymap,
             pending: Pending::default(),
@@ -158,6 +178,8 @@ impl Model {
             now,
             zone,
             viewport: Viewport { list_rows: 30, ..Viewport::default() },
+            seed: 0,
+            marking: std::collections::BTreeMap::new(),
             tickets: Ticket::default(),
             acting: act::Acting::default(),
             again: Vec::new(),
@@ -174,6 +196,7 @@ impl Model {
             jobs.extend(model.ask_mailboxes());
             jobs.extend(model.accounts.iter().map(|account| Job::Index(IndexJob::Known(account.id.clone()))));
             jobs.push(Job::Outbox(OutboxJob::List));
+            jobs.push(files(FilesJob::ListDrafts));
         }
         if let Some(first) = config.problems.first() {
             let more = config.problems.len() - 1;
@@ -202,7 +225,10 @@ impl Model {
             Screen::Browse(Focus::Folders) => Context::Folders,
             Screen::Browse(Focus::List) => Context::List,
             Screen::Browse(Focus::Viewer) => Context::View,
-            Screen::Compose => Context::Review,
+            Screen::Compose => match &self.compose {
+                Some(compose) if compose.part != Part::Review => Context::Editor,
+                _ => Context::Review,
+            },
             Screen::Outbox => Context::Outbox,
         }
     }
@@ -235,6 +261,9 @@ impl Model {
             finding: self.viewer.find.is_some(),
             visited: usize::from(self.last_place.is_some()),
             servers: self.accounts.iter().filter(|account| account.server).count(),
+            senders: self.accounts.iter().filter(|account| account.sends).count(),
+            outbox: self.outbox.entries.len(),
+            unfinished: self.writing.unsent.len(),
         }
     }
 

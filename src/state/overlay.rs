@@ -70,6 +70,8 @@ pub enum PromptKind {
     },
     /// A password.
     Password(AccountId),
+    /// The file to attach.
+    Attach,
 }
 
 /// A question.
@@ -96,6 +98,10 @@ pub enum Question {
         /// How many.
         waiting: usize,
     },
+    /// Throw the message away that is being written?
+    Discard,
+    /// Throw a message of the outbox away?
+    RemoveEntry(crate::job::outbox::EntryId),
 }
 
 impl Question {
@@ -108,6 +114,8 @@ impl Question {
             Self::Guard { mailbox, words } => {
                 Clean::line(&format!("{}: {}: {words}", mailbox.account.as_str(), mailbox.name.as_str()))
             }
+            Self::Discard => Clean::line("Throw this message away? It is not kept as a draft."),
+            Self::RemoveEntry(_) => Clean::line("Throw this message away? It will not be sent."),
             Self::Quit { waiting } => {
                 Clean::line(&format!("{} not sent yet. They stay in the outbox. Leave?", messages(*waiting)))
             }
@@ -305,7 +313,7 @@ impl Model {
                 }
                 Vec::new()
             }
-            PromptKind::Save { .. } | PromptKind::Password(_) => Vec::new(),
+            PromptKind::Save { .. } | PromptKind::Password(_) | PromptKind::Attach => Vec::new(),
         }
     }
 
@@ -398,6 +406,11 @@ impl Model {
                     .map(|part| self.save_part(place.clone(), *part, directory.clone(), Purpose::Keep))
                     .collect()
             }
+            PromptKind::Attach => {
+                let path = self.directory(prompt.input.text());
+                self.attach(path);
+                self.keep_draft()
+            }
             PromptKind::Password(account) => {
                 let secret = Hidden(prompt.input.take());
                 vec![
@@ -439,7 +452,11 @@ impl Model {
                 vec![Job::Sync(SyncJob::Answer { mailbox, go_on })]
             }
             (Question::Quit { .. }, true) => vec![Job::Shell(ShellJob::Quit)],
-            (Question::Delete(_) | Question::Quit { .. }, false) => Vec::new(),
+            (Question::Discard, true) => self.discard(),
+            (Question::RemoveEntry(id), true) => self.remove_entry(id),
+            (Question::Delete(_) | Question::Quit { .. } | Question::Discard | Question::RemoveEntry(_), false) => {
+                Vec::new()
+            }
         }
     }
 

@@ -3,7 +3,6 @@
 
 use crate::job::files::{FilesReport, Purpose};
 use crate::job::index::IndexReport;
-use crate::job::outbox::OutboxReport;
 use crate::job::shell::{OpenWhat, ShellReport};
 use crate::job::sync::{SyncReport, Wake};
 use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob};
@@ -11,7 +10,7 @@ use crate::mail::clean::Clean;
 use crate::mail::place::MailboxId;
 
 use super::list::Answer;
-use super::{Ask, Level, Model, OutboxCount, Overlay, Question};
+use super::{Ask, Level, Model, Overlay, Question};
 
 /// The most refused jobs that are kept for another try.
 const MOST_AGAIN: usize = 2_000;
@@ -49,6 +48,9 @@ impl Model {
     }
 
     fn files_report(&mut self, report: FilesReport) -> Vec<Job> {
+        if let Some(jobs) = self.writing_report(&report) {
+            return jobs;
+        }
         match report {
             FilesReport::Opened { ticket, document, .. } => self.take_document(ticket, document),
             FilesReport::Bytes { ticket, place, bytes } => {
@@ -82,13 +84,13 @@ impl Model {
             FilesReport::Scanned { .. }
             | FilesReport::Stored { .. }
             | FilesReport::Kept { .. }
-            | FilesReport::Drafts(_)
-            | FilesReport::Quoted { .. } => Vec::new(),
+            | FilesReport::Quoted { .. }
+            | FilesReport::Drafts(_) => Vec::new(),
         }
     }
 
     /// Files changed by the user's wish: the index takes it in, and the server shall hear of it.
-    fn changed_here(&mut self, changed: Changed) -> Vec<Job> {
+    pub(super) fn changed_here(&mut self, changed: Changed) -> Vec<Job> {
         self.list.changes.filed(&changed);
         let account = changed.mailbox.account.clone();
         let served = self.accounts.iter().any(|known| known.id == account && known.server);
@@ -128,7 +130,7 @@ impl Model {
                 self.status.fault(self.now, &fault);
                 jobs
             }
-            IndexReport::Found { .. } => Vec::new(),
+            IndexReport::Found { ticket, places } => self.mark_found(ticket, places),
         }
     }
 
@@ -205,39 +207,18 @@ impl Model {
         }
     }
 
-    fn outbox_report(&mut self, report: OutboxReport) -> Vec<Job> {
-        match report {
-            OutboxReport::Entries(entries) => {
-                self.status.outbox = OutboxCount::of(&entries);
-                Vec::new()
-            }
-            OutboxReport::Sent { subject, .. } => {
-                self.say(Level::Ok, &format!("Sent: {subject}"));
-                Vec::new()
-            }
-            OutboxReport::Changed(changed) => self.changed_here(changed),
-            OutboxReport::NotQueued { fault, .. } | OutboxReport::Failed { fault, .. } => {
-                self.status.fault(self.now, &fault);
-                Vec::new()
-            }
-            OutboxReport::WantsPassword(account) => {
-                self.wants_password(account);
-                Vec::new()
-            }
-            OutboxReport::Queued { .. } | OutboxReport::Returned(_) => Vec::new(),
-        }
-    }
-
     fn shell_report(&mut self, report: ShellReport) -> Vec<Job> {
         match report {
             ShellReport::Ran { result: Err(fault), .. } => self.status.fault(self.now, &fault),
-            ShellReport::Ran { .. } | ShellReport::Edited { .. } | ShellReport::Hangup => {}
+            ShellReport::Edited { draft, result } => return self.take_edited(&draft, result),
+            ShellReport::Hangup => return self.keep_draft(),
+            ShellReport::Ran { .. } => {}
         }
         Vec::new()
     }
 
     /// Asks for a password now, or once what lies over the screen is gone.
-    fn wants_password(&mut self, account: crate::mail::ids::AccountId) {
+    pub(super) fn wants_password(&mut self, account: crate::mail::ids::AccountId) {
         if self.overlay.is_none() {
             self.ask_password(account);
         } else if !self.passwords.contains(&account) {

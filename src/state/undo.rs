@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::Ticket;
+use crate::job::outbox::EntryId;
 use crate::mail::flags::Flags;
 use crate::mail::place::{MailboxId, Place};
 
@@ -48,6 +49,8 @@ pub(super) enum Reverse {
         /// Where to.
         to: MailboxId,
     },
+    /// Take a message back from the outbox.
+    Recall(EntryId),
 }
 
 impl Undo {
@@ -95,13 +98,21 @@ impl Undo {
     fn rename(&mut self, pairs: &[(Place, Place)]) {
         let now: BTreeMap<&Place, &Place> = pairs.iter().map(|(from, to)| (from, to)).collect();
         for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
-            let (Reverse::Flags { places, .. } | Reverse::Move { places, .. }) = step;
+            let places = match step {
+                Reverse::Flags { places, .. } | Reverse::Move { places, .. } => places,
+                Reverse::Recall(_) => continue,
+            };
             for place in places {
                 if let Some(to) = now.get(place) {
                     *place = (*to).clone();
                 }
             }
         }
+    }
+
+    /// A message has left the outbox: it cannot be taken back any more.
+    pub(super) fn forget(&mut self, sent: &EntryId) {
+        self.entries.retain(|entry| !entry.steps.iter().any(|step| *step == Reverse::Recall(sent.clone())));
     }
 
     /// A move failed.

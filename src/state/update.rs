@@ -6,6 +6,7 @@ use crate::job::index::{Direction, Source};
 use crate::job::sync::{SyncJob, Wake};
 use crate::job::{Job, ShellJob};
 use crate::keys::{Action, Bound, Context, Key, Step};
+use crate::mail::draft::DraftKind;
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::Role;
@@ -73,6 +74,7 @@ impl Model {
             Step::More => Vec::new(),
             Step::Action(bound) => self.run(bound),
             Step::Unbound if self.overlay.is_some() => self.overlay_key(key),
+            Step::Unbound if context == Context::Editor => self.compose_key(key),
             Step::Unbound => {
                 let keys = crate::keys::Keys(typed.into_iter().chain([key]).collect());
                 let help = self.keymap.key_of(context, Action::Help);
@@ -87,6 +89,10 @@ impl Model {
     fn paste(&mut self, text: &str) -> Vec<Job> {
         if self.overlay.is_some() {
             return self.overlay_text(text);
+        }
+        if self.screen == Screen::Compose {
+            self.compose_paste(text);
+            return Vec::new();
         }
         let search = self.keymap.key_of(self.context(), Action::Search).unwrap_or_default();
         self.say(Level::Info, &format!("Pasted text is not taken for keys; {search} searches for it"));
@@ -111,7 +117,8 @@ impl Model {
                 (Some(Overlay::Log(_)), _) => self.log_action(bound),
                 (Some(_), _) => self.overlay_action(bound.action),
                 (None, Screen::Browse(focus)) => self.browse(bound, focus),
-                (None, Screen::Compose | Screen::Outbox) => self.anywhere(bound),
+                (None, Screen::Compose) => self.compose_action(bound),
+                (None, Screen::Outbox) => self.outbox_action(bound),
             },
         }
     }
@@ -183,6 +190,10 @@ impl Model {
 
     fn message_action(&mut self, bound: Bound) -> Vec<Job> {
         match bound.action {
+            Action::Reply => self.compose_answer(DraftKind::Reply),
+            Action::ReplyAll => self.compose_answer(DraftKind::ReplyAll),
+            Action::ReplyList => self.compose_answer(DraftKind::ReplyList),
+            Action::Forward => self.compose_answer(DraftKind::Forward),
             Action::Archive => self.act(Act::MoveToRole(Role::Archive)),
             Action::ArchiveThread => self.act_on_thread(Act::MoveToRole(Role::Archive)),
             Action::Trash => self.act(Act::MoveToRole(Role::Trash)),
@@ -231,9 +242,12 @@ impl Model {
     }
 
     /// What works on every screen.
-    fn anywhere(&mut self, bound: Bound) -> Vec<Job> {
+    pub(super) fn anywhere(&mut self, bound: Bound) -> Vec<Job> {
         match bound.action {
             Action::Undo => self.undo(),
+            Action::Compose => self.compose_new(),
+            Action::ResumeUnsent => self.resume_unsent(),
+            Action::GoOutbox => self.show_outbox(),
             Action::GoFolder => {
                 self.show_folders();
                 Vec::new()
@@ -426,6 +440,7 @@ impl Model {
             jobs.extend(self.refresh_list());
         }
         jobs.extend(self.tick_acting());
+        jobs.extend(self.tick_compose());
         jobs.extend(self.fill_list());
         jobs.extend(self.fill_mailboxes());
         jobs.extend(self.mark_if_due());

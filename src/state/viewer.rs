@@ -10,6 +10,7 @@ use crate::mail::clean::Clean;
 use crate::mail::document::Document;
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{RowId, Timestamp};
+use crate::mail::mailbox::Role;
 use crate::mail::place::Place;
 
 use super::wrap::{self, Folds, Rule, ViewLine};
@@ -177,6 +178,10 @@ impl Model {
     /// Opens what a row of the list stands for: its message, or the first unread one of its
     /// conversation.
     pub(super) fn open_list_row(&mut self, row: &Row) -> Vec<Job> {
+        let role = self.mailboxes.row(&row.place.mailbox).and_then(|mailbox| mailbox.role);
+        if role == Some(Role::Drafts) {
+            return self.resume_draft(row.place.clone());
+        }
         if row.messages > 1 && row.unread > 0 {
             return self.look_at_thread(row, true);
         }

@@ -1,9 +1,11 @@
 //! What it looks like. `view` draws the model with the roles of a theme and tells what it had room
 //! for; it changes nothing, and the same model gives the same cells.
 
+mod compose;
 mod layout;
 mod list;
 mod mailboxes;
+mod outbox;
 mod overlay;
 mod status;
 mod text;
@@ -30,16 +32,19 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> Viewport {
         return Viewport { width: area.width, height: area.height, ..Viewport::default() };
     };
     status::bar(model, theme, &mut painter(theme, frame, places.bar));
+    let mut written = None;
     match model.screen {
         Screen::Browse(_) if model.is_bare() => welcome::draw(model, theme, &mut painter(theme, frame, places.body)),
         Screen::Browse(focus) => browse(model, theme, frame, &places, focus),
-        Screen::Compose | Screen::Outbox => {}
+        Screen::Compose => written = compose::draw(model, theme, &mut painter(theme, frame, places.body)),
+        Screen::Outbox => outbox::draw(model, theme, &mut painter(theme, frame, places.body)),
     }
     status::hints(model, theme, &mut painter(theme, frame, places.hints));
     status::message(model, theme, &mut painter(theme, frame, places.message));
     let whole = &mut painter(theme, frame, area);
     let (cursor, menu_rows) = overlay::draw(model, theme, whole, places.body, places.message);
-    if let Some(position) = cursor.filter(|position| area.contains(*position)) {
+    let typed = if model.overlay.is_some() { None } else { written };
+    if let Some(position) = cursor.or(typed).filter(|position| area.contains(*position)) {
         frame.set_cursor_position(position);
     }
     Viewport { menu_rows, ..viewport(&places, area) }

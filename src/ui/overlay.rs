@@ -89,6 +89,7 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         PromptKind::Find => "Find: ".to_owned(),
         PromptKind::Save { parts, .. } if parts.len() > 1 => format!("Save {} attachments to: ", parts.len()),
         PromptKind::Save { .. } => "Save to: ".to_owned(),
+        PromptKind::Attach => "Attach file: ".to_owned(),
         PromptKind::Password(account) => {
             format!("Password for {}: ", crate::mail::clean::Clean::line(account.as_str()))
         }
@@ -104,7 +105,7 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
             let found = model.viewer.find.as_ref().map(|find| find.lines.len());
             found.map_or_else(String::new, |found| format!("{found} lines"))
         }
-        PromptKind::Save { .. } | PromptKind::Password(_) => String::new(),
+        PromptKind::Save { .. } | PromptKind::Password(_) | PromptKind::Attach => String::new(),
     };
     let note = crate::mail::clean::Clean::line(&note);
     if cells(note.as_str()) < area.width / 2 {

@@ -1,0 +1,139 @@
+//! Draws a message that is being written: its fields, the files, the text, and in the review what
+//! the author should look at before it goes.
+
+use ratatui::layout::Position;
+use ratatui::style::Style;
+
+use super::text::{Painter, cells};
+use crate::mail::clean::Clean;
+use crate::state::{Compose, Field, Model, Part, take_cells};
+use crate::theme::Theme;
+
+/// The column where the values of the fields begin.
+const VALUES: u16 = 11;
+/// Text is not laid out wider than this, so that lines stay readable.
+const WIDEST: u16 = 80;
+
+/// Draws it; gives back where the cursor stands.
+pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> Option<Position> {
+    let compose = model.compose.as_ref()?;
+    let review = compose.part == Part::Review;
+    let mut y = 0;
+    let from = Clean::line(&compose.draft.from.written());
+    y += row(painter, theme, y, "From", from.as_str(), theme.view_value);
+    let mut cursor = None;
+    for field in Field::ALL {
+        let text = field.of(&compose.draft);
+        match &compose.part {
+            Part::Field(typed, input) if *typed == field => {
+                row(painter, theme, y, field.title(), "", theme.view_value);
+                let (before, after) = input.shown();
+                let room = painter.area.width.saturating_sub(VALUES + 1);
+                let shown = tail(&before, room);
+                let x = painter.text(VALUES, y, room, shown, theme.field);
+                painter.text(x, y, room.saturating_sub(x.saturating_sub(VALUES)), &after, theme.field);
+                cursor = Some(Position { x: painter.area.x + x, y: painter.area.y + y });
+                y += 1;
+            }
+            _ if text.is_empty() && !matches!(field, Field::To | Field::Subject) => {}
+            _ => y += row(painter, theme, y, field.title(), Clean::line(text).as_str(), theme.view_value),
+        }
+    }
+    for (number, file) in compose.draft.attachments.iter().enumerate() {
+        let title = if number == 0 { "Attached" } else { "" };
+        let text = format!("[{}] {}  {}", number + 1, Clean::line(&file.name), Clean::line(&file.media_type));
+        y += row(painter, theme, y, title, &text, theme.view_link);
+    }
+    y += rule(painter, theme, y);
+    let notes = if review { notes_height(compose, painter.area.height) } else { 0 };
+    let height = painter.area.height.saturating_sub(y + notes);
+    let at = body(compose, theme, painter, y, height);
+    if compose.part == Part::Body {
+        cursor = at;
+    }
+    if review {
+        draw_notes(compose, theme, painter, y + height, notes);
+    }
+    cursor
+}
+
+fn row(painter: &mut Painter<'_>, theme: &Theme, y: u16, title: &str, text: &str, style: Style) -> u16 {
+    painter.text(1, y, VALUES - 2, title, theme.view_key);
+    painter.text(VALUES, y, painter.area.width.saturating_sub(VALUES + 1), text, style);
+    1
+}
+
+fn rule(painter: &mut Painter<'_>, theme: &Theme, y: u16) -> u16 {
+    let line = theme.glyphs.horizontal.repeat(usize::from(painter.area.width));
+    painter.text(0, y, painter.area.width, &line, theme.border);
+    1
+}
+
+/// The end of a text that is longer than the room there is.
+fn tail(text: &str, room: u16) -> &str {
+    let mut rest = text;
+    while cells(rest) >= room.max(1) {
+        let mut chars = rest.chars();
+        if chars.next().is_none() {
+            break;
+        }
+        rest = chars.as_str();
+    }
+    rest
+}
+
+/// The text from its first line on screen; in the review it is not scrolled after the cursor.
+fn body(compose: &Compose, theme: &Theme, painter: &mut Painter<'_>, y: u16, height: u16) -> Option<Position> {
+    let width = usize::from(painter.area.width.saturating_sub(2).min(WIDEST));
+    let rows = usize::from(height);
+    if rows == 0 || width == 0 {
+        return None;
+    }
+    let first =
+        if compose.part == Part::Body { compose.editor.first_line(compose.top, width, rows) } else { compose.top };
+    let (lines, cursor) = compose.editor.wrapped(first, width, rows);
+    let mut signature = false;
+    for (number, line) in lines.iter().enumerate() {
+        signature |= line.text == "-- " || line.text == "--";
+        let depth = line.text.chars().take_while(|c| *c == '>' || *c == ' ').filter(|c| *c == '>').count();
+        let style = match (signature, u8::try_from(depth).unwrap_or(u8::MAX)) {
+            (true, _) => theme.view_sig,
+            (false, 0) => theme.view_body,
+            (false, depth) => theme.quote(depth),
+        };
+        let text = Clean::line(take_cells(line.text, width));
+        painter.text(
+            1,
+            y + u16::try_from(number).unwrap_or(0),
+            painter.area.width.saturating_sub(1),
+            text.as_str(),
+            style,
+        );
+    }
+    let (row, column) = cursor?;
+    let x = painter.area.x + 1 + u16::try_from(column).unwrap_or(u16::MAX).min(painter.area.width.saturating_sub(2));
+    Some(Position { x, y: painter.area.y + y + u16::try_from(row).unwrap_or(0) })
+}
+
+/// The notes, one row each, and a rule above them; never more than half of the screen.
+fn notes_height(compose: &Compose, height: u16) -> u16 {
+    let wanted = u16::try_from(compose.notes.len()).unwrap_or(u16::MAX).saturating_add(1).max(2);
+    wanted.min(height / 2)
+}
+
+fn draw_notes(compose: &Compose, theme: &Theme, painter: &mut Painter<'_>, y: u16, height: u16) {
+    if height < 2 {
+        return;
+    }
+    rule(painter, theme, y);
+    let width = painter.area.width.saturating_sub(4);
+    if compose.notes.is_empty() {
+        painter.text(1, y + 1, width, "Ready to be sent.", theme.ok);
+    }
+    for (number, note) in compose.notes.iter().take(usize::from(height - 1)).enumerate() {
+        let y = y + 1 + u16::try_from(number).unwrap_or(0);
+        let style = if note.blocks { theme.error } else { theme.warn };
+        painter.text(1, y, 1, "!", style);
+        painter.text(3, y, width, note.text.as_str(), style);
+    }
+}
