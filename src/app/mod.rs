@@ -7,6 +7,7 @@ mod input;
 pub mod log;
 pub mod open;
 mod perform;
+pub mod signals;
 pub mod start;
 mod terminal;
 pub mod workers;

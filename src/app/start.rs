@@ -215,8 +215,8 @@ fn is_utf8() -> bool {
     })
 }
 
-/// The keys of the table with the user's over them.
-fn keymap(config: &Config) -> (Keymap, Vec<String>) {
+/// The keys of the table with the user's over them, and what is wrong with those.
+pub fn keymap(config: &Config) -> (Keymap, Vec<String>) {
     let lines =
         config.keys.iter().map(|line| Override { context: &line.context, keys: &line.keys, action: &line.action });
     let (map, troubles) = Keymap::with_overrides(lines);

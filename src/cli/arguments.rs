@@ -32,13 +32,196 @@ pub(super) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Open the mail client
+    Open,
+    /// Bring server and Maildir together, once, without a screen
+    Sync(SyncOptions),
+    /// Queue a message from standard input, like sendmail; exit 0 only when it is safe on disk
+    Send(SendOptions),
+    /// Search the index
+    Search(SearchOptions),
+    /// Show a message
+    Show(ShowOptions),
+    /// List the messages of a folder, newest first
+    List(ListOptions),
+    /// List the folders with their counts
+    Folders {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at and steer what waits to be sent
+    Outbox {
+        #[command(subcommand)]
+        command: OutboxCommand,
+    },
     /// Check the configuration
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Bring the index up to date, or make it anew
+    Index(IndexOptions),
+    /// Show the keys
+    Keys {
+        #[command(subcommand)]
+        command: Option<KeysCommand>,
+    },
     /// Try the program on a built-in mailbox; leaves nothing behind
     Demo(DemoOptions),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SyncOptions {
+    /// Only this account
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Only this folder (may be given again)
+    #[arg(short = 'f', long = "folder", value_name = "FOLDER")]
+    pub(super) folders: Vec<String>,
+    /// Carry out a plan that would remove much, instead of holding it
+    #[arg(long)]
+    pub(super) go_on: bool,
+    /// Do not bring the index up to date afterwards
+    #[arg(long)]
+    pub(super) no_index: bool,
+    /// Send nothing from the outbox
+    #[arg(long)]
+    pub(super) no_send: bool,
+    /// Print only what went wrong
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// One JSON object a folder
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendOptions {
+    /// Read the recipients from To, Cc and Bcc as well
+    #[arg(short = 't')]
+    pub(super) from_header: bool,
+    /// A lone dot does not end the message (it never does)
+    #[arg(short = 'i')]
+    pub(super) ignore_dots: bool,
+    /// The envelope sender; chooses the account
+    #[arg(short = 'f', value_name = "ADDRESS")]
+    pub(super) sender: Option<String>,
+    /// The sender's name, where the message has no From
+    #[arg(short = 'F', value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Accepted as sendmail does: -oi is -i, all others are passed over
+    #[arg(short = 'o', value_name = "OPTION", hide = true)]
+    pub(super) option: Vec<String>,
+    /// Passed over, as sendmail's clients set it
+    #[arg(short = 'B', value_name = "TYPE", hide = true)]
+    pub(super) body_type: Option<String>,
+    /// Passed over, as sendmail's clients set it
+    #[arg(short = 'N', value_name = "DSN", hide = true)]
+    pub(super) notify: Option<String>,
+    /// Passed over, as sendmail's clients set it
+    #[arg(short = 'm', hide = true)]
+    pub(super) me_too: bool,
+    /// Refused: there is no daemon and no SMTP on standard input
+    #[arg(short = 'b', value_name = "MODE", hide = true)]
+    pub(super) mode: Option<String>,
+    /// The account that sends
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Wait until the server has accepted the message, or said no
+    #[arg(long)]
+    pub(super) wait: bool,
+    /// Only queue: the next `tern` or `tern sync` sends it
+    #[arg(long)]
+    pub(super) queue_only: bool,
+    /// The recipients
+    pub(super) recipients: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SearchOptions {
+    /// The query, e.g. `from:ada has:attachment budget`
+    #[arg(required = true, allow_hyphen_values = true)]
+    pub(super) query: Vec<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(super) limit: usize,
+    /// Print only ids
+    #[arg(long, conflicts_with_all = ["paths", "json"])]
+    pub(super) ids: bool,
+    /// Print only the files' paths
+    #[arg(long, conflicts_with = "json")]
+    pub(super) paths: bool,
+    /// End paths with NUL instead of a line end
+    #[arg(short = '0', long, requires = "paths")]
+    pub(super) null: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowOptions {
+    /// A Message-ID, or an id that `tern search` printed
+    pub(super) id: String,
+    /// The file as it lies on disk
+    #[arg(long, conflicts_with_all = ["headers", "part", "json"])]
+    pub(super) raw: bool,
+    /// All header fields
+    #[arg(long, conflicts_with_all = ["part", "json"])]
+    pub(super) headers: bool,
+    /// The bytes of attachment N, from 1
+    #[arg(long, value_name = "N", conflicts_with = "json")]
+    pub(super) part: Option<usize>,
+    /// One JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListOptions {
+    /// The folder; INBOX where none is given
+    #[arg(default_value = "INBOX")]
+    pub(super) folder: String,
+    /// The account; the first one where none is given
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(super) limit: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxCommand {
+    /// What waits, with its state
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try again now: one entry, or all
+    Retry {
+        /// The entry's name; all where none is given
+        id: Option<String>,
+    },
+    /// Throw an entry away
+    Rm {
+        /// The entry's name
+        id: String,
+    },
+    /// Decide about a message of which nobody knows whether it was sent
+    Resolve {
+        /// The entry's name
+        id: String,
+        /// It has arrived: `sent`. It has not: `again`
+        #[arg(value_parser = ["sent", "again"])]
+        verdict: String,
+    },
+    /// Send what is due, then exit
+    Flush,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +234,26 @@ pub(super) enum ConfigCommand {
     },
     /// Print where things lie
     Paths,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IndexOptions {
+    /// Throw the index away and read every message again
+    #[arg(long)]
+    pub(super) rebuild: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Print every key with what it does
+    Show {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,8 @@ pub(super) enum Exit {
     BadInput,
     /// There is no such file or message (`EX_NOINPUT`).
     Missing,
+    /// The server knows no such recipient (`EX_NOUSER`).
+    NoRecipient,
     /// The server cannot be reached (`EX_UNAVAILABLE`).
     Unavailable,
     /// A mistake of ours (`EX_SOFTWARE`).
@@ -31,6 +33,8 @@ pub(super) enum Exit {
     SignIn,
     /// The configuration is wrong (`EX_CONFIG`).
     Config,
+    /// A signal ended it before it was done.
+    Interrupted,
 }
 
 impl Exit {
@@ -61,6 +65,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::BadInput => 65,
             Exit::Missing => 66,
+            Exit::NoRecipient => 67,
             Exit::Unavailable => 69,
             Exit::Bug => 70,
             Exit::Disk => 74,
@@ -68,6 +73,7 @@ impl From<Exit> for ExitCode {
             Exit::Protocol => 76,
             Exit::SignIn => 77,
             Exit::Config => 78,
+            Exit::Interrupted => 130,
         })
     }
 }

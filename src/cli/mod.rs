@@ -6,9 +6,20 @@ mod arguments;
 mod config;
 mod demo;
 mod exit;
+mod index;
+mod json;
+mod keys;
+mod list;
 mod open;
+mod outbox;
 mod output;
+mod password;
+mod refresh;
+mod search;
+mod send;
 mod setting;
+mod show;
+mod sync;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -35,8 +46,17 @@ pub fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Exit {
     let common = arguments.common;
     match arguments.command {
-        None => open::run(&common),
+        None | Some(Command::Open) => open::run(&common),
+        Some(Command::Sync(options)) => sync::run(&common, &options),
+        Some(Command::Send(options)) => send::run(&common, &options),
+        Some(Command::Search(options)) => search::run(&common, &options),
+        Some(Command::Show(options)) => show::run(&common, &options),
+        Some(Command::List(options)) => list::messages(&common, &options),
+        Some(Command::Folders { json }) => list::folders(&common, json),
+        Some(Command::Outbox { command }) => outbox::run(&common, &command),
         Some(Command::Config { command }) => config::run(&common, &command),
+        Some(Command::Index(options)) => index::run(&common, &options),
+        Some(Command::Keys { command }) => keys::run(&common, command.as_ref()),
         Some(Command::Demo(options)) => demo::run(&options),
     }
 }

@@ -2,7 +2,8 @@
 //! from outside arrives here as `Clean`, or as raw bytes that the user asked for.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::mail::clean::Clean;
@@ -40,4 +41,41 @@ pub(super) fn note(text: impl Display) {
 /// Words of the user's own (an argument) made clean for an error line.
 pub(super) fn quoted(text: &str) -> Clean {
     Clean::line(text)
+}
+
+/// How often a line of progress is written anew.
+const OFTEN: Duration = Duration::from_millis(100);
+
+/// A line on a terminal that says how far something is; nothing elsewhere.
+pub(super) struct Progress {
+    what: Option<&'static str>,
+    written: Option<Instant>,
+}
+
+impl Progress {
+    /// Shows it where standard error is a terminal.
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what: io::stderr().is_terminal().then_some(what), written: None }
+    }
+
+    /// Shows nothing.
+    pub(super) fn none() -> Self {
+        Self { what: None, written: None }
+    }
+
+    /// Shows how far it is.
+    pub(super) fn show(&mut self, far: impl Display) {
+        let Some(what) = self.what else { return };
+        if self.written.is_none_or(|at| at.elapsed() >= OFTEN) {
+            let _ = write!(io::stderr().lock(), "\r{what}: {far}\x1b[K");
+            self.written = Some(Instant::now());
+        }
+    }
+
+    /// Takes the line away, so that something else can be written.
+    pub(super) fn clear(&mut self) {
+        if self.written.take().is_some() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What a sync thread is given: its account, a way to the server, the clock, the wish to stop. Whoever
 //! makes one decides on threads; nothing in this room starts any.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,6 +61,10 @@ pub struct Env {
     pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Does `watch` hear of news at once?
     pub watching: Arc<AtomicBool>,
+    /// Only these mailboxes are synced; `None`: all of them.
+    pub only: Option<BTreeSet<MailboxName>>,
+    /// The answer to whatever the guard asks, where the user gave it beforehand.
+    pub consent: Option<bool>,
     /// Takes a password that the user typed.
     pub password: Arc<dyn Fn(Hidden) + Send + Sync>,
     /// Ends what `watch` waits for, once it waits.
@@ -77,6 +82,8 @@ impl Env {
             clock: Arc::new(WallClock),
             stop: Arc::new(|| false),
             watching: Arc::new(AtomicBool::new(false)),
+            only: None,
+            consent: None,
             password: Arc::new(drop),
             waker: Arc::default(),
         }
@@ -102,6 +109,11 @@ impl Env {
     /// The mailbox of that name.
     pub(crate) fn mailbox(&self, name: &MailboxName) -> MailboxId {
         MailboxId { account: self.account.id.clone(), name: name.clone() }
+    }
+
+    /// Is this mailbox to be synced?
+    pub(crate) fn wants(&self, name: &MailboxName) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(name))
     }
 
     /// Goes on, unless there is a wish to stop.

@@ -111,6 +111,8 @@ impl Round<'_> {
             None => self.folders()?,
         };
         let mut order = folders.synced.clone();
+        // The others are not even looked at: a move from or to one of them is found when all are.
+        order.retain(|name| self.env.wants(name));
         self.memory.folders = Some(folders);
         let visible = self.memory.visible.clone();
         order.sort_by_key(|name| (!name.is_inbox(), Some(name) != visible.as_ref()));
@@ -148,7 +150,7 @@ impl Round<'_> {
                 (self.report)(SyncReport::Alert { account: self.env.account.id.clone(), text });
             }
         }
-        if extent == Extent::All {
+        if extent == Extent::All && self.env.only.is_none() {
             // What is left in doubt belongs to mailboxes that are synced no more.
             let over: Vec<_> = settled.into_values().flat_map(|s| s.intents.into_values().flatten()).collect();
             if !over.is_empty() {
@@ -186,7 +188,7 @@ impl Round<'_> {
         let root = self.env.root();
         let directory = root.directory(name)?;
         let is_there = directory.join("cur").is_dir();
-        let may_make = count == 0 || self.memory.answers.get(name) == Some(&true);
+        let may_make = count == 0 || self.said(name) == Some(true);
         let maildir = match (is_there, may_make) {
             (true, _) => Some(Maildir::open(&directory)?),
             (false, true) => Some(Maildir::open(&root.create(name)?)?),
@@ -410,7 +412,7 @@ impl Round<'_> {
             Verdict::HoldRemovals(question) => (question, Some(plan.clone().without_removals())),
             Verdict::HoldAll(question) => (question, None),
         };
-        match self.memory.answers.get(name) {
+        match self.said(name) {
             Some(true) => {
                 self.memory.answers.remove(name);
                 self.memory.held.remove(name);
@@ -425,6 +427,11 @@ impl Round<'_> {
                 allowed
             }
         }
+    }
+
+    /// What the user said to the guard about this mailbox.
+    fn said(&self, name: &MailboxName) -> Option<bool> {
+        self.memory.answers.get(name).copied().or(self.env.consent)
     }
 
     fn carry_out(

@@ -1,0 +1,145 @@
+//! Brings the index up to date with the Maildirs before it is asked, and after a sync. Directories
+//! whose times have not moved are not read, so that it costs next to nothing where nothing changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::output::{self, Progress};
+use crate::app::start;
+use crate::config::{Account, Config};
+use crate::fault::{Cause, Fault};
+use crate::index::{Index, Writer};
+use crate::job::files::{DirStamp, Seen};
+use crate::job::index::IndexReport;
+use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::place::MailboxId;
+use crate::store::folders::Root;
+use crate::store::scan;
+
+/// What mailboxes are for, as far as a server has just said.
+pub(super) type Roles = BTreeMap<MailboxId, Role>;
+
+/// What is begun with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// What the index knows already.
+    Known,
+    /// Nothing: every message is read again.
+    Empty,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Refreshed {
+    /// How many messages were read.
+    pub(super) read: usize,
+    /// Was there a wish to stop before the end?
+    pub(super) stopped: bool,
+    /// What could not be read.
+    pub(super) faults: Vec<Fault>,
+}
+
+/// Where an account's mail lies.
+pub(super) fn root(account: &Account) -> Root {
+    Root { path: account.maildir.clone(), layout: account.layout }
+}
+
+/// Opens the index for reading, after it has taken in what changed on disk. That this failed is
+/// told, and the index answers with what it has.
+pub(super) fn up_to_date(command: &str, config: &Config) -> Result<Index, Fault> {
+    match refresh(config, Begin::Known, &Roles::new(), &mut Progress::new("Indexing"), &|| false) {
+        Ok(refreshed) => refreshed.faults.iter().for_each(|fault| output::fault(command, fault)),
+        Err(fault) => output::fault(command, &fault),
+    }
+    Index::open(&start::index_file(config))
+}
+
+/// Takes in what changed on disk.
+pub(super) fn refresh(
+    config: &Config,
+    begin: Begin,
+    told: &Roles,
+    progress: &mut Progress,
+    stop: &dyn Fn() -> bool,
+) -> Result<Refreshed, Fault> {
+    let file = start::index_file(config);
+    let own = start::own_addresses(config);
+    let mut roles = known_roles(config);
+    roles.extend(told.iter().map(|(mailbox, role)| (mailbox.clone(), *role)));
+    let opened = match begin {
+        Begin::Known => Writer::open(&file, &own),
+        Begin::Empty => Writer::rebuild(&file, &own),
+    };
+    let mut writer = match opened {
+        // It is a cache: one that is damaged is made anew.
+        Err(fault) if fault.cause == Cause::Damaged => Writer::rebuild(&file, &own)?,
+        other => other?,
+    };
+    let mut refreshed = Refreshed::default();
+    for account in &config.accounts {
+        list(&mut writer, account, &roles, &mut refreshed)?;
+    }
+    let all = writer.pending();
+    while !refreshed.stopped && writer.advance()?.is_some() {
+        let left = writer.pending();
+        progress.show(format_args!("{} of {all} steps", all.max(left) - left));
+        refreshed.stopped = stop();
+    }
+    progress.clear();
+    Ok(refreshed)
+}
+
+/// Compares an account's directories with what the index knows of them.
+fn list(writer: &mut Writer, account: &Account, roles: &Roles, refreshed: &mut Refreshed) -> Result<(), Fault> {
+    let folders = root(account).list();
+    let is_away = folders.found.is_empty() && !folders.faults.is_empty();
+    refreshed.faults.extend(folders.faults.into_iter().map(|fault| fault.of(&account.id)));
+    if is_away {
+        // A disk that cannot be read has not lost its mail.
+        return Ok(());
+    }
+    let names: Vec<MailboxId> =
+        folders.found.keys().map(|name| MailboxId { account: account.id.clone(), name: name.clone() }).collect();
+    writer.folders(&account.id, &with_roles(account, &names, roles))?;
+    let seen: BTreeMap<MailboxId, DirStamp> = match writer.known(&account.id)? {
+        IndexReport::Known { seen, .. } => seen.into_iter().map(|Seen { mailbox, stamp }| (mailbox, stamp)).collect(),
+        _ => BTreeMap::new(),
+    };
+    for (mailbox, directory) in names.iter().zip(folders.found.values()) {
+        let known = seen.get(mailbox).copied();
+        let listed = scan::stamp(directory).and_then(|stamp| {
+            let moved = known != Some(stamp);
+            if moved { scan::listing(mailbox, directory).map(Some) } else { Ok(None) }
+        });
+        match listed {
+            Ok(Some(listing)) => {
+                let before = writer.pending();
+                writer.reconcile(&Arc::new(listing))?;
+                refreshed.read += writer.pending().saturating_sub(before);
+            }
+            Ok(None) => {}
+            Err(fault) => refreshed.faults.push(fault.of(&account.id)),
+        }
+    }
+    Ok(())
+}
+
+/// What the index was told earlier, by a server or a name.
+fn known_roles(config: &Config) -> Roles {
+    let known = Index::open(&start::index_file(config)).and_then(|index| index.mailboxes());
+    let rows = known.unwrap_or_default();
+    rows.into_iter().filter_map(|row| Some((row.mailbox, row.role?))).collect()
+}
+
+/// Gives each mailbox its role: the user's word wins, and none is given twice.
+fn with_roles(account: &Account, mailboxes: &[MailboxId], known: &Roles) -> Vec<(MailboxId, Option<Role>)> {
+    let by_user: BTreeMap<&MailboxName, Role> =
+        account.folders.by_role.iter().map(|(role, name)| (name, *role)).collect();
+    let mut given: BTreeSet<Role> =
+        mailboxes.iter().filter_map(|mailbox| by_user.get(&mailbox.name).copied()).collect();
+    let role = |mailbox: &MailboxId| {
+        by_user.get(&mailbox.name).copied().or_else(|| known.get(mailbox).copied().filter(|role| given.insert(*role)))
+    };
+    let roles: Vec<Option<Role>> = mailboxes.iter().map(role).collect();
+    mailboxes.iter().cloned().zip(roles).collect()
+}
