@@ -125,9 +125,25 @@ pub(super) fn short(number: u64) -> String {
     }
 }
 
+/// When something happens that is so many seconds away: `now`, `in 12 s`, `in 5 min`.
+pub(super) fn soon(seconds: i64) -> String {
+    match seconds {
+        ..=0 => "now".to_owned(),
+        1..100 => format!("in {seconds} s"),
+        100..6_000 => format!("in {} min", (seconds + 30) / 60),
+        _ => format!("in {} h", (seconds + 1_800) / 3_600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_near_is_told_in_seconds() {
+        let told = [-3, 0, 1, 99, 100, 290, 7_200].map(soon);
+        assert_eq!(told, ["now", "now", "in 1 s", "in 99 s", "in 2 min", "in 5 min", "in 2 h"]);
+    }
 
     #[test]
     fn text_is_cut_by_cells() {

@@ -1,7 +1,7 @@
 //! One run of the program in a pty: press keys, wait until the screen says something.
 
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ pub(crate) struct Session {
     keys: Box<dyn Write + Send>,
     parser: Arc<Mutex<vt100::Parser>>,
     bytes: Arc<AtomicUsize>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -62,18 +63,19 @@ impl Session {
             0,
         )));
         let bytes = Arc::new(AtomicUsize::new(0));
-        let (feed, count) = (Arc::clone(&parser), Arc::clone(&bytes));
+        let closing = Arc::new(AtomicBool::new(false));
+        let (feed, count, over) = (Arc::clone(&parser), Arc::clone(&bytes), Arc::clone(&closing));
         std::thread::spawn(move || {
             let mut buffer = [0u8; 65536];
             while let Ok(read) = output.read(&mut buffer) {
-                if read == 0 {
+                if read == 0 || over.load(Ordering::SeqCst) {
                     break;
                 }
                 feed.lock().expect("the parser").process(&buffer[..read]);
                 count.fetch_add(read, Ordering::SeqCst);
             }
         });
-        Self { child, master: Some(pty.master), keys, parser, bytes }
+        Self { child, master: Some(pty.master), keys, parser, bytes, closing }
     }
 
     /// Presses keys: plain characters, and `\r`, `\x1b`, `\t`, `\x0c` … for the others.
@@ -141,6 +143,9 @@ impl Session {
 
     /// Closes the terminal, as a lost SSH connection does, and waits for the end.
     pub(crate) fn hang_up(mut self) {
+        // The thread that reads has the terminal too: it lets go of it at the next output.
+        self.closing.store(true, Ordering::SeqCst);
+        self.press("\x0c");
         self.keys = Box::new(std::io::sink());
         self.master = None;
         self.wait();
