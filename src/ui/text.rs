@@ -125,6 +125,27 @@ pub(super) fn short(number: u64) -> String {
     }
 }
 
+/// Cuts a text into pieces of at most so many cells, at a blank where there is one.
+pub(super) fn pieces(text: &str, width: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while width > 0 {
+        let fitting = take_cells(rest, width);
+        if fitting.len() == rest.len() || fitting.is_empty() {
+            break;
+        }
+        let whole = rest.get(fitting.len()..).is_some_and(|after| after.starts_with(' '));
+        let end = if whole { fitting.len() } else { fitting.rfind(' ').filter(|at| *at > 0).unwrap_or(fitting.len()) };
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        rest = after.trim_start_matches(' ');
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
 /// When something happens that is so many seconds away: `now`, `in 12 s`, `in 5 min`.
 pub(super) fn soon(seconds: i64) -> String {
     match seconds {
@@ -138,6 +159,16 @@ pub(super) fn soon(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_text_is_cut_at_blanks() {
+        assert_eq!(pieces("one two three", 7), ["one two", "three"]);
+        assert_eq!(pieces("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(pieces("abcdefgh 林伟林", 5), ["abcde", "fgh", "林伟", "林"]);
+        assert_eq!(pieces("林", 1), ["林"]);
+        assert_eq!(pieces("", 5), [""]);
+        assert_eq!(pieces("a b", 0), ["a b"]);
+    }
 
     #[test]
     fn what_is_near_is_told_in_seconds() {

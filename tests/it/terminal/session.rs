@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use super::World;
+use crate::servers::starting;
 
 /// How long a test waits for the screen at most; a test that is right never waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,6 +38,7 @@ impl Session {
         variables: &[(&str, &str)],
     ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let alone = starting();
         let pty = native_pty_system().openpty(size).expect("a pty");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tern"));
         command.args(arguments);
@@ -54,6 +56,7 @@ impl Session {
         }
         command.cwd(world.home());
         let child = pty.slave.spawn_command(command).expect("tern starts");
+        drop(alone);
         drop(pty.slave);
         let mut output = pty.master.try_clone_reader().expect("the pty's output");
         let keys = pty.master.take_writer().expect("the pty's input");
