@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::{Ready, bug, now, workers::Workers};
+use super::{Ready, now, workers::Workers};
 use crate::fault::Fault;
 use crate::job::Job;
 use crate::job::sync::SyncState;
@@ -50,7 +50,7 @@ pub fn frame(ready: Ready, width: u16, height: u16, patience: Duration) -> Resul
         }
     }
     workers.stop(Duration::from_secs(2));
-    text_of(&terminal, width).ok_or_else(|| bug("the frame cannot be read"))
+    Ok(text_of(&terminal, width))
 }
 
 /// Has every account been synced, or found to be out of reach, and is all of it indexed?
@@ -70,7 +70,7 @@ fn hand_out(workers: &Workers, jobs: Vec<Job>) {
 }
 
 /// The rows as text, without trailing blanks; a wide character stands once.
-fn text_of(terminal: &Terminal<TestBackend>, width: u16) -> Option<String> {
+fn text_of(terminal: &Terminal<TestBackend>, width: u16) -> String {
     use unicode_width::UnicodeWidthStr as _;
     let mut out = String::new();
     for row in terminal.backend().buffer().content.chunks(usize::from(width)) {
@@ -87,5 +87,5 @@ fn text_of(terminal: &Terminal<TestBackend>, width: u16) -> Option<String> {
         out.push_str(line.trim_end());
         out.push('\n');
     }
-    Some(out)
+    out
 }

@@ -232,7 +232,7 @@ async fn hang_up(mut model: Model, shell: &mut Shell<'_>, reports: &mut mpsc::Re
     while left > 0 {
         match tokio::time::timeout_at(deadline, reports.recv()).await {
             Ok(Some(Report::Files(crate::job::FilesReport::Kept { .. } | crate::job::FilesReport::Failed { .. }))) => {
-                left -= 1
+                left -= 1;
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,

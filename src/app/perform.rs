@@ -71,7 +71,7 @@ impl<'a> Shell<'a> {
         for job in jobs {
             let report = match job {
                 Job::Shell(job) => self.shell(job).map(Report::Shell),
-                other => self.workers.hand_out(other).err().map(|job| Report::Refused(Box::new(job))),
+                other => self.workers.hand_out(other).err().map(Report::Refused),
             };
             events.extend(report.map(Event::Report));
         }

@@ -128,7 +128,7 @@ pub fn zone() -> TimeZone {
 }
 
 /// Makes everything ready and starts the threads.
-pub fn prepare(config: &Config, ways: Ways) -> Result<Ready, Fault> {
+pub fn prepare(config: &Config, ways: &Ways) -> Result<Ready, Fault> {
     let mut config = config.clone();
     config.compose.editor = editor(&config);
     let scratch = config.paths.data.join("editing");
@@ -146,8 +146,8 @@ pub fn prepare(config: &Config, ways: Ways) -> Result<Ready, Fault> {
         files: files_env(&config, &zone),
         index: index_file(&config),
         own: own_addresses(&config),
-        sync: sync_envs(&config, &ways),
-        outbox: outbox_env(&config, &ways),
+        sync: sync_envs(&config, ways),
+        outbox: outbox_env(&config, ways),
     };
     let workers = Workers::start(grounds, &outlet)
         .map_err(|e| Fault::io(Doing::Running, "a thread", &e).scope(Scope::Program))?;

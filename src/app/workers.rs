@@ -142,18 +142,18 @@ impl Workers {
     }
 
     /// Hands a job out; gives it back if that worker's queue is full or gone.
-    pub fn hand_out(&self, job: Job) -> Result<(), Job> {
+    pub fn hand_out(&self, job: Job) -> Result<(), Box<Job>> {
         match job {
             Job::Files(job) => give(&self.files, job, Job::Files),
             Job::Index(job) if is_question(&job) => give(&self.reader, job, Job::Index),
             Job::Index(job) => give(&self.writer, job, Job::Index),
             Job::Outbox(job) => give(&self.outbox, job, Job::Outbox),
             Job::Sync(job) => self.hand_out_sync(job),
-            Job::Shell(_) => Err(job),
+            Job::Shell(_) => Err(Box::new(job)),
         }
     }
 
-    fn hand_out_sync(&self, job: SyncJob) -> Result<(), Job> {
+    fn hand_out_sync(&self, job: SyncJob) -> Result<(), Box<Job>> {
         let account = match &job {
             SyncJob::Wake { account, .. } => account.clone(),
             SyncJob::Visible(mailbox) | SyncJob::Answer { mailbox, .. } => Some(mailbox.account.clone()),
@@ -193,9 +193,9 @@ fn is_question(job: &IndexJob) -> bool {
     }
 }
 
-fn give<T>(worker: &SyncSender<T>, job: T, wrap: fn(T) -> Job) -> Result<(), Job> {
+fn give<T>(worker: &SyncSender<T>, job: T, wrap: fn(T) -> Job) -> Result<(), Box<Job>> {
     worker.try_send(job).map_err(|refused| match refused {
-        TrySendError::Full(job) | TrySendError::Disconnected(job) => wrap(job),
+        TrySendError::Full(job) | TrySendError::Disconnected(job) => Box::new(wrap(job)),
     })
 }
 

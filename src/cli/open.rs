@@ -17,7 +17,7 @@ pub(super) fn run(common: &Common) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    match start::prepare(&config, Ways::default()).and_then(app::run) {
+    match start::prepare(&config, &Ways::default()).and_then(app::run) {
         Ok(()) => Exit::Done,
         Err(fault) => {
             output::fault("open", &fault);

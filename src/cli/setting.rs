@@ -46,12 +46,10 @@ pub(super) fn accounts<'a>(command: &str, config: &'a Config, name: Option<&str>
         return Err(Exit::Config);
     }
     let Some(name) = name else { return Ok(config.accounts.iter().collect()) };
-    match config.accounts.iter().find(|account| account.id.as_str() == name) {
-        Some(account) => Ok(vec![account]),
-        None => {
-            let known: Vec<&str> = config.accounts.iter().map(|a| a.id.as_str()).collect();
-            output::error(command, format_args!("no account {}; there is: {}", output::quoted(name), known.join(", ")));
-            Err(Exit::Usage)
-        }
+    if let Some(account) = config.accounts.iter().find(|account| account.id.as_str() == name) {
+        return Ok(vec![account]);
     }
+    let known: Vec<&str> = config.accounts.iter().map(|a| a.id.as_str()).collect();
+    output::error(command, format_args!("no account {}; there is: {}", output::quoted(name), known.join(", ")));
+    Err(Exit::Usage)
 }

@@ -27,7 +27,7 @@ pub struct Ticket(pub u64);
 impl Ticket {
     /// Takes the next number.
     #[must_use]
-    pub fn next(&mut self) -> Self {
+    pub fn advance(&mut self) -> Self {
         self.0 += 1;
         *self
     }

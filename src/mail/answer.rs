@@ -156,7 +156,7 @@ pub fn begin(
         return draft;
     }
     draft.subject = prefixed("Re", &source.subject);
-    draft.in_reply_to = source.message_id.clone();
+    draft.in_reply_to.clone_from(&source.message_id);
     draft.references = references(source);
     let quoted = format!("{}\n{}\n", attribution(source, author.zone), quoted(&source.lines).join("\n"));
     draft.body = match author.above {

@@ -1,3 +1,5 @@
+//! Tests of the search language: tables of what is read and refused, and print∘parse = id.
+
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 

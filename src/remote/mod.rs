@@ -15,6 +15,7 @@ use crate::mail::mailbox::{MailboxName, Role};
 
 /// What a server lets us do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each right is given or not, whatever the others are")]
 pub struct Rights {
     /// Can flags be set?
     pub flags: bool,

@@ -3,7 +3,7 @@
 //! and takes the keys of readline beside the arrows.
 
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 use crate::keys::{Code, Key};
 
@@ -212,7 +212,7 @@ impl Editor {
     }
 
     fn vertical(&mut self, rows: isize) {
-        let column = *self.wanted.get_or_insert(self.line().get(..self.at).map_or(0, |text| text.width()));
+        let column = *self.wanted.get_or_insert(self.line().get(..self.at).map_or(0, UnicodeWidthStr::width));
         self.row = self.row.saturating_add_signed(rows).min(self.lines.len() - 1);
         let mut cells = 0;
         let mut at = 0;
@@ -314,7 +314,7 @@ impl Editor {
                 let part = text.get(from..until).unwrap_or_default();
                 let here = line == self.row && self.at >= from && (self.at < until || number == last);
                 if here {
-                    cursor = Some((rows.len(), text.get(from..self.at).map_or(0, |text| text.width())));
+                    cursor = Some((rows.len(), text.get(from..self.at).map_or(0, UnicodeWidthStr::width)));
                 }
                 rows.push(Wrapped { text: part, line, from });
             }
@@ -345,7 +345,7 @@ fn wrap(text: &str, width: usize) -> Vec<(usize, usize)> {
         if cells + wide > width && at > from {
             let end = blank.filter(|end| *end > from).unwrap_or(at);
             parts.push((from, end));
-            cells = text.get(end..at).map_or(0, |text| text.width());
+            cells = text.get(end..at).map_or(0, UnicodeWidthStr::width);
             from = end;
             blank = None;
         }

@@ -269,7 +269,7 @@ impl Model {
 
     /// The next ticket.
     pub(crate) fn ticket(&mut self) -> Ticket {
-        self.tickets.next()
+        self.tickets.advance()
     }
 
     /// Says something in the message line.

@@ -131,17 +131,12 @@ impl Model {
 
     fn detach(&mut self) -> Vec<Job> {
         let removed = self.compose.as_mut().and_then(|compose| compose.draft.attachments.pop());
-        match removed {
-            Some(file) => {
-                let text = format!("No longer attached: {}", Clean::line(&file.name));
-                self.say(Level::Info, &text);
-                self.review()
-            }
-            None => {
-                self.say(Level::Info, "Nothing is attached");
-                Vec::new()
-            }
-        }
+        let Some(file) = removed else {
+            self.say(Level::Info, "Nothing is attached");
+            return Vec::new();
+        };
+        self.say(Level::Info, &format!("No longer attached: {}", Clean::line(&file.name)));
+        self.review()
     }
 
     /// Hands the message to the outbox; with `wait`, after the time in which it can be taken back.
@@ -191,12 +186,11 @@ impl Model {
             return jobs;
         }
         let draft = compose.current();
-        match self.file_draft(&draft) {
-            Some(job) => jobs.push(job),
-            None => {
-                self.say(Level::Info, "Kept on this machine: it has attachments, or a word that is no address");
-                self.writing.unsent.push(draft);
-            }
+        if let Some(job) = self.file_draft(&draft) {
+            jobs.push(job);
+        } else {
+            self.say(Level::Info, "Kept on this machine: it has attachments, or a word that is no address");
+            self.writing.unsent.push(draft);
         }
         jobs
     }

@@ -93,6 +93,13 @@ fn one_of_three_is_refused_and_two_get_it() {
     assert_eq!(heard.last().unwrap(), "QUIT");
 }
 
+/// What a scripted server answers to a line.
+type Rule = Box<dyn FnMut(&str) -> Option<Answer> + Send>;
+
+fn at(begin: &'static str, answer: impl Fn() -> Answer + Send + 'static) -> Rule {
+    Box::new(move |line| line.starts_with(begin).then(&answer))
+}
+
 /// What a server does, and what it is called. `(m)` stands where the mark was made before.
 #[test]
 fn what_servers_say_is_told_apart() {
@@ -109,10 +116,6 @@ fn what_servers_say_is_told_apart() {
         }
         Outcome::Unknown(_, who) => format!("unknown {}", who.len()),
     };
-    type Rule = Box<dyn FnMut(&str) -> Option<Answer> + Send>;
-    fn at(begin: &'static str, answer: impl Fn() -> Answer + Send + 'static) -> Rule {
-        Box::new(move |line| line.starts_with(begin).then(&answer))
-    }
     let cases: Vec<(&str, Rule)> = vec![
         ("ok ok ok (m)", Box::new(|_| None)),
         ("broken RefusedForNow", at("(connect)", || Answer::SayAndClose("421 too busy\r\n"))),
@@ -299,7 +302,7 @@ fn flush(env: &Env) -> Vec<OutboxReport> {
 fn sent_copies(home: &Path) -> Vec<Vec<u8>> {
     let Ok(dir) = std::fs::read_dir(home.join("Mail/Sent/cur")) else { return Vec::new() };
     dir.map(|entry| entry.unwrap().path())
-        .inspect(|path| assert!(path.to_str().unwrap().ends_with(":2,S"), "{path:?}"))
+        .inspect(|path| assert!(path.to_str().unwrap().ends_with(":2,S"), "{}", path.display()))
         .map(|path| std::fs::read(path).unwrap())
         .collect()
 }
@@ -432,7 +435,7 @@ fn a_refused_sign_in_pauses_the_account_until_a_password_comes() {
         };
         match report {
             OutboxReport::WantsPassword(_) => {
-                give(if wanted.fetch_add(1, Ordering::SeqCst) == 0 { "wrong" } else { "right" })
+                give(if wanted.fetch_add(1, Ordering::SeqCst) == 0 { "wrong" } else { "right" });
             }
             // The channel is closed once both have gone: the worker ends.
             OutboxReport::Sent { .. } if sent.fetch_add(1, Ordering::SeqCst) == 1 => drop(jobs.lock().unwrap().take()),

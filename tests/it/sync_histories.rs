@@ -78,7 +78,7 @@ impl History {
     }
 
     fn mailbox(n: usize) -> MailboxName {
-        if n % 3 == 0 { name("Archive") } else { MailboxName::inbox() }
+        if n.is_multiple_of(3) { name("Archive") } else { MailboxName::inbox() }
     }
 
     /// Every fourth mail has no Message-ID, every fourth shares one (with a size of its own).

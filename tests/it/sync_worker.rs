@@ -210,11 +210,20 @@ fn a_refused_sign_in_waits_for_the_user() {
 fn a_held_plan_goes_on_when_the_user_says_so() {
     let meeting = Meeting::new();
     let uids: Vec<_> = (0..8)
-        .map(|n| meeting.server.deliver(&inbox(), &mail(Some(&n.to_string()), "x"), Flags::none(), Default::default()))
+        .map(|n| {
+            meeting.server.deliver(
+                &inbox(),
+                &mail(Some(&n.to_string()), "x"),
+                Flags::none(),
+                tern::mail::ids::Timestamp::default(),
+            )
+        })
         .collect();
     let thread = Thread::start(&meeting, false);
     thread.up_to_date();
-    uids.iter().for_each(|uid| assert!(meeting.server.expunge(&inbox(), *uid)));
+    for uid in &uids {
+        assert!(meeting.server.expunge(&inbox(), *uid));
+    }
     thread.wake(Wake::Asked);
     let held: MailboxId = thread.wait(|report| match report {
         SyncReport::Held { mailbox, .. } => Some(mailbox),

@@ -21,7 +21,7 @@ use crate::outbox::submit::Submit;
 use server::DemoServer;
 
 /// How long the screenshot waits for the mailbox at most.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The account of the demo. The servers it names are never asked.
 const CONFIG: &str = r#"
@@ -93,7 +93,7 @@ fn play(mut config: Config, options: &DemoOptions, size: Option<(u16, u16)>) -> 
             Arc::new(move |_, _| Ok(Box::new(server.clone()) as Box<dyn Submit>))
         },
     };
-    let ready = start::prepare(&config, ways)?;
+    let ready = start::prepare(&config, &ways)?;
     if let Some((width, height)) = size {
         let frame = headless::frame(ready, width, height, PATIENCE)?;
         output::raw(frame.as_bytes());

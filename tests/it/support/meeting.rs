@@ -105,7 +105,7 @@ impl Meeting {
     /// that no listing has to wait for the clock of the file system.
     pub(crate) fn age(&self) {
         let root = Root { path: self.env.account.maildir.clone(), layout: self.env.account.layout };
-        let recent = SystemTime::now() - Duration::from_secs(1800);
+        let recent = SystemTime::now() - Duration::from_mins(30);
         for directory in root.list().found.values() {
             for part in ["cur", "new"] {
                 let part = std::fs::File::open(directory.join(part)).unwrap();

@@ -105,11 +105,10 @@ fn serve(
             let done = std::mem::replace(open, Taken { recipients: Vec::new(), message: Vec::new() });
             seen.lock().expect("no panic there").taken.push(done);
         };
-        let ends_data;
-        match rule(&line) {
+        let ends_data = match rule(&line) {
             Some(Answer::Say(bytes)) => {
                 stream.write_all(&bytes)?;
-                ends_data = bytes.starts_with(b"354");
+                bytes.starts_with(b"354")
             }
             Some(Answer::Flood(bytes, times)) => {
                 for _ in 0..times {
@@ -134,19 +133,19 @@ fn serve(
                 if last {
                     return Ok(());
                 }
-                ends_data = line == "DATA";
+                line == "DATA"
             }
-        }
+        };
         if ends_data {
             open.message = read_data(&mut reader)?;
-            line = ".".to_owned();
+            ".".clone_into(&mut line);
             continue;
         }
         let mut bytes = Vec::new();
         if reader.read_until(b'\n', &mut bytes)? == 0 {
             return Ok(());
         }
-        line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        String::from_utf8_lossy(&bytes).trim_end().clone_into(&mut line);
     }
 }
 

@@ -1,9 +1,7 @@
 //! The real binary in a pty, its screen read by a vt100 parser.
 
-mod mailbox;
 mod session;
-mod trouble;
 mod world;
 
 pub(crate) use session::Session;
-pub(crate) use world::{World, account};
+pub(crate) use world::World;
