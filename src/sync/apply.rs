@@ -28,6 +28,8 @@ use crate::store::quarantine::Quarantine;
 const AT_ONCE: usize = 500;
 /// Messages that are appended before the ledger is written.
 const APPENDS: usize = 20;
+/// The bytes after which no further message is added to these: all are in memory at once.
+const APPEND_BYTES: u64 = 32 << 20;
 
 /// All that is needed to work on one mailbox, and what came of it so far.
 pub(crate) struct Hands<'a> {
@@ -164,10 +166,11 @@ impl Hands<'_> {
             .iter()
             .filter_map(|op| if let Op::Append { unique, flags, .. } = op { Some((unique, flags)) } else { None })
             .collect();
-        for some in appends.chunks(APPENDS) {
+        let mut rest = appends.iter();
+        while !rest.as_slice().is_empty() {
             self.env.step()?;
             let mut change = Change::default();
-            let done = self.append_some(some, &mut change);
+            let done = self.append_some(&mut rest, &mut change);
             let written = self.env.step().and_then(|()| self.commit(change));
             done?;
             written?;
@@ -175,10 +178,16 @@ impl Hands<'_> {
         Ok(())
     }
 
-    fn append_some(&mut self, some: &[(&UniqueName, &Flags)], change: &mut Change) -> Result<(), Halt> {
+    fn append_some(
+        &mut self,
+        rest: &mut std::slice::Iter<'_, (&UniqueName, &Flags)>,
+        change: &mut Change,
+    ) -> Result<(), Halt> {
         let mut files = Vec::new();
         let mut intents = Vec::new();
-        for (unique, flags) in some {
+        let mut bytes = 0;
+        while files.len() < APPENDS && bytes < APPEND_BYTES {
+            let Some((unique, flags)) = rest.next() else { break };
             match read(self.maildir, unique) {
                 Ok(Some(file)) => {
                     intents.push(Intent::Append {
@@ -189,6 +198,7 @@ impl Hands<'_> {
                         message_id: file.message_id.clone(),
                         size: file.identity.size,
                     });
+                    bytes += file.identity.size;
                     files.push((*unique, *flags, file));
                 }
                 // The user took it away meanwhile.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -65,6 +65,8 @@ pub struct Env {
     pub only: Option<BTreeSet<MailboxName>>,
     /// The answer to whatever the guard asks, where the user gave it beforehand.
     pub consent: Option<bool>,
+    /// How often the sync thread has signed in: `watch` waits for it where only the user can help.
+    pub(crate) met: Arc<AtomicU64>,
     /// Takes a password that the user typed.
     pub password: Arc<dyn Fn(Hidden) + Send + Sync>,
     /// Ends what `watch` waits for, once it waits.
@@ -84,6 +86,7 @@ impl Env {
             watching: Arc::new(AtomicBool::new(false)),
             only: None,
             consent: None,
+            met: Arc::default(),
             password: Arc::new(drop),
             waker: Arc::default(),
         }

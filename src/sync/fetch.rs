@@ -44,7 +44,9 @@ pub(crate) struct Tray<'a> {
     total: u64,
     arrived: u64,
     outstanding: usize,
-    reply: (Sender<Landed>, Receiver<Landed>),
+    /// The sending end, until all is sent off: only parcels on their way hold one then.
+    reply: Option<Sender<Landed>>,
+    landings: Receiver<Landed>,
     /// How many messages are on disk and in the ledger.
     pub(crate) landed: u64,
     /// Messages that could not be fetched or stored: they are tried again in the next round.
@@ -61,6 +63,7 @@ impl<'a> Tray<'a> {
         (mailbox, key, maildir): (&'a MailboxId, MailboxKey, &'a Maildir),
         total: usize,
     ) -> Self {
+        let (reply, landings) = channel();
         Self {
             env,
             ledger,
@@ -75,7 +78,8 @@ impl<'a> Tray<'a> {
             total: total as u64,
             arrived: 0,
             outstanding: 0,
-            reply: channel(),
+            reply: Some(reply),
+            landings,
             landed: 0,
             faults: Vec::new(),
             halt: None,
@@ -86,10 +90,12 @@ impl<'a> Tray<'a> {
     pub(crate) fn finish(&mut self, fetched: Result<(), Fault>) -> Result<(), Halt> {
         // What arrived whole before a cut is kept.
         self.ship();
+        // A lane that died takes its parcels with it: then nobody holds the other end any more.
+        self.reply = None;
         while self.outstanding > 0 {
-            match self.reply.1.recv() {
+            match self.landings.recv() {
                 Ok(landed) => self.take(landed),
-                Err(_) => break,
+                Err(_) => return Err(self.lost().into()),
             }
         }
         match self.halt.take() {
@@ -98,8 +104,14 @@ impl<'a> Tray<'a> {
         }
     }
 
+    fn lost(&self) -> Fault {
+        Fault::new(Doing::Storing, self.mailbox.name.as_str(), Cause::Bug)
+            .detail("the thread that writes messages down has died; they are fetched again")
+    }
+
     fn ship(&mut self) {
         self.drain();
+        let Some(reply) = self.reply.clone() else { return };
         if self.batch.is_empty() || self.halt.is_some() {
             return;
         }
@@ -111,7 +123,7 @@ impl<'a> Tray<'a> {
             maildir: self.maildir.clone(),
             batch,
             rows: std::mem::take(&mut self.rows),
-            reply: self.reply.0.clone(),
+            reply,
         };
         let refused = match &self.env.lane {
             Some(lane) => lane.send(parcel).err(),
@@ -128,7 +140,7 @@ impl<'a> Tray<'a> {
     }
 
     fn drain(&mut self) {
-        while let Ok(landed) = self.reply.1.try_recv() {
+        while let Ok(landed) = self.landings.try_recv() {
             self.take(landed);
         }
     }
@@ -166,7 +178,8 @@ impl<'a> Tray<'a> {
 
 impl Sink for Tray<'_> {
     fn open(&mut self, _: &RemoteId, size: u64) -> Result<Box<dyn Write + '_>, Fault> {
-        if self.batch.is_empty() {
+        // A batch is promised its room when it begins; a message larger than a whole batch is not in that.
+        if self.batch.is_empty() || size > BYTES {
             self.maildir.check_room(size.max(BYTES))?;
         }
         self.head.clear();

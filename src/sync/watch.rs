@@ -14,14 +14,20 @@ use crate::remote::{Remote, Waited};
 const LIMIT: Duration = Duration::from_mins(9);
 /// Long enough to see whether the server knows IDLE.
 const PROBE: Duration = Duration::from_millis(200);
+/// How often it is looked whether the user has done something about a fault.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Watches until there is a wish to stop, or the server cannot tell news, or only the user can help.
-/// `wake` is called for each piece of news, and once after each new connection, since what came in
-/// between was not heard. It returns a fault that the sync thread will meet as well.
+/// Watches until there is a wish to stop, the server cannot tell news, or it never will. Where only the
+/// user can help (a password), it waits until the sync thread has signed in. `wake` is called for each
+/// piece of news, and once after each new connection, since what came in between was not heard.
+///
+/// # Errors
+/// A fault that will not pass; the sync thread meets it as well.
 pub fn run(env: &Env, wake: impl Fn()) -> Result<(), Fault> {
     let Some(connect) = env.connect.as_ref().filter(|_| env.account.sync.idle) else { return Ok(()) };
     let mut failures: u32 = 0;
     while !(env.stop)() {
+        let met = env.met.load(Ordering::SeqCst);
         let fault = match connect.connect() {
             Ok(mut remote) => match listen(env, remote.as_mut(), &wake) {
                 Ok(()) => return Ok(()),
@@ -38,8 +44,14 @@ pub fn run(env: &Env, wake: impl Fn()) -> Result<(), Fault> {
         if fault.cause == Cause::NotOffered {
             return Ok(());
         }
-        if matches!(fault.again, Again::AfterUser | Again::Never) {
+        if fault.again == Again::Never {
             return Err(fault);
+        }
+        if fault.again == Again::AfterUser {
+            // The sync thread meets the same fault and tells it; what the user did shows in its success.
+            tracing::info!("watch: {fault}");
+            while env.met.load(Ordering::SeqCst) == met && env.pause(PATIENCE) != Err(Halt::Stopped) {}
+            continue;
         }
         failures += 1;
         if env.pause(backoff(failures)) == Err(Halt::Stopped) {

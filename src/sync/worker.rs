@@ -311,7 +311,9 @@ impl<'a> Worker<'a> {
         } else {
             self.state(SyncState::Connecting);
             self.memory.folders = None;
-            connect.connect()?
+            let remote = connect.connect()?;
+            self.env.met.fetch_add(1, Ordering::SeqCst);
+            remote
         };
         let mut round = Round {
             env: self.env,

@@ -236,3 +236,31 @@ fn a_held_plan_goes_on_when_the_user_says_so() {
     assert_eq!(meeting.files(&inbox()).len(), 0);
     thread.end();
 }
+
+#[test]
+fn the_watch_begins_once_the_user_has_helped() {
+    let meeting = Meeting::new();
+    meeting.server.set_habits(|habits| habits.refuses_sign_in = true);
+    let thread = Thread::start(&meeting, true);
+    assert_eq!(thread.failed(), (Cause::SignInRefused, false));
+    meeting.server.set_habits(|habits| habits.refuses_sign_in = false);
+    thread.wake(Wake::Asked);
+    while !thread.up_to_date() {}
+    thread.end();
+}
+
+#[test]
+fn a_lane_that_died_is_a_fault_and_the_messages_are_fetched_again() {
+    let mut meeting = Meeting::new();
+    for n in 0..3 {
+        meeting.deliver(&inbox(), &mail(Some(&n.to_string()), "x"), "");
+    }
+    let (lane, parcels) = commit::lane();
+    meeting.env.lane = Some(lane);
+    // It takes one parcel and is never heard of again.
+    let dying = spawn(move || drop(parcels.recv()));
+    assert_eq!(meeting.sync().unwrap_err().cause, Cause::Bug);
+    dying.join().unwrap();
+    assert_eq!(meeting.sync_well().counts.fetched, 3);
+    meeting.assert_met();
+}
