@@ -11,6 +11,7 @@
 
 mod architecture;
 mod chaos;
+mod commands;
 mod configs;
 mod imap;
 mod imap_faults;
