@@ -21,7 +21,7 @@ use crate::outbox::queue::{Bin, Queue};
 use crate::outbox::wishes;
 use crate::outbox::worker::{self, Flushed};
 
-/// For how long a flush waits for another program that sends, and for what is due soon.
+/// For how long a flush waits for another program that sends.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// For how long `tern send --wait` waits for another program that sends.
 const LONG_PATIENCE: Duration = Duration::from_mins(5);
@@ -43,7 +43,7 @@ pub(super) fn run(common: &Common, command: &OutboxCommand) -> Exit {
             change(&config, id, |queue, id| wishes::resolve(queue, id, resolution))
         }
         OutboxCommand::Flush if common.offline => Ok(Exit::Done),
-        OutboxCommand::Flush => flush(&config, PATIENCE),
+        OutboxCommand::Flush => flush(&config),
     };
     done.unwrap_or_else(|fault| {
         output::fault("outbox", &fault);
@@ -156,14 +156,32 @@ fn retry(config: &Config, id: Option<&str>, offline: bool) -> Result<Exit, Fault
             }
         }
     }
-    if offline { Ok(Exit::Done) } else { flush(config, PATIENCE) }
+    if offline { Ok(Exit::Done) } else { flush(config) }
 }
 
-/// Sends what is due. What still waits afterwards makes it a part.
-fn flush(config: &Config, patience: Duration) -> Result<Exit, Fault> {
+/// Sends what is due. While another program sends, it waits for its turn: that one may be about to
+/// end and not see what has just been queued.
+fn flush(config: &Config) -> Result<Exit, Fault> {
+    let until = Instant::now() + PATIENCE;
     let typed = password::ask(senders(config, &config.accounts)?, &|| false);
-    let flushed = send_due("outbox", config, config.accounts.clone(), typed, patience)?;
-    Ok(if flushed.left == 0 { Exit::Done } else { Exit::Later })
+    loop {
+        let flushed = send_due("outbox", config, config.accounts.clone(), typed.clone())?;
+        if flushed.left == 0 {
+            return Ok(Exit::Done);
+        }
+        if !has_untried(config)? || Instant::now() >= until {
+            return Ok(Exit::Later);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Is there an entry whose turn has not come?
+fn has_untried(config: &Config) -> Result<bool, Fault> {
+    let (entries, _) = wishes::entries(&config.paths.data, crate::app::now())?;
+    let can_send = |entry: &Entry| config.account(&entry.account).is_some_and(|account| account.submit.is_some());
+    let waits = |entry: &Entry| matches!(entry.state, EntryState::Queued | EntryState::Sending);
+    Ok(entries.iter().any(|entry| waits(entry) && can_send(entry)))
 }
 
 /// Those of the accounts that have something to send.
@@ -179,7 +197,6 @@ pub(super) fn send_due(
     config: &Config,
     accounts: Vec<Account>,
     typed: password::Typed,
-    patience: Duration,
 ) -> Result<Flushed, Fault> {
     let mut env = start::outbox_env(config, &Ways::default());
     env.accounts = accounts;
@@ -187,7 +204,7 @@ pub(super) fn send_due(
     let typed: std::collections::BTreeMap<AccountId, Secret> =
         typed.into_iter().map(|(account, text)| (account, Secret::new(text.to_string()))).collect();
     env.way = std::sync::Arc::new(move |account, secret| way(account, secret.or_else(|| typed.get(&account.id))));
-    worker::run_once(env, patience, &|report| {
+    worker::run_once(env, Duration::ZERO, &|report| {
         if let OutboxReport::Failed { fault, .. } = report {
             output::fault(command, &fault);
         }

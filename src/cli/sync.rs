@@ -117,7 +117,7 @@ impl Work<'_> {
     }
 
     fn send(&mut self, accounts: &[Account], typed: &password::Typed) {
-        match outbox::send_due("sync", self.config, accounts.to_vec(), typed.clone(), Duration::ZERO) {
+        match outbox::send_due("sync", self.config, accounts.to_vec(), typed.clone()) {
             Ok(flushed) => self.telling.sent(flushed.sent, flushed.left),
             Err(fault) => self.telling.fault(&fault),
         }
