@@ -3,7 +3,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::text::{Painter, cells, clock};
+use super::text::{Painter, cells, clock, pieces};
 use crate::job::files::Purpose;
 use crate::job::index::SearchScope;
 use crate::keys::{Action, Context, Keys};
@@ -277,23 +277,40 @@ fn which_key(model: &Model, theme: &Theme, painter: &mut Painter<'_>, body: Rect
     }
 }
 
+/// The columns of the log that the time takes.
+const TIME: u16 = 8;
+
 fn log(model: &Model, theme: &Theme, painter: &mut Painter<'_>, body: Rect, up: usize) {
     let mut page = Painter::new(painter.buffer, body, theme.glyphs.ellipsis);
     page.clear(theme.fg);
     let rows = usize::from(page.area.height);
     let until = model.status.log.len().saturating_sub(up);
-    let from = until.saturating_sub(rows);
     if model.status.log.is_empty() {
         page.text(1, 0, page.area.width, "Nothing has been said yet", theme.muted);
     }
-    for (y, message) in (0..).zip(model.status.log.iter().take(until).skip(from)) {
+    let width = page.area.width.saturating_sub(TIME + 1);
+    let newest = model.status.log.iter().take(until).rev();
+    // From the newest up, since the bottom stands still; what has no room is cut at the top.
+    let mut lines = Vec::new();
+    for message in newest {
         let style = match message.level {
             Level::Info => theme.info,
             Level::Ok => theme.ok,
             Level::Warn => theme.warn,
             Level::Error => theme.error,
         };
-        let x = page.text(1, y, 6, &clock(message.at, &model.zone), theme.muted);
-        page.text(x + 2, y, page.area.width, message.text.as_str(), style);
+        let pieces = pieces(message.text.as_str(), usize::from(width));
+        let at = (0..pieces.len()).map(|piece| (piece == 0).then_some(message.at));
+        lines.extend(pieces.iter().zip(at).rev().map(|(piece, at)| (*piece, at, style)));
+        if lines.len() >= rows {
+            break;
+        }
+    }
+    lines.truncate(rows);
+    for (y, (piece, at, style)) in (0..).zip(lines.into_iter().rev()) {
+        if let Some(at) = at {
+            page.text(1, y, TIME, &clock(at, &model.zone), theme.muted);
+        }
+        page.text(TIME, y, width, piece, style);
     }
 }

@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::text::{Painter, cells, clock, short};
+use super::text::{Painter, cells, clock, short, soon};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::keys::action::TABLE;
@@ -72,7 +72,10 @@ fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
             }
             SyncState::Connecting => words.push("connecting".to_owned()),
             SyncState::Failed { next: None, .. } => words.push(format!("{account}: stopped")),
-            SyncState::Failed { .. } => words.push(format!("{account}: offline")),
+            SyncState::Failed { next: Some(next), .. } => {
+                let left = next.get().saturating_sub(model.now.get());
+                words.push(format!("{account}: offline, again {}", soon(left)));
+            }
             SyncState::Elsewhere => words.push("synced elsewhere".to_owned()),
             SyncState::Local | SyncState::Waiting | SyncState::UpToDate { .. } => {}
         }

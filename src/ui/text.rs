@@ -125,9 +125,56 @@ pub(super) fn short(number: u64) -> String {
     }
 }
 
+/// Cuts a text into pieces of at most so many cells, at a blank where there is one.
+pub(super) fn pieces(text: &str, width: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while width > 0 {
+        let fitting = take_cells(rest, width);
+        if fitting.len() == rest.len() || fitting.is_empty() {
+            break;
+        }
+        let whole = rest.get(fitting.len()..).is_some_and(|after| after.starts_with(' '));
+        let end = if whole { fitting.len() } else { fitting.rfind(' ').filter(|at| *at > 0).unwrap_or(fitting.len()) };
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        rest = after.trim_start_matches(' ');
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
+/// When something happens that is so many seconds away: `now`, `in 12 s`, `in 5 min`.
+pub(super) fn soon(seconds: i64) -> String {
+    match seconds {
+        ..=0 => "now".to_owned(),
+        1..100 => format!("in {seconds} s"),
+        100..6_000 => format!("in {} min", (seconds + 30) / 60),
+        _ => format!("in {} h", (seconds + 1_800) / 3_600),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_text_is_cut_at_blanks() {
+        assert_eq!(pieces("one two three", 7), ["one two", "three"]);
+        assert_eq!(pieces("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(pieces("abcdefgh 林伟林", 5), ["abcde", "fgh", "林伟", "林"]);
+        assert_eq!(pieces("林", 1), ["林"]);
+        assert_eq!(pieces("", 5), [""]);
+        assert_eq!(pieces("a b", 0), ["a b"]);
+    }
+
+    #[test]
+    fn what_is_near_is_told_in_seconds() {
+        let told = [-3, 0, 1, 99, 100, 290, 7_200].map(soon);
+        assert_eq!(told, ["now", "now", "in 1 s", "in 99 s", "in 2 min", "in 5 min", "in 2 h"]);
+    }
 
     #[test]
     fn text_is_cut_by_cells() {

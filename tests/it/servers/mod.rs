@@ -10,6 +10,7 @@ pub(crate) mod postfix;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Finds ports of loopback that are free now.
@@ -34,8 +35,16 @@ pub(crate) fn wait_for_port(port: u16, child: &mut Child, complaint: impl Fn() -
     }
 }
 
+/// Held while something is started that stays, and while a pty is made: the library that makes it
+/// keeps it from children a moment too late, and one that inherits it keeps a closed terminal open.
+pub(crate) fn starting() -> MutexGuard<'static, ()> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Starts a server with all its processes to come in a group of their own, so that [`end`] finds them.
 pub(crate) fn spawn(command: &mut Command) -> Child {
+    let _alone = starting();
     command.process_group(0).spawn().expect("the server is installed")
 }
 

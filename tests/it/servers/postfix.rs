@@ -5,7 +5,6 @@
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -82,16 +81,9 @@ impl Postfix {
         let conf = self.dir.path().join("conf");
         let check = Command::new("/usr/sbin/postfix").arg("-c").arg(&conf).arg("check").output().expect("postfix");
         assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-        let mut child = Command::new(Path::new(DAEMONS).join("master"))
-            .arg("-c")
-            .arg(&conf)
-            .arg("-d")
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("postfix is installed");
+        let mut command = Command::new(Path::new(DAEMONS).join("master"));
+        command.arg("-c").arg(&conf).arg("-d").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = super::spawn(&mut command);
         for port in [self.smtp, self.smtps] {
             super::wait_for_port(port, &mut child, || self.log());
         }

@@ -1,6 +1,8 @@
 //! What several tests stand on.
 
 pub(crate) mod driver;
+pub(crate) mod letters;
 pub(crate) mod meeting;
+pub(crate) mod patience;
 pub(crate) mod scripted;
 pub(crate) mod smtp_script;

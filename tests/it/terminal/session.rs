@@ -1,13 +1,14 @@
 //! One run of the program in a pty: press keys, wait until the screen says something.
 
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use super::World;
+use crate::servers::starting;
 
 /// How long a test waits for the screen at most; a test that is right never waits this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +20,7 @@ pub(crate) struct Session {
     keys: Box<dyn Write + Send>,
     parser: Arc<Mutex<vt100::Parser>>,
     bytes: Arc<AtomicUsize>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -36,6 +38,7 @@ impl Session {
         variables: &[(&str, &str)],
     ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let alone = starting();
         let pty = native_pty_system().openpty(size).expect("a pty");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tern"));
         command.args(arguments);
@@ -53,6 +56,7 @@ impl Session {
         }
         command.cwd(world.home());
         let child = pty.slave.spawn_command(command).expect("tern starts");
+        drop(alone);
         drop(pty.slave);
         let mut output = pty.master.try_clone_reader().expect("the pty's output");
         let keys = pty.master.take_writer().expect("the pty's input");
@@ -62,18 +66,19 @@ impl Session {
             0,
         )));
         let bytes = Arc::new(AtomicUsize::new(0));
-        let (feed, count) = (Arc::clone(&parser), Arc::clone(&bytes));
+        let closing = Arc::new(AtomicBool::new(false));
+        let (feed, count, over) = (Arc::clone(&parser), Arc::clone(&bytes), Arc::clone(&closing));
         std::thread::spawn(move || {
             let mut buffer = vec![0u8; 65536];
             while let Ok(read) = output.read(&mut buffer) {
-                if read == 0 {
+                if read == 0 || over.load(Ordering::SeqCst) {
                     break;
                 }
                 feed.lock().expect("the parser").process(&buffer[..read]);
                 count.fetch_add(read, Ordering::SeqCst);
             }
         });
-        Self { child, master: Some(pty.master), keys, parser, bytes }
+        Self { child, master: Some(pty.master), keys, parser, bytes, closing }
     }
 
     /// Presses keys: plain characters, and `\r`, `\x1b`, `\t`, `\x0c` … for the others.
@@ -141,6 +146,9 @@ impl Session {
 
     /// Closes the terminal, as a lost SSH connection does, and waits for the end.
     pub(crate) fn hang_up(mut self) {
+        // The thread that reads has the terminal too: it lets go of it at the next output.
+        self.closing.store(true, Ordering::SeqCst);
+        self.press("\x0c");
         self.keys = Box::new(std::io::sink());
         self.master = None;
         self.wait();

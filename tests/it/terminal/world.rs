@@ -8,13 +8,33 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use crate::servers::dovecot::{Dovecot, PASSWORD};
+
+/// The table of the config for a user of `dovecot`, with TLS and a password in a file that
+/// [`World::new`] writes; `more` is added to it.
+pub(crate) fn account(dovecot: &Dovecot, user: &str, more: &str) -> String {
+    format!(
+        r#"
+[accounts.{user}]
+address = "{user}@example.org"
+maildir = "{{home}}/mail/{user}"
+imap = {{ host = "localhost", port = {}, user = "{user}", ca = "{}" }}
+password = {{ file = "{{home}}/password" }}
+{more}
+"#,
+        dovecot.imaps,
+        dovecot.ca().display(),
+    )
+}
+
 /// The directories of one run.
 pub(crate) struct World {
     dir: TempDir,
 }
 
 impl World {
-    /// Makes one with this config file; `{home}` in it is replaced by the home's path.
+    /// Makes one with this config file; `{home}` in it is replaced by the home's path. The file
+    /// `password` in the home has the password of the test's servers.
     pub(crate) fn new(config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("tern-world-").tempdir().expect("a directory");
         let world = Self { dir };
@@ -23,15 +43,21 @@ impl World {
         }
         let mode = fs::Permissions::from_mode(0o700);
         fs::set_permissions(world.path("run"), mode).expect("our own directory");
+        world.write("password", PASSWORD);
         world.configure(config);
         world
     }
 
+    /// Writes a file that only its owner may read.
+    pub(crate) fn write(&self, below: &str, text: &str) {
+        let file = self.path(below);
+        fs::write(&file, text).expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
+    }
+
     /// Writes the config file anew.
     pub(crate) fn configure(&self, config: &str) {
-        let file = self.path("config/tern/config.toml");
-        fs::write(&file, config.replace("{home}", &self.home().to_string_lossy())).expect("the config");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("our own file");
+        self.write("config/tern/config.toml", &config.replace("{home}", &self.home().to_string_lossy()));
     }
 
     /// The home.
