@@ -128,7 +128,14 @@ async fn drive(ready: Ready) -> Result<(), Fault> {
     let mut stale = true;
     loop {
         if stale && !shell.is_lent() && drawn.elapsed() >= FRAME {
-            let seen = shell.draw(&model, &theme)?;
+            let seen = match shell.draw(&model, &theme) {
+                Ok(seen) => seen,
+                Err(fault) => {
+                    // A terminal that is gone may be met here before its signal is.
+                    hang_up(model, &mut shell, &mut reports).await;
+                    return Err(fault);
+                }
+            };
             drawn = Instant::now();
             stale = false;
             if seen != viewport {

@@ -11,7 +11,6 @@
 
 mod architecture;
 mod chaos;
-mod commands;
 mod configs;
 mod imap;
 mod imap_faults;

@@ -1,7 +1,10 @@
 //! The real binary in a pty, its screen read by a vt100 parser.
 
+mod journey;
+mod mailbox;
 mod session;
+mod trouble;
 mod world;
 
 pub(crate) use session::Session;
-pub(crate) use world::World;
+pub(crate) use world::{World, account};
