@@ -129,7 +129,7 @@ pub enum SyncReport {
     },
     /// The account asks for a password.
     WantsPassword(AccountId),
-    /// The server says something that a person should read ([ALERT]).
+    /// The server says something that a person should read (`[ALERT]`).
     Alert {
         /// Whose.
         account: AccountId,

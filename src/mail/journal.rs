@@ -39,7 +39,7 @@ pub fn write(draft: &Draft) -> String {
     serde_json::to_string(&kept).unwrap_or_default()
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(line: &str) -> Option<Draft> {
     let kept: KeptDraft = serde_json::from_str(line).ok()?;
     let legal = !kept.id.is_empty() && kept.id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

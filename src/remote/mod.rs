@@ -217,7 +217,7 @@ pub trait Remote: Send {
     fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault>;
     /// A handle that ends a wait, or any other blocking call, from another thread.
     fn waker(&self) -> Waker;
-    /// What the server said that a person should read, since the last call ([ALERT]).
+    /// What the server said that a person should read, since the last call (`[ALERT]`).
     fn alerts(&mut self) -> Vec<Clean>;
     /// Says good-bye.
     fn close(&mut self);
