@@ -7,6 +7,7 @@ mod input;
 pub mod log;
 pub mod open;
 mod perform;
+mod rescue;
 pub mod signals;
 pub mod start;
 mod terminal;
@@ -104,11 +105,15 @@ impl Signals {
         })
     }
 
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.hangup.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for one that ends the program. What Ctrl-C sends while another program has the terminal
+    /// is meant for that one.
+    async fn any(&mut self, lent: bool) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => if !lent { return },
+            }
         }
     }
 }
@@ -126,14 +131,14 @@ async fn drive(ready: Ready) -> Result<(), Fault> {
     let mut viewport = Viewport::default();
     let mut drawn = Instant::now() - FRAME;
     let mut stale = true;
-    loop {
+    let ended = loop {
         if stale && !shell.is_lent() && drawn.elapsed() >= FRAME {
             let seen = match shell.draw(&model, &theme) {
                 Ok(seen) => seen,
                 Err(fault) => {
-                    // A terminal that is gone may be met here before its signal is.
-                    hang_up(model, &mut shell, &mut reports).await;
-                    return Err(fault);
+                    // A terminal that takes nothing more is gone: what is being typed is not.
+                    hang_up(&mut model, &mut shell, &mut reports).await;
+                    break Err(fault);
                 }
             };
             drawn = Instant::now();
@@ -151,8 +156,8 @@ async fn drive(ready: Ready) -> Result<(), Fault> {
             match woken {
                 Woken::FrameDue => continue,
                 Woken::Signal | Woken::Input(None | Some(Input::Gone)) | Woken::Report(None) => {
-                    hang_up(model, &mut shell, &mut reports).await;
-                    return Ok(());
+                    hang_up(&mut model, &mut shell, &mut reports).await;
+                    break Ok(());
                 }
                 Woken::Tick => pending.push(Event::Tick { now: now() }),
                 Woken::Input(Some(input)) => {
@@ -175,11 +180,13 @@ async fn drive(ready: Ready) -> Result<(), Fault> {
             pending.extend(shell.perform(jobs));
         }
         if shell.is_over() {
-            drop(shell);
-            workers.stop(GRACE);
-            return Ok(());
+            break Ok(());
         }
-    }
+    };
+    // Nobody listens any more, so that nobody waits to be heard.
+    drop((shell, reports));
+    workers.stop(GRACE);
+    ended
 }
 
 async fn wait(
@@ -190,9 +197,10 @@ async fn wait(
     shell: &mut Shell<'_>,
     (frame, pause): (Option<Instant>, Option<Instant>),
 ) -> Woken {
+    let lent = shell.is_lent();
     tokio::select! {
         biased;
-        () = signals.any() => Woken::Signal,
+        () = signals.any(lent) => Woken::Signal,
         input = inputs.recv() => Woken::Input(input),
         result = shell.editor() => Woken::EditorEnded(result),
         () = at(frame) => Woken::FrameDue,
@@ -229,17 +237,18 @@ fn start_input(pause: &Pause) -> std::io::Result<mpsc::Receiver<Input>> {
     Ok(receive)
 }
 
-/// The terminal is gone or the program is told to end: what is being typed is saved, then the
-/// process ends at once.
-async fn hang_up(mut model: Model, shell: &mut Shell<'_>, reports: &mut mpsc::Receiver<Report>) {
-    let jobs = update(&mut model, Event::Report(Report::Shell(crate::job::ShellReport::Hangup)));
+/// The terminal is gone or the program is told to end: an editor is told so too, what is being typed
+/// is saved; all of it within a few seconds.
+async fn hang_up(model: &mut Model, shell: &mut Shell<'_>, reports: &mut mpsc::Receiver<Report>) {
+    shell.end_editor(GRACE / 2).await;
+    let jobs = update(model, Event::Report(Report::Shell(crate::job::ShellReport::Hangup)));
     let mut left = jobs.iter().filter(|job| matches!(job, Job::Files(crate::job::FilesJob::KeepDraft(_)))).count();
     shell.perform(jobs);
     let deadline = Instant::now() + GRACE;
     while left > 0 {
         match tokio::time::timeout_at(deadline, reports.recv()).await {
             Ok(Some(Report::Files(crate::job::FilesReport::Kept { .. } | crate::job::FilesReport::Failed { .. }))) => {
-                left -= 1;
+                left -= 1
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,

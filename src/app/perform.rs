@@ -10,7 +10,7 @@ use tokio::process::Child;
 use super::input::Pause;
 use super::terminal::Screen;
 use super::workers::Workers;
-use super::{bug, open, trouble};
+use super::{bug, open, rescue, trouble};
 use crate::fault::Fault;
 use crate::job::{Job, Report, ShellJob, ShellReport};
 use crate::mail::draft::Draft;
@@ -24,6 +24,8 @@ struct Editing {
     file: PathBuf,
     program: String,
     child: Child,
+    /// Says to other terns that the text is being edited.
+    _claim: std::fs::File,
 }
 
 /// The terminal, the programs that borrow it, and the way to the workers.
@@ -126,14 +128,15 @@ impl<'a> Shell<'a> {
         if self.editing.is_some() {
             return Err(bug("two editors at once"));
         }
-        let file = open::editable(&self.scratch, &draft.id, &draft.body)
-            .map_err(|e| Fault::io(crate::fault::Doing::Storing, &self.scratch.to_string_lossy(), &e))?;
+        let unwritable = |e| Fault::io(crate::fault::Doing::Storing, &self.scratch.to_string_lossy(), &e);
+        let claim = rescue::claim(&self.scratch, &draft.id).map_err(unwritable)?;
+        let file = open::editable(&self.scratch, &draft.id, &draft.body).map_err(unwritable)?;
         self.pause.hold();
         self.screen.give_back().map_err(|e| trouble(&e))?;
         match open::editor(&editor, &file) {
             Ok(child) => {
                 let program = editor.first().cloned().unwrap_or_default();
-                self.editing = Some(Editing { draft: draft.id, file, program, child });
+                self.editing = Some(Editing { draft: draft.id, file, program, child, _claim: claim });
                 Ok(())
             }
             Err(fault) => {
@@ -156,21 +159,32 @@ impl<'a> Shell<'a> {
         open::ended(&editing.program, status)
     }
 
+    /// Tells the editor that the terminal is gone, so that it saves what it has, and waits for its end.
+    pub(super) async fn end_editor(&mut self, patience: std::time::Duration) {
+        let Some(editing) = &mut self.editing else { return };
+        let id = editing.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(id) = id {
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::HUP);
+        }
+        // What it wrote is found at the next start.
+        let _ = tokio::time::timeout(patience, editing.child.wait()).await;
+    }
+
     /// The editor ended: its text goes to the draft. One that failed changes nothing, and its file
     /// stays until the draft is gone.
     pub(super) fn editor_ended(&mut self, result: Result<(), Fault>) -> Vec<Event> {
         let Some(editing) = self.editing.take() else { return Vec::new() };
-        let back = self.take_back();
-        let result = result.and(back).and_then(|()| {
+        let back = self.take_back().err().map(|fault| Event::Report(Report::Shell(ran("the terminal", fault))));
+        let result = result.and_then(|()| {
             let bytes = std::fs::read(&editing.file)
                 .map_err(|e| Fault::io(crate::fault::Doing::Reading, &editing.file.to_string_lossy(), &e))?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         });
         if result.is_ok() {
-            // What is left behind is emptied with the runtime directory.
-            let _ = std::fs::remove_file(&editing.file);
+            rescue::clear(&self.scratch, &editing.draft);
         }
-        vec![Event::Report(Report::Shell(ShellReport::Edited { draft: editing.draft, result }))]
+        let edited = Event::Report(Report::Shell(ShellReport::Edited { draft: editing.draft, result }));
+        [edited].into_iter().chain(back).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub fn wish_to_stop() -> Result<Arc<AtomicBool>, Fault> {
     let flag = Arc::new(AtomicBool::new(false));
     let raised = Arc::clone(&flag);
     workers::spawn("signals", move || {
-        runtime.block_on(signals.any());
+        runtime.block_on(signals.any(false));
         raised.store(true, Ordering::SeqCst);
     })
     .map_err(|e| trouble(&e))?;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::tz::TimeZone;
 
 use super::workers::{Grounds, Outlet, Workers};
-use super::{Ready, now};
+use super::{Ready, now, rescue};
 use crate::config::{Account, Config, SecretSource};
 use crate::fault::{Doing, Fault, Scope};
 use crate::job::shell::Hidden;
@@ -21,6 +21,7 @@ use crate::outbox::submit::{self, Submit};
 use crate::remote::Connect;
 use crate::remote::imap::Imap;
 use crate::state::Model;
+use crate::store::drafts::Journal;
 use crate::store::folders::Root;
 use crate::theme::{Depth, Glyphs, Half, Theme};
 use crate::{outbox, store, sync};
@@ -133,12 +134,13 @@ pub fn prepare(config: &Config, ways: &Ways) -> Result<Ready, Fault> {
     config.compose.editor = editor(&config);
     let scratch = config.paths.data.join("editing");
     private_directory(&scratch)?;
+    let rescued = rescue::rescue(&scratch, &Journal::below(&config.paths.data));
     let zone = zone();
     let (theme, troubles) = theme(&config);
     let (keymap, key_troubles) = keymap(&config);
     let (mut model, jobs) = Model::new(&config, keymap, now(), zone.clone());
     model.seed = fastrand::u64(..);
-    for trouble in troubles.into_iter().chain(key_troubles) {
+    for trouble in troubles.into_iter().chain(key_troubles).chain(rescued) {
         model.trouble(&trouble);
     }
     let (outlet, reports) = Outlet::new();

@@ -10,7 +10,7 @@ use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracket
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend as _, ClearType, CrosstermBackend};
 
 /// Begin and end of synchronised output (mode 2026): terminals that do not know it pass it over.
 const BEGIN: &[u8] = b"\x1b[?2026h";
@@ -76,8 +76,7 @@ impl Screen {
         give_back_on_panic(mouse);
         take(mouse)?;
         let writer = Rc::new(RefCell::new(FrameWriter::new()));
-        let terminal = Terminal::new(CrosstermBackend::new(FrameEnd(Rc::clone(&writer))))?;
-        Ok(Self { terminal, writer, mouse })
+        Ok(Self { terminal: blank(&writer)?, writer, mouse })
     }
 
     /// Draws one frame.
@@ -88,7 +87,8 @@ impl Screen {
 
     /// Forgets what is on the screen, so that the next frame draws everything.
     pub(super) fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        self.terminal = blank(&self.writer)?;
+        Ok(())
     }
 
     /// Sends something that is no part of a frame: a title, the clipboard. The text has passed the
@@ -106,7 +106,7 @@ impl Screen {
     /// Takes the terminal back.
     pub(super) fn take_back(&mut self) -> io::Result<()> {
         take(self.mouse)?;
-        self.terminal.clear()
+        self.redraw()
     }
 
     /// Lends the terminal to `work` (a stop by Ctrl-z) and takes it back.
@@ -123,6 +123,14 @@ impl Drop for Screen {
         // Nobody is left to tell of a failure: the terminal itself is what failed.
         let _ = give_back(self.mouse);
     }
+}
+
+/// An empty screen. `Terminal::clear` would ask the terminal where the cursor is, and wait two seconds
+/// for one that does not say.
+fn blank(writer: &Rc<RefCell<FrameWriter>>) -> io::Result<Terminal<CrosstermBackend<FrameEnd>>> {
+    let mut backend = CrosstermBackend::new(FrameEnd(Rc::clone(writer)));
+    backend.clear_region(ClearType::All)?;
+    Terminal::new(backend)
 }
 
 fn take(mouse: bool) -> io::Result<()> {

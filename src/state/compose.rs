@@ -279,9 +279,10 @@ impl Model {
         compose.outside = true;
         compose.part = Part::Review;
         let draft = compose.current();
-        let mut jobs: Vec<Job> = compose.keep(now).into_iter().collect();
-        jobs.push(Job::Shell(ShellJob::Edit(Box::new(draft))));
-        jobs
+        // Kept even if nothing was typed yet: what a crash leaves in the editor's file belongs to it.
+        compose.kept = draft.clone();
+        compose.kept_at = now;
+        vec![files(FilesJob::KeepDraft(Box::new(draft.clone()))), Job::Shell(ShellJob::Edit(Box::new(draft)))]
     }
 
     /// The user's editor is done.

@@ -108,7 +108,11 @@ impl Model {
         match bound.action {
             Action::Redraw => vec![Job::Shell(ShellJob::Redraw)],
             Action::Suspend => vec![Job::Shell(ShellJob::Suspend)],
-            Action::Quit => vec![Job::Shell(ShellJob::Quit)],
+            Action::Quit => {
+                let mut jobs = self.keep_draft();
+                jobs.push(Job::Shell(ShellJob::Quit));
+                jobs
+            }
             Action::Help => {
                 self.show_help();
                 Vec::new()

@@ -88,6 +88,12 @@ impl Journal {
         self.try_list().map_err(|e| self.fault(&e))
     }
 
+    /// When a draft was kept last, by the clock of the disk.
+    pub fn kept_at(&self, id: &str) -> Option<std::time::SystemTime> {
+        let last = self.versions().ok()?.remove(id)?.pop()?;
+        fs::metadata(self.path(id, last)).and_then(|about| about.modified()).ok()
+    }
+
     fn try_list(&self) -> io::Result<Found> {
         let mut found = Found::default();
         for (id, versions) in self.versions()? {

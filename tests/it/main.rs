@@ -12,6 +12,7 @@
 mod architecture;
 mod chaos;
 mod configs;
+mod endings;
 mod imap;
 mod imap_faults;
 mod index;
