@@ -93,6 +93,8 @@ struct Asked {
     first: usize,
     count: usize,
     anchor: Option<RowId>,
+    /// Where the cursor was.
+    from: usize,
     /// Was the row asked for in order to jump there, and open it?
     jump: Jump,
     at: Timestamp,
@@ -233,12 +235,19 @@ impl List {
         self.rows = self.changes.lay_over(&self.base);
         self.total = self.base_total.saturating_sub(self.base.len() - self.rows.len());
         if let Some(position) = anchored {
-            self.cursor = position;
             match asked.jump {
                 // New rows above push the page down with the cursor, unless the top was on screen.
-                Jump::Stay if self.top > 0 => self.top = (self.top + position).saturating_sub(old),
-                Jump::Stay => {}
-                Jump::To | Jump::Open => self.top = position.saturating_sub(height / 3),
+                // The cursor may have gone on while the question was on its way.
+                Jump::Stay => {
+                    self.cursor = (old + position).saturating_sub(asked.from).min(self.total.saturating_sub(1));
+                    if self.top > 0 {
+                        self.top = (self.top + self.cursor).saturating_sub(old);
+                    }
+                }
+                Jump::To | Jump::Open => {
+                    self.cursor = position;
+                    self.top = position.saturating_sub(height / 3);
+                }
             }
         } else if empty && asked.jump == Jump::Stay && asked.anchor.is_none() {
             self.top = self.top.min(self.cursor);
@@ -302,7 +311,7 @@ impl Model {
         let Some(list) = self.list.spec.clone() else { return Vec::new() };
         let ticket = self.ticket();
         let (first, count) = self.list.window(self.height());
-        self.list.asked = Some(Asked { ticket, first, count, anchor, jump, at: self.now });
+        self.list.asked = Some(Asked { ticket, first, count, anchor, from: self.list.cursor, jump, at: self.now });
         self.list.dirty = false;
         vec![Job::Index(IndexJob::Rows { ticket, list, first, count, anchor })]
     }
@@ -365,5 +374,35 @@ impl Model {
         }
         jobs.extend(self.fill_list());
         jobs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_made_while_new_rows_are_on_their_way_is_kept() {
+        let mut list = List { cursor: 4, total: 10, ..List::new(Grouping::Flat) };
+        let asked = |from| Asked {
+            ticket: Ticket(7),
+            first: 0,
+            count: 50,
+            anchor: Some(RowId(1)),
+            from,
+            jump: Jump::Stay,
+            at: Timestamp::new(0),
+        };
+        let answer =
+            |total| Answer { ticket: Ticket(7), first: 0, total, counted: true, rows: Vec::new(), anchor: Some(6) };
+        // Two came above the message on row 4, and meanwhile the user went on to row 5.
+        list.asked = Some(asked(4));
+        list.cursor = 5;
+        list.answer(answer(12), 20);
+        assert_eq!(list.cursor, 7);
+        list.asked = Some(asked(6));
+        list.cursor = 11;
+        list.answer(answer(9), 20);
+        assert_eq!(list.cursor, 8, "the last row is the last");
     }
 }
