@@ -1,7 +1,6 @@
 //! What the workers report, and what follows from it: who hears of a changed file, what is asked
 //! again, what the user is told.
 
-use crate::fault::Cause;
 use crate::job::files::{FilesReport, Purpose};
 use crate::job::index::IndexReport;
 use crate::job::shell::{OpenWhat, ShellReport};
@@ -64,10 +63,6 @@ impl Model {
             }
             FilesReport::Folders { account, mailboxes } => {
                 let roles = self.accounts.iter().find(|known| known.id == account);
-                if roles.is_some_and(|known| !known.is_told()) {
-                    // The index may remember what the server said; a guess must not replace it.
-                    return Vec::new();
-                }
                 let role = |mailbox: &MailboxId| roles.and_then(|known| known.role(mailbox));
                 let mailboxes = mailboxes.into_iter().map(|mailbox| (mailbox.clone(), role(&mailbox))).collect();
                 vec![Job::Index(IndexJob::Folders { account, mailboxes })]
@@ -133,10 +128,6 @@ impl Model {
                     jobs = self.conversation_failed(ticket);
                 }
                 self.status.fault(self.now, &fault);
-                if fault.cause == Cause::Damaged {
-                    // It was made anew, empty: all that lies on disk is taken in again.
-                    jobs.extend(self.accounts.iter().map(|known| Job::Index(IndexJob::Known(known.id.clone()))));
-                }
                 jobs
             }
             IndexReport::Found { ticket, places } => self.mark_found(ticket, places),
@@ -196,7 +187,7 @@ impl Model {
             }
             SyncReport::RoundOver { faults, .. } => {
                 for fault in &faults {
-                    self.status.fault(self.now, fault);
+                    self.status.sync_fault(self.now, fault);
                 }
                 Vec::new()
             }
@@ -209,7 +200,7 @@ impl Model {
                 Vec::new()
             }
             SyncReport::Fault(fault) => {
-                self.status.fault(self.now, &fault);
+                self.status.sync_fault(self.now, &fault);
                 Vec::new()
             }
             SyncReport::Finished { .. } => Vec::new(),

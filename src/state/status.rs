@@ -106,15 +106,23 @@ impl Status {
         self.push(Message { at, level, text: Clean::line(text), action: Some(action), account: None });
     }
 
-    /// Tells of a fault: what failed, on what, and what to do.
+    /// Tells of a fault: what failed, on what, and what to do. It stays until it is seen.
     pub fn fault(&mut self, at: Timestamp, fault: &Fault) {
+        self.tell(at, fault, None);
+    }
+
+    /// Tells of a fault of an account's sync: it goes by itself once the account is well again.
+    pub fn sync_fault(&mut self, at: Timestamp, fault: &Fault) {
+        self.tell(at, fault, fault.account.clone());
+    }
+
+    fn tell(&mut self, at: Timestamp, fault: &Fault, account: Option<AccountId>) {
         let mut text = fault.to_string();
         if let Some(advice) = fault.advice() {
             text.push_str("; ");
             text.push_str(advice);
         }
-        let message =
-            Message { at, level: Level::Error, text: Clean::line(&text), action: None, account: fault.account.clone() };
+        let message = Message { at, level: Level::Error, text: Clean::line(&text), action: None, account };
         // A server that stays away would fill the log with one sentence.
         if self.log.iter().rev().take(20).any(|old| old.text == message.text && old.account == message.account) {
             if self.error.is_none() {
@@ -145,7 +153,7 @@ impl Status {
                 let again =
                     matches!(self.sync.get(account), Some(SyncState::Failed { fault: old, .. }) if old == fault);
                 if !again {
-                    self.fault(at, &fault.clone().of(account));
+                    self.sync_fault(at, &fault.clone().of(account));
                 }
             }
             SyncState::UpToDate { .. } | SyncState::Working { .. } => {
@@ -198,6 +206,16 @@ mod tests {
         assert!(status.line().unwrap().text.as_str().starts_with("work: cannot reach imap.example.org"));
         status.stands(now, &work, SyncState::UpToDate { idle: true, at: now });
         assert_eq!(status.line(), None);
+    }
+
+    #[test]
+    fn what_failed_on_this_machine_is_not_healed_by_a_server() {
+        let (work, now) = (AccountId::new("work"), Timestamp::new(1000));
+        let mut status = Status::default();
+        status.fault(now, &Fault::new(Doing::Storing, "a star", Cause::Permission).of(&work));
+        status.stands(now, &work, SyncState::UpToDate { idle: true, at: now });
+        assert!(status.line().is_some());
+        assert!(status.seen());
     }
 
     #[test]
