@@ -17,7 +17,7 @@ use super::folders::{self, Folders};
 use super::guard::{Scene, Verdict, guard};
 use super::moves::{Side, join_moves};
 use super::plan::{Plan, Unsure, plan, unsure};
-use crate::fault::{Fault, Scope};
+use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
 use crate::job::sync::{Counts, SyncState};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
@@ -96,6 +96,11 @@ struct Look {
     side: Side,
 }
 
+/// Can the other mailboxes go on? A full disk meets them as well.
+fn concerns_one(fault: &Fault) -> bool {
+    fault.scope <= Scope::Mailbox && fault.cause != Cause::DiskFull
+}
+
 impl Round<'_> {
     /// Runs the round. Faults of single mailboxes are collected; what stops the account is returned.
     pub(crate) fn run(&mut self, extent: Extent) -> Result<(), Halt> {
@@ -125,7 +130,7 @@ impl Round<'_> {
             self.env.step()?;
             match self.look(name) {
                 Ok(look) => looks.push(look),
-                Err(Halt::Failed(fault)) if fault.scope <= Scope::Mailbox => self.fault(fault),
+                Err(Halt::Failed(fault)) if concerns_one(&fault) => self.fault(fault),
                 Err(halt) => return Err(halt),
             }
         }
@@ -143,7 +148,7 @@ impl Round<'_> {
             let settled = settled.remove(&look.mailbox.name).unwrap_or_default();
             match self.mailbox(look, settled) {
                 Ok(()) => {}
-                Err(Halt::Failed(fault)) if fault.scope <= Scope::Mailbox => self.fault(fault),
+                Err(Halt::Failed(fault)) if concerns_one(&fault) => self.fault(fault),
                 Err(halt) => return Err(halt),
             }
             for text in self.remote.alerts() {

@@ -242,7 +242,13 @@ impl<'a> Worker<'a> {
             Err(Halt::Stopped) => Due::Asked,
             // A connection that was kept from an earlier round may have died of old age.
             Err(Halt::Failed(fault)) if kept && fault.again == Again::Now => Due::Now(Extent::All),
-            Err(Halt::Failed(fault)) => self.failed(fault),
+            Err(Halt::Failed(fault)) => {
+                // What went wrong before may be why it came to this.
+                for earlier in outcome.faults {
+                    (self.report)(SyncReport::Fault(earlier));
+                }
+                self.failed(fault)
+            }
         }
     }
 
@@ -268,7 +274,9 @@ impl<'a> Worker<'a> {
     fn failed(&mut self, fault: Fault) -> Due {
         self.failures += 1;
         let fault = fault.of(&self.env.account.id);
-        self.blocked = matches!(fault.again, Again::AfterUser | Again::Never);
+        // Space is made without a word to this program, so a full disk is looked at again.
+        let waits = matches!(fault.again, Again::AfterUser | Again::Never);
+        self.blocked = waits && fault.cause != Cause::DiskFull;
         let asks = fault.doing == Doing::SigningIn || fault.doing == Doing::Configuring;
         if self.blocked && asks && self.env.account.secret == SecretSource::Prompt {
             (self.report)(SyncReport::WantsPassword(self.env.account.id.clone()));
