@@ -12,16 +12,14 @@ use jiff::tz::TimeZone;
 use super::workers::{Grounds, Outlet, Workers};
 use super::{Ready, now, rescue};
 use crate::config::{Account, Config, SecretSource};
-use crate::fault::{Cause, Doing, Fault, Scope};
-use crate::index::Index;
+use crate::fault::{Doing, Fault, Scope};
 use crate::job::shell::Hidden;
 use crate::keys::{Keymap, Override};
 use crate::login::secret::{self, Secret};
 use crate::mail::ids::AccountId;
-use crate::mail::mailbox::{MailboxName, Role};
 use crate::outbox::submit::{self, Submit};
+use crate::remote::Connect;
 use crate::remote::imap::Imap;
-use crate::remote::{Connect, Remote};
 use crate::state::Model;
 use crate::store::drafts::Journal;
 use crate::store::folders::Root;
@@ -73,60 +71,7 @@ impl Default for Ways {
 fn imap(account: &Account, typed: &Typed) -> Option<Arc<dyn Connect>> {
     account.imap.as_ref()?;
     let (id, source, typed) = (account.id.clone(), account.secret.clone(), typed.clone());
-    if !matches!(source, SecretSource::Command(_)) {
-        return Some(Arc::new(Imap::new(account, Arc::new(move || typed.fetch(&id, &source)))));
-    }
-    let known = Known::default();
-    let kept = known.clone();
-    let inner = Imap::new(account, Arc::new(move || kept.get(|| typed.fetch(&id, &source))));
-    Some(Arc::new(Remembering { inner, known }))
-}
-
-/// What a password command said, so that it is not run, and the user perhaps asked, for each connection.
-#[derive(Clone, Default)]
-struct Known(Arc<Mutex<Option<Secret>>>);
-
-impl Known {
-    /// The secret that is known, else the one that `fetch` gets. Who comes meanwhile waits for that one.
-    fn get(&self, fetch: impl FnOnce() -> Result<Secret, Fault>) -> Result<Secret, Fault> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*known {
-            Some(secret) => Ok(secret.clone()),
-            None => Ok(known.insert(fetch()?).clone()),
-        }
-    }
-
-    /// Forgets it; was there one?
-    fn forget(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
-    }
-
-    fn is_there(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-}
-
-/// Connects with a remembered password. One that the server refuses is forgotten; if it was not fetched
-/// just now, a new one is tried at once, for it may have been changed.
-struct Remembering<C> {
-    inner: C,
-    known: Known,
-}
-
-impl<C: Connect> Connect for Remembering<C> {
-    fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
-        let old = self.known.is_there();
-        match self.inner.connect() {
-            Err(fault) if fault.cause == Cause::SignInRefused && self.known.forget() && old => {
-                self.inner.connect().inspect_err(|fault| {
-                    if fault.cause == Cause::SignInRefused {
-                        self.known.forget();
-                    }
-                })
-            }
-            other => other,
-        }
-    }
+    Some(Arc::new(Imap::new(account, Arc::new(move || typed.fetch(&id, &source)))))
 }
 
 /// What the sync of each account stands on. Lane and wish to stop are added by whoever runs it.
@@ -149,29 +94,7 @@ pub fn sync_envs(config: &Config, ways: &Ways) -> Vec<sync::Env> {
 pub fn outbox_env(config: &Config, ways: &Ways) -> outbox::worker::Env {
     let mut env = outbox::worker::Env::of(config.paths.data.clone(), config.accounts.clone());
     env.way = Arc::clone(&ways.submit);
-    let index = index_file(config);
-    env.sent = Arc::new(move |account| sent_mailbox(account, &index));
     env
-}
-
-/// Where copies of sent mail go: where the user says, else where the server said last, as the index
-/// remembers, so that it is known without a connection and to every command; else where the name says so.
-fn sent_mailbox(account: &Account, index: &Path) -> MailboxName {
-    let told = || {
-        let rows = Index::open(index).and_then(|index| index.mailboxes()).ok()?;
-        let own = rows.into_iter().find(|row| row.mailbox.account == account.id && row.role == Some(Role::Sent));
-        own.map(|row| row.mailbox.name)
-    };
-    let by_name = || {
-        let root = Root { path: account.maildir.clone(), layout: account.layout };
-        root.list().found.into_keys().find(|name| Role::guess(name) == Some(Role::Sent))
-    };
-    let default = outbox::sent::configured(account);
-    if account.folders.by_role.contains_key(&Role::Sent) {
-        let year = jiff::Timestamp::now().to_zoned(zone()).year();
-        return account.mailbox_in(Role::Sent, year, &default);
-    }
-    told().or_else(by_name).unwrap_or(default)
 }
 
 /// What the thread `files` stands on.
@@ -304,60 +227,4 @@ pub fn keymap(config: &Config) -> (Keymap, Vec<String>) {
         format!("config line {line}: {}", trouble.message)
     });
     (map, told.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    /// Signs in where the password is the one that the server wants.
-    struct Door {
-        known: Known,
-        command: Arc<Mutex<String>>,
-        wanted: Arc<Mutex<String>>,
-        runs: Arc<AtomicUsize>,
-    }
-
-    impl Connect for Door {
-        fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
-            let secret = self.known.get(|| {
-                self.runs.fetch_add(1, Ordering::SeqCst);
-                Ok(Secret::new(self.command.lock().unwrap().clone()))
-            })?;
-            let good = secret.expose() == *self.wanted.lock().unwrap();
-            let cause = if good { Cause::Other } else { Cause::SignInRefused };
-            Err(Fault::new(Doing::SigningIn, "the door", cause))
-        }
-    }
-
-    #[test]
-    fn a_password_command_runs_once_until_its_password_is_refused() {
-        let known = Known::default();
-        let shared = |text: &str| Arc::new(Mutex::new(text.to_owned()));
-        let (command, wanted, runs) = (shared("old"), shared("old"), Arc::new(AtomicUsize::new(0)));
-        let inner = Door {
-            known: known.clone(),
-            command: Arc::clone(&command),
-            wanted: Arc::clone(&wanted),
-            runs: Arc::clone(&runs),
-        };
-        let door = Remembering { inner, known };
-        // (what the command says, what the server wants, is it let in, how often the command ran so far)
-        let story = [
-            ("old", "old", true, 1),
-            ("new", "old", true, 1),
-            ("new", "new", true, 2),
-            ("wrong", "newer", false, 3),
-            ("wrong", "newer", false, 4),
-            ("newer", "newer", true, 5),
-            ("newer", "newer", true, 5),
-        ];
-        for (says, wants, let_in, ran) in story {
-            *command.lock().unwrap() = says.to_owned();
-            *wanted.lock().unwrap() = wants.to_owned();
-            let cause = door.connect().err().unwrap().cause;
-            assert_eq!((cause == Cause::Other, runs.load(Ordering::SeqCst)), (let_in, ran), "{says} for {wants}");
-        }
-    }
 }

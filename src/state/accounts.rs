@@ -29,19 +29,6 @@ pub struct AccountState {
     folders: FolderMap,
     /// What the server said its mailboxes are for.
     told: BTreeMap<MailboxId, Role>,
-    /// Who said so.
-    by: Teller,
-}
-
-/// Who said what the mailboxes of an account are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Teller {
-    /// Nobody yet.
-    Nobody,
-    /// The index, which remembers what the server said in an earlier run.
-    Index,
-    /// The server.
-    Server,
 }
 
 impl AccountState {
@@ -55,7 +42,6 @@ impl AccountState {
             sends: account.submit.is_some(),
             folders: account.folders.clone(),
             told: BTreeMap::new(),
-            by: if account.imap.is_some() { Teller::Nobody } else { Teller::Server },
         }
     }
 
@@ -67,21 +53,6 @@ impl AccountState {
     /// Remembers what the server says its mailboxes are for.
     pub fn tell(&mut self, mailboxes: &[(MailboxId, Option<Role>)]) {
         self.told = mailboxes.iter().filter_map(|(id, role)| role.map(|role| (id.clone(), role))).collect();
-        self.by = Teller::Server;
-    }
-
-    /// Takes in what the index remembers, until the server itself is heard.
-    pub(super) fn remember(&mut self, rows: &[MailboxRow]) {
-        if self.by != Teller::Server {
-            let own = rows.iter().filter(|row| row.mailbox.account == self.id);
-            self.told = own.filter_map(|row| Some((row.mailbox.clone(), row.role?))).collect();
-            self.by = Teller::Index;
-        }
-    }
-
-    /// Is it known what the mailboxes are for, as far as it ever was? Before that nobody may be told.
-    pub(super) fn is_told(&self) -> bool {
-        self.by != Teller::Nobody
     }
 
     /// What a mailbox is for: the user's word, else the server's, else what its name says.

@@ -23,8 +23,6 @@ pub struct Mailboxes {
     pub top: usize,
     asked: bool,
     dirty: bool,
-    /// Accounts that are not in the config any more and that the index was told to forget.
-    forgotten: std::collections::BTreeSet<AccountId>,
 }
 
 /// One row of the folder pane.
@@ -171,38 +169,12 @@ impl Model {
 
     /// Takes in mailboxes and counts.
     pub(super) fn take_mailboxes(&mut self, rows: Vec<MailboxRow>) -> Vec<Job> {
-        for account in &mut self.accounts {
-            account.remember(&rows);
-        }
-        let mut jobs = self.forget_removed(&rows);
         let first = self.mailboxes.items.is_empty();
         self.mailboxes.take(rows, &self.accounts);
         if first && let Some(mailbox) = self.list.mailbox().cloned() {
             self.mailboxes.point_at(&mailbox);
         }
-        if self.mailboxes.dirty {
-            jobs.extend(self.ask_mailboxes());
-        }
-        jobs
-    }
-
-    /// What the index holds of accounts that are no longer in the config is forgotten, once. A config
-    /// with mistakes in it may only seem to lack an account.
-    fn forget_removed(&mut self, rows: &[MailboxRow]) -> Vec<Job> {
-        if !self.config.problems.is_empty() {
-            return Vec::new();
-        }
-        let owners = rows.iter().map(|row| &row.mailbox.account);
-        let removed: std::collections::BTreeSet<&AccountId> =
-            owners.filter(|owner| self.accounts.iter().all(|known| known.id != **owner)).collect();
-        let removed: Vec<AccountId> = removed.into_iter().cloned().collect();
-        let mut jobs = Vec::new();
-        for account in removed {
-            if self.mailboxes.forgotten.insert(account.clone()) {
-                jobs.push(Job::Index(IndexJob::Folders { account, mailboxes: Vec::new() }));
-            }
-        }
-        jobs
+        if self.mailboxes.dirty { self.ask_mailboxes() } else { Vec::new() }
     }
 
     /// The question about mailboxes was lost.
@@ -260,63 +232,5 @@ mod tests {
         let wanted =
             [(0, "Inbox"), (0, "Archive"), (1, "2025"), (2, "x"), (0, "Trash"), (0, "Lists/rust"), (0, "Work")];
         assert_eq!(shown, wanted);
-    }
-
-    /// A model with one account, which has a server and calls its Sent folder by a name of its own.
-    fn model() -> Model {
-        let text = "[accounts.a]\naddress = \"a@example.org\"\nmaildir = \"~/Mail\"\n\
-                    imap = { host = \"imap.example.org\" }\npassword = { prompt = true }\n";
-        let mut config = crate::config::parse(text, &crate::config::Paths::under(std::path::Path::new("/h")));
-        config.problems.clear();
-        let (keymap, now) = (crate::keys::Keymap::standard(), crate::mail::ids::Timestamp::new(1_795_000_000));
-        Model::new(&config, keymap, now, jiff::tz::TimeZone::UTC).0
-    }
-
-    fn row(account: &str, name: &str, role: Option<Role>) -> MailboxRow {
-        let mailbox = MailboxId { account: AccountId::new(account), name: MailboxName::new(name).unwrap() };
-        MailboxRow { mailbox, role, total: 0, unread: 0 }
-    }
-
-    #[test]
-    fn what_the_server_said_in_an_earlier_run_is_not_replaced_by_a_guess() {
-        use crate::job::{FilesReport, Report};
-        let mut model = model();
-        let sent = row("a", "Enviados", Some(Role::Sent));
-        let listed = || {
-            let account = AccountId::new("a");
-            Report::Files(FilesReport::Folders { account, mailboxes: vec![sent.mailbox.clone()] })
-        };
-        assert_eq!(model.report(listed()), [], "nobody knows yet what the folders are for");
-        model.take_mailboxes(vec![sent.clone()]);
-        let mailboxes = vec![(sent.mailbox.clone(), Some(Role::Sent))];
-        let told = Job::Index(IndexJob::Folders { account: AccountId::new("a"), mailboxes });
-        assert_eq!(model.report(listed()), [told]);
-    }
-
-    #[test]
-    fn an_account_that_was_removed_is_forgotten_once_but_not_for_a_mistake_in_the_config() {
-        let mut model = model();
-        let rows = || vec![row("a", "INBOX", None), row("old", "INBOX", None), row("old", "Work", None)];
-        let forget = Job::Index(IndexJob::Folders { account: AccountId::new("old"), mailboxes: Vec::new() });
-        assert_eq!(model.take_mailboxes(rows()), [forget]);
-        assert_eq!(model.take_mailboxes(rows()), []);
-        let mut model = self::model();
-        model.config = crate::config::parse("[accounts.old]\n", &model.config.paths);
-        assert!(!model.config.problems.is_empty());
-        assert_eq!(model.take_mailboxes(rows()), []);
-    }
-
-    #[test]
-    fn an_index_that_was_made_anew_is_filled_again() {
-        use crate::fault::{Cause, Doing, Fault};
-        use crate::job::Report;
-        use crate::job::index::IndexReport;
-        let failed = |cause| {
-            let fault = Fault::new(Doing::Indexing, "index.db", cause);
-            Report::Index(IndexReport::Failed { ticket: None, fault })
-        };
-        let known = Job::Index(IndexJob::Known(AccountId::new("a")));
-        assert_eq!(model().report(failed(Cause::Damaged)), [known]);
-        assert_eq!(model().report(failed(Cause::DiskFull)), []);
     }
 }

@@ -6,17 +6,20 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests"
+    clippy::print_stderr,
+    reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests; figures are printed"
 )]
 
 mod architecture;
 mod chaos;
 mod configs;
+mod corpus;
 mod endings;
 mod imap;
 mod imap_faults;
 mod index;
 mod keys;
+mod kills;
 mod ledger;
 mod login;
 mod maildir;

@@ -1,5 +1,6 @@
 //! The real binary in a pty, its screen read by a vt100 parser.
 
+mod disk;
 mod journey;
 mod mailbox;
 mod session;
