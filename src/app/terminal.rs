@@ -12,47 +12,14 @@ use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
 use ratatui::backend::{Backend as _, ClearType, CrosstermBackend};
 
-/// Begin and end of synchronised output (mode 2026): terminals that do not know it pass it over.
-const BEGIN: &[u8] = b"\x1b[?2026h";
-const END: &[u8] = b"\x1b[?2026l";
-
-/// Collects the bytes of one frame and writes them at once.
-struct FrameWriter {
-    out: Stdout,
-    frame: Vec<u8>,
-    last: Vec<u8>,
-}
-
-impl FrameWriter {
-    fn new() -> Self {
-        Self { out: io::stdout(), frame: Vec::with_capacity(64 * 1024), last: Vec::new() }
-    }
-
-    /// Writes what was collected. A frame that only says again where the cursor is, as the one
-    /// before did, is dropped.
-    fn commit(&mut self) -> io::Result<()> {
-        if self.frame.is_empty() || self.last.ends_with(&self.frame) {
-            self.frame.clear();
-            return Ok(());
-        }
-        let mut whole = Vec::with_capacity(self.frame.len() + BEGIN.len() + END.len());
-        whole.extend_from_slice(BEGIN);
-        whole.extend_from_slice(&self.frame);
-        whole.extend_from_slice(END);
-        self.out.write_all(&whole)?;
-        self.out.flush()?;
-        std::mem::swap(&mut self.last, &mut self.frame);
-        self.frame.clear();
-        Ok(())
-    }
-}
+use super::frame::FrameWriter;
 
 /// The end of a [`FrameWriter`] that ratatui's backend holds.
-struct FrameEnd(Rc<RefCell<FrameWriter>>);
+struct FrameEnd(Rc<RefCell<FrameWriter<Stdout>>>);
 
 impl Write for FrameEnd {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().frame.extend_from_slice(bytes);
+        self.0.borrow_mut().push(bytes);
         Ok(bytes.len())
     }
 
@@ -65,7 +32,7 @@ impl Write for FrameEnd {
 /// The terminal while the program draws on it. Dropping it gives the terminal back.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<FrameEnd>>,
-    writer: Rc<RefCell<FrameWriter>>,
+    writer: Rc<RefCell<FrameWriter<Stdout>>>,
     mouse: bool,
 }
 
@@ -75,7 +42,7 @@ impl Screen {
     pub(super) fn enter(mouse: bool) -> io::Result<Self> {
         give_back_on_panic(mouse);
         take(mouse)?;
-        let writer = Rc::new(RefCell::new(FrameWriter::new()));
+        let writer = Rc::new(RefCell::new(FrameWriter::new(io::stdout())));
         Ok(Self { terminal: blank(&writer)?, writer, mouse })
     }
 
@@ -127,7 +94,7 @@ impl Drop for Screen {
 
 /// An empty screen. `Terminal::clear` would ask the terminal where the cursor is, and wait two seconds
 /// for one that does not say.
-fn blank(writer: &Rc<RefCell<FrameWriter>>) -> io::Result<Terminal<CrosstermBackend<FrameEnd>>> {
+fn blank(writer: &Rc<RefCell<FrameWriter<Stdout>>>) -> io::Result<Terminal<CrosstermBackend<FrameEnd>>> {
     let mut backend = CrosstermBackend::new(FrameEnd(Rc::clone(writer)));
     backend.clear_region(ClearType::All)?;
     Terminal::new(backend)

@@ -72,6 +72,7 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SyncOptions {
     /// Only this account
     #[arg(short = 'A', long, value_name = "NAME")]
@@ -97,6 +98,7 @@ pub(super) struct SyncOptions {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SendOptions {
     /// Read the recipients from To, Cc and Bcc as well
     #[arg(short = 't')]
@@ -139,6 +141,7 @@ pub(super) struct SendOptions {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SearchOptions {
     /// The query, e.g. `from:ada has:attachment budget`
     #[arg(required = true, allow_hyphen_values = true)]

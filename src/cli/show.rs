@@ -164,7 +164,7 @@ fn laid_out(line: &Line) -> Vec<Clean> {
 
 fn as_json(place: &Place, document: &Document, envelope: &Envelope) -> Value {
     let addresses = |list: &[Address]| list.iter().map(json::address).collect::<Vec<_>>();
-    let ids = |list: &[MessageId]| list.iter().map(|id| clean_id(id)).collect::<Vec<_>>();
+    let ids = |list: &[MessageId]| list.iter().map(clean_id).collect::<Vec<_>>();
     let strings = |list: &[Clean]| list.iter().map(|text| text.as_str().to_owned()).collect::<Vec<_>>();
     json!({
         "v": 1,

@@ -56,7 +56,7 @@ pub(super) fn run(common: &Common, options: &SyncOptions) -> Exit {
     };
     let send = !options.no_send && !common.offline;
     let mut work = Work { config: &config, options, only, stop, telling: Telling::new(options) };
-    work.run(accounts, send)
+    work.run(&accounts, send)
 }
 
 /// What is told on the way, and what it comes to.
@@ -87,10 +87,10 @@ enum Said {
 }
 
 impl Work<'_> {
-    fn run(&mut self, accounts: Vec<Account>, send: bool) -> Exit {
+    fn run(&mut self, accounts: &[Account], send: bool) -> Exit {
         let stop = Arc::clone(&self.stop);
         let stopping = move || stop.load(Ordering::SeqCst);
-        let senders = if send { outbox::senders(self.config, &accounts) } else { Ok(Vec::new()) };
+        let senders = if send { outbox::senders(self.config, accounts) } else { Ok(Vec::new()) };
         let senders: Vec<AccountId> = match senders {
             Ok(senders) => senders.into_iter().map(|account| account.id.clone()).collect(),
             Err(fault) => {
@@ -101,10 +101,10 @@ impl Work<'_> {
         let asked = accounts.iter().filter(|account| account.imap.is_some() || senders.contains(&account.id));
         let typed = password::ask(asked, &stopping);
         if !senders.is_empty() && !stopping() {
-            self.send(&accounts, &typed);
+            self.send(accounts, &typed);
         }
         if !stopping() {
-            self.meet(&accounts, &typed);
+            self.meet(accounts, &typed);
         }
         if !self.options.no_index && !stopping() {
             self.index(&stopping);

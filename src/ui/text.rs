@@ -129,7 +129,7 @@ pub(super) fn short(number: u64) -> String {
 pub(super) fn pieces(text: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut rest = text;
-    while width > 0 {
+    loop {
         let fitting = take_cells(rest, width);
         if fitting.len() == rest.len() || fitting.is_empty() {
             break;

@@ -78,7 +78,7 @@ fn a_question_is_answered_and_a_letter_waits_for_a_server_that_is_away() {
     assert!(text.contains("In-Reply-To: <question@example.org>"), "{text}");
 
     // It arrives as it was stored, and both sides keep a copy of just that.
-    assert_eq!(postfix.arrived("bob", 1), [wire.clone()], "byte for byte");
+    assert_eq!(postfix.arrived("bob", 1), std::slice::from_ref(&wire), "byte for byte");
     becomes("a copy here", || world.files("mail/ada/Sent").len(), &1);
     becomes("a copy on the server", || dovecot.files("ada", "Sent").len(), &1);
     assert_eq!(message(&only(world.files("mail/ada/Sent"))), text);

@@ -4,6 +4,7 @@ mod disk;
 mod journey;
 mod mailbox;
 mod session;
+mod thrift;
 mod trouble;
 mod world;
 
