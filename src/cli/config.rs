@@ -27,7 +27,7 @@ fn check(config: &Config, strict: bool) -> Exit {
     let accounts = config.accounts.len();
     output::line(format_args!(
         "{}: {accounts} account{}, {errors} error{}, {warnings} warning{}",
-        config.paths.config_file.display(),
+        output::path(&config.paths.config_file),
         plural(accounts),
         plural(errors),
         plural(warnings)
@@ -50,10 +50,10 @@ fn paths(config: &Config) -> Exit {
         ("opened attachments", &paths.runtime),
     ];
     for (what, path) in rows {
-        output::line(format_args!("{what:<24}{}", path.display()));
+        output::line(format_args!("{what:<24}{}", output::path(path)));
     }
     for account in &config.accounts {
-        output::line(format_args!("{:<24}{}", format!("mail of {}", account.id), account.maildir.display()));
+        output::line(format_args!("{:<24}{}", format!("mail of {}", account.id), output::path(&account.maildir)));
     }
     Exit::Done
 }

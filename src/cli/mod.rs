@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::mail::clean::Clean;
 use arguments::{Arguments, Command};
 use exit::Exit;
 
@@ -33,10 +34,16 @@ use exit::Exit;
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse_from(with_sendmail_mode(std::env::args_os())) {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            // It says the argument again, which may come from a link that somebody clicked on.
+            let words = error.render().to_string();
+            Clean::lines(words.trim_end()).into_iter().for_each(output::note);
+            return Exit::Usage.into();
+        }
         Err(error) => {
-            // clap's own output: help and version go to standard output, mistakes to standard error.
+            // Help and version: nothing in them comes from outside.
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return Exit::Done.into();
         }
     };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));

@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
@@ -41,6 +42,11 @@ pub(super) fn note(text: impl Display) {
 /// Words of the user's own (an argument) made clean for an error line.
 pub(super) fn quoted(text: &str) -> Clean {
     Clean::line(text)
+}
+
+/// A path made clean.
+pub(super) fn path(path: &Path) -> Clean {
+    Clean::line(&path.to_string_lossy())
 }
 
 /// How often a line of progress is written anew.

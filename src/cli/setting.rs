@@ -41,7 +41,7 @@ fn take_offline(config: &mut Config) {
 /// The accounts that were meant: the one that is named, or all.
 pub(super) fn accounts<'a>(command: &str, config: &'a Config, name: Option<&str>) -> Result<Vec<&'a Account>, Exit> {
     if config.accounts.is_empty() {
-        output::error(command, format_args!("no account is set up in {}", config.paths.config_file.display()));
+        output::error(command, format_args!("no account is set up in {}", output::path(&config.paths.config_file)));
         output::note("  next: see config.example.toml, or try `tern demo`");
         return Err(Exit::Config);
     }

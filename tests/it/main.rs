@@ -15,6 +15,7 @@ mod chaos;
 mod configs;
 mod corpus;
 mod endings;
+mod hostile;
 mod imap;
 mod imap_faults;
 mod index;
