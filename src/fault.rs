@@ -155,7 +155,10 @@ impl Fault {
             K::WouldBlock | K::ResourceBusy => (Cause::Busy, Again::Later),
             _ => (Cause::Other, Again::Later),
         };
-        Self::new(doing, subject, cause).again(again).detail(&error.to_string())
+        let words = error.to_string();
+        // The number says nothing that the words do not.
+        let plain = words.rfind(" (os error ").and_then(|at| words.get(..at)).unwrap_or(&words);
+        Self::new(doing, subject, cause).again(again).detail(plain)
     }
 
     /// The same fault, of that account.

@@ -128,7 +128,7 @@ pub enum Quote {
     Top,
     /// Below it.
     Bottom,
-    /// In between; the cursor starts above the first quoted block.
+    /// In between; the cursor starts below the quoted text.
     Interleaved,
 }
 

@@ -105,6 +105,22 @@ pub enum FilesJob {
         /// What to do once it is saved.
         purpose: Purpose,
     },
+    /// Is this a plain file that can be read? It is to be attached. Answer: `Looked`, or `Failed`.
+    Look {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Which names in a directory begin like this? A path is being typed. Answer: `Names`.
+    Complete {
+        /// The question's number.
+        ticket: Ticket,
+        /// The directory.
+        directory: PathBuf,
+        /// How the name begins.
+        start: String,
+    },
     /// Write the draft that is being typed to the drafts journal (state directory), durably.
     /// Answer: `Kept`.
     KeepDraft(Box<Draft>),
@@ -236,6 +252,22 @@ pub enum FilesReport {
         path: PathBuf,
         /// Why it was saved.
         purpose: Purpose,
+    },
+    /// It is a plain file that can be read.
+    Looked {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// Names in a directory, sorted; those of directories end in `/`.
+    Names {
+        /// The question's number.
+        ticket: Ticket,
+        /// The names; at most a few hundred.
+        names: Vec<String>,
     },
     /// A draft is safe in the journal.
     Kept {

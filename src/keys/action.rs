@@ -160,6 +160,8 @@ pub struct Situation {
     pub senders: usize,
     /// How many messages are in the outbox.
     pub outbox: usize,
+    /// Has the message under the cursor of the outbox perhaps been sent?
+    pub doubtful: bool,
     /// How many messages were not finished.
     pub unfinished: usize,
 }
@@ -295,6 +297,9 @@ const fn unfinished(at: &Situation) -> Option<&'static str> {
 const fn waiting(at: &Situation) -> Option<&'static str> {
     if at.outbox == 0 { Some("the outbox is empty") } else { None }
 }
+const fn doubtful(at: &Situation) -> Option<&'static str> {
+    if at.doubtful { None } else { Some("nothing is in doubt about this message") }
+}
 const fn next_in(at: &Situation) -> Option<&'static str> {
     if at.finding || at.thread > 1 {
         None
@@ -304,31 +309,59 @@ const fn next_in(at: &Situation) -> Option<&'static str> {
 }
 
 actions! {
+    Send "review.send" in &[Review]; keys &["y"]; Write; "Send, after the time in which it can be taken back"; hint "send"; always;
+    EditBody "review.edit" in &[Review]; keys &["e", "Enter", "Esc"]; Write; "Go on with the text"; hint "edit"; always;
+    Attach "review.attach" in &[Review]; keys &["a"]; Write; "Attach a file"; hint "attach"; always;
+    KeepDraft "review.keep" in &[Review]; keys &["q", "p"]; Write; "Close and keep it as a draft"; hint "keep as draft"; always;
+    SendAtOnce "review.send-now" in &[Review]; keys &["Y"]; Write; "Send at once"; hint "send now"; always;
+    EditTo "review.to" in &[Review]; keys &["t"]; Write; "Change To"; hint ""; always;
+    EditCc "review.cc" in &[Review]; keys &["c"]; Write; "Change Cc"; hint "cc"; always;
+    EditBcc "review.bcc" in &[Review]; keys &["b"]; Write; "Change Bcc"; hint ""; always;
+    EditSubject "review.subject" in &[Review]; keys &["s"]; Write; "Change the subject"; hint ""; always;
+    EditFrom "review.from" in &[Review]; keys &["f"]; Write; "From: the next of your addresses"; hint ""; always;
+    EditReplyTo "review.reply-to" in &[Review]; keys &["r"]; Write; "Change Reply-To"; hint ""; always;
+    Detach "review.detach" in &[Review]; keys &["d"]; Write; "Take the last file off; with a count that one"; hint ""; always;
+    Discard "review.discard" in &[Review]; keys &["D"]; Write; "Throw it away, after a question"; hint "discard"; always;
+    ScrollDown "review.down" in &[Review]; keys &["j", "Down"]; Move; "Scroll the text down"; hint ""; always;
+    ScrollUp "review.up" in &[Review]; keys &["k", "Up"]; Move; "Scroll the text up"; hint ""; always;
+
+    EditorDone "editor.done" in &[Editor]; keys &["Esc"]; Write; "Done: look at it before it goes"; hint "review and send"; always;
+    NextField "editor.next" in &[Editor]; keys &["Tab"]; Write; "Next field, then the text"; hint "next field"; always;
+    PreviousField "editor.previous" in &[Editor]; keys &["Shift-Tab"]; Write; "Previous field"; hint ""; always;
+
+    WasSent "outbox.was-sent" in &[Outbox]; keys &["A"]; Write; "It has arrived: forget it and keep the copy"; hint "it arrived"; doubtful;
+    SendAgain "outbox.send-again" in &[Outbox]; keys &["S"]; Write; "It has not arrived: send it again"; hint "send again"; doubtful;
+    Retry "outbox.retry" in &[Outbox]; keys &["r"]; Write; "Try to send it now"; hint "retry"; waiting;
+    EditEntry "outbox.edit" in &[Outbox]; keys &["e"]; Write; "Take it back and edit it"; hint "edit"; waiting;
+    HoldEntry "outbox.hold" in &[Outbox]; keys &["p"]; Write; "Hold it, or let it go on"; hint "hold"; waiting;
+    RemoveEntry "outbox.remove" in &[Outbox]; keys &["d"]; Write; "Throw it away, after a question"; hint "discard"; waiting;
+    Transcript "outbox.transcript" in &[Outbox]; keys &["Enter", "i"]; Show; "What was said to the server and by it"; hint "transcript"; waiting;
+    RetryAll "outbox.retry-all" in &[Outbox]; keys &["R"]; Write; "Try to send all of them now"; hint "all"; waiting;
+
+    Open "go.open" in &[List, Folders]; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; account;
     Archive "message.archive" in MAIL; keys &["a", "e"]; Message; "Archive: move to the archive folder"; hint "archive"; message;
     Trash "message.trash" in MAIL; keys &["d", "Del"]; Message; "Move to the trash"; hint "trash"; message;
-    MoveTo "message.move" in MAIL; keys &["s"]; Message; "Move to a folder that you choose"; hint "move"; message;
-    Spam "message.spam" in MAIL; keys &["!"]; Message; "Spam: move to the junk folder, or from there to the inbox"; hint "spam"; message;
-    Star "message.star" in MAIL; keys &["F"]; Message; "Star, or take the star away"; hint "star"; message;
-    ToggleRead "message.read" in MAIL; keys &["U"]; Message; "Mark as read, or as unread"; hint "unread"; message;
     Reply "message.reply" in MAIL; keys &["r"]; Write; "Answer the author"; hint "reply"; answerable;
     ReplyAll "message.reply-all" in MAIL; keys &["R"]; Write; "Answer the author and all recipients"; hint "all"; answerable;
-    ReplyList "message.reply-list" in MAIL; keys &["L"]; Write; "Answer the mailing list"; hint ""; answerable;
-    Forward "message.forward" in MAIL; keys &["f"]; Write; "Pass the message on"; hint "forward"; answerable;
+    OpenHint "message.hints" in MAIL; keys &["o"]; Show; "Open a link (letter) or an attachment (digit)"; hint "open link"; hinted;
+    SaveAttachment "attachment.save" in MAIL; keys &["S"]; Show; "Save an attachment"; hint "save"; attached;
     Compose "mail.new" in PLACES; keys &["m"]; Write; "Write a new message"; hint "write"; sends;
+    Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; account;
+    MoveTo "message.move" in MAIL; keys &["s"]; Message; "Move to a folder that you choose"; hint "move"; message;
+    Forward "message.forward" in MAIL; keys &["f"]; Write; "Pass the message on"; hint "forward"; answerable;
+    Star "message.star" in MAIL; keys &["F"]; Message; "Star, or take the star away"; hint "star"; message;
+    ToggleRead "message.read" in MAIL; keys &["U"]; Message; "Mark as read, or as unread"; hint "read/unread"; message;
+    Spam "message.spam" in MAIL; keys &["!"]; Message; "Spam: move to the junk folder, or from there to the inbox"; hint "spam"; message;
+    Undo "change.undo" in PLACES; keys &["u"]; Message; "Undo the last change"; hint "undo"; changed;
+    ReplyList "message.reply-list" in MAIL; keys &["L"]; Write; "Answer the mailing list"; hint ""; answerable;
     ResumeUnsent "mail.resume" in PLACES; keys &["gw"]; Write; "Go on with a message that was not finished"; hint ""; unfinished;
     ArchiveThread "message.archive-thread" in MAIL; keys &["A"]; Message; "Archive the whole conversation"; hint ""; message;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
-    Undo "change.undo" in PLACES; keys &["u"]; Message; "Undo the last change"; hint "undo"; changed;
-
-    OpenHint "message.hints" in MAIL; keys &["o"]; Show; "Open a link (letter) or an attachment (digit)"; hint "open link"; hinted;
-    SaveAttachment "attachment.save" in MAIL; keys &["S"]; Show; "Save an attachment"; hint "save"; attached;
-    Open "go.open" in BROWSE; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; account;
-    Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; account;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;
     Up "move.up" in LISTS; keys &["k", "Up"]; Move; "Go up one row"; hint ""; always;
-    Top "move.top" in LISTS; keys &["gg", "Home"]; Move; "Go to the first row; with a count to that row"; hint ""; always;
-    Bottom "move.bottom" in LISTS; keys &["G", "End"]; Move; "Go to the last row"; hint ""; always;
+    Top "move.top" in LISTS; keys &["gg", "Home"]; Move; "First row, or the row of the count"; hint ""; always;
+    Bottom "move.bottom" in LISTS; keys &["G", "End"]; Move; "Last row"; hint ""; always;
     HalfDown "move.half-down" in LISTS; keys &["Ctrl-d"]; Move; "Go down half a page"; hint ""; always;
     HalfUp "move.half-up" in LISTS; keys &["Ctrl-u"]; Move; "Go up half a page"; hint ""; always;
     PageDown "move.page-down" in LISTS; keys &["PgDn", "Ctrl-f"]; Move; "Go down a page"; hint ""; always;
@@ -340,8 +373,8 @@ actions! {
     NextUnread "go.next-unread" in BROWSE; keys &["Tab"]; Move; "Next unread message, also in the folders that follow"; hint "next unread"; account;
     PreviousUnread "go.previous-unread" in BROWSE; keys &["Shift-Tab"]; Move; "Previous unread message"; hint ""; account;
     PageOn "view.page-on" in &[View]; keys &["Space"]; Move; "A page down; at the end the next unread message"; hint "page"; opened;
-    Left "move.left" in BROWSE; keys &["h", "Left"]; Move; "To the pane on the left"; hint ""; always;
-    Right "move.right" in BROWSE; keys &["l", "Right"]; Move; "To the pane on the right; on a row: open it"; hint ""; always;
+    Left "move.left" in MAIL; keys &["h", "Left"]; Move; "To the pane on the left"; hint ""; always;
+    Right "move.right" in &[List, Folders]; keys &["l", "Right"]; Move; "To the pane on the right; on a row: open it"; hint ""; always;
     Back "go.back" in LEAVABLE; keys &["Esc"]; Go; "Back one level; clears the selection and a message below"; hint ""; always;
     Leave "go.leave" in LEAVABLE; keys &["q"]; Go; "Back one level; from the list: end the program"; hint ""; always;
 
@@ -354,9 +387,9 @@ actions! {
     SelectStarred "select.starred" in &[List]; keys &["*s"]; Select; "Select the starred rows on screen"; hint ""; rows;
     SelectInvert "select.invert" in &[List]; keys &["*i"]; Select; "Turn the selection of the rows on screen round"; hint ""; rows;
 
-    GoFolder "go.folder" in PLACES; keys &["c", "gf"]; Go; "Go to a folder that you choose"; hint "folder"; account;
+    GoFolder "go.folder" in PLACES; keys &["c", "gf"]; Go; "A folder that you choose"; hint "folder"; account;
     GoInbox "go.inbox" in PLACES; keys &["gi"]; Go; "Inbox of this account"; hint ""; account;
-    GoUnified "go.unified" in PLACES; keys &["gu"]; Go; "The inboxes of all accounts as one"; hint ""; account;
+    GoUnified "go.unified" in PLACES; keys &["gu"]; Go; "All inboxes as one"; hint ""; account;
     GoSent "go.sent" in PLACES; keys &["gs"]; Go; "Sent"; hint ""; account;
     GoDrafts "go.drafts" in PLACES; keys &["gd"]; Go; "Drafts"; hint ""; account;
     GoArchive "go.archive" in PLACES; keys &["ga"]; Go; "Archive"; hint ""; account;
@@ -364,7 +397,7 @@ actions! {
     GoTrash "go.trash" in PLACES; keys &["gt"]; Go; "Trash"; hint ""; account;
     GoOutbox "go.outbox" in PLACES; keys &["go"]; Go; "What waits to be sent"; hint ""; always;
     GoLast "go.last" in PLACES; keys &["g."]; Go; "The folder before this one"; hint ""; before;
-    GoLog "go.log" in PLACES; keys &["gl"]; Go; "All messages of the program since its start"; hint ""; always;
+    GoLog "go.log" in PLACES; keys &["gl"]; Go; "What the program said so far"; hint ""; always;
     GoAccount "go.account" in PLACES; keys &["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5", "Alt-6", "Alt-7", "Alt-8", "Alt-9"]; Go; "Inbox of that account"; hint ""; account;
 
     Threads "show.threads" in BROWSE; keys &["T"]; Show; "Conversations, or single messages"; hint ""; always;
@@ -391,34 +424,7 @@ actions! {
     MenuUp "menu.up" in &[Menu, Prompt]; keys &["Up", "Ctrl-p"]; Move; "Previous row"; hint ""; always;
     MenuPageDown "menu.page-down" in &[Menu]; keys &["PgDn"]; Move; "A page down"; hint ""; always;
     MenuPageUp "menu.page-up" in &[Menu]; keys &["PgUp"]; Move; "A page up"; hint ""; always;
-    Widen "search.widen" in &[Prompt]; keys &["Tab"]; Go; "Search: this account, everywhere, this folder"; hint "where"; always;
-    Send "review.send" in &[Review]; keys &["y"]; Write; "Send, after the time in which it can be taken back"; hint "send"; always;
-    SendAtOnce "review.send-now" in &[Review]; keys &["Y"]; Write; "Send at once"; hint "send now"; always;
-    EditBody "review.edit" in &[Review]; keys &["e", "Enter", "Esc"]; Write; "Go on with the text"; hint "edit"; always;
-    EditTo "review.to" in &[Review]; keys &["t"]; Write; "Change To"; hint "to"; always;
-    EditCc "review.cc" in &[Review]; keys &["c"]; Write; "Change Cc"; hint "cc"; always;
-    EditBcc "review.bcc" in &[Review]; keys &["b"]; Write; "Change Bcc"; hint ""; always;
-    EditSubject "review.subject" in &[Review]; keys &["s"]; Write; "Change the subject"; hint "subject"; always;
-    EditFrom "review.from" in &[Review]; keys &["f"]; Write; "From: the next of your addresses"; hint ""; always;
-    EditReplyTo "review.reply-to" in &[Review]; keys &["r"]; Write; "Change Reply-To"; hint ""; always;
-    Attach "review.attach" in &[Review]; keys &["a"]; Write; "Attach a file"; hint "attach"; always;
-    Detach "review.detach" in &[Review]; keys &["d"]; Write; "Take the last attached file off"; hint ""; always;
-    KeepDraft "review.keep" in &[Review]; keys &["q", "p"]; Write; "Close and keep it as a draft"; hint "keep as draft"; always;
-    Discard "review.discard" in &[Review]; keys &["D"]; Write; "Throw it away, after a question"; hint ""; always;
-    ScrollDown "review.down" in &[Review]; keys &["j", "Down"]; Move; "Scroll the text down"; hint ""; always;
-    ScrollUp "review.up" in &[Review]; keys &["k", "Up"]; Move; "Scroll the text up"; hint ""; always;
-    EditorDone "editor.done" in &[Editor]; keys &["Esc"]; Write; "Done: look at it before it goes"; hint "review and send"; always;
-    NextField "editor.next" in &[Editor]; keys &["Tab"]; Write; "Next field, then the text"; hint "next field"; always;
-    PreviousField "editor.previous" in &[Editor]; keys &["Shift-Tab"]; Write; "Previous field"; hint ""; always;
-
-    Retry "outbox.retry" in &[Outbox]; keys &["r"]; Write; "Try to send it now"; hint "retry"; waiting;
-    RetryAll "outbox.retry-all" in &[Outbox]; keys &["R"]; Write; "Try to send all of them now"; hint "all"; waiting;
-    EditEntry "outbox.edit" in &[Outbox]; keys &["e"]; Write; "Take it back and edit it"; hint "edit"; waiting;
-    HoldEntry "outbox.hold" in &[Outbox]; keys &["p"]; Write; "Hold it, or let it go on"; hint "hold"; waiting;
-    RemoveEntry "outbox.remove" in &[Outbox]; keys &["d"]; Write; "Throw it away, after a question"; hint "discard"; waiting;
-    Transcript "outbox.transcript" in &[Outbox]; keys &["Enter", "i"]; Show; "What was said to the server and by it"; hint "transcript"; waiting;
-    WasSent "outbox.was-sent" in &[Outbox]; keys &["A"]; Write; "It has arrived: forget it and keep the copy"; hint ""; waiting;
-    SendAgain "outbox.send-again" in &[Outbox]; keys &["S"]; Write; "It has not arrived: send it again"; hint ""; waiting;
+    Widen "search.widen" in &[Prompt]; keys &["Tab"]; Go; "Search: elsewhere; a path: go on with the name"; hint ""; always;
 
     Yes "ask.yes" in &[Ask]; keys &["y"]; Program; "Yes"; hint "yes"; always;
     No "ask.no" in &[Ask]; keys &["n", "Esc", "q", "Ctrl-c"]; Program; "No"; hint "no"; always;

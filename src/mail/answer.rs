@@ -15,6 +15,8 @@ use super::reader;
 
 /// Quoted lines are wrapped at this column, marks included.
 const WIDTH: usize = 72;
+/// A quoted line that is no wider than this stays as it is (RFC 5322 §2.1.1).
+const WIDEST: usize = 78;
 /// Quotes inside the quoted text that are deeper than this are left out.
 const DEEPEST: u8 = 3;
 /// No more lines than these are quoted: who wants more attaches it.
@@ -276,7 +278,10 @@ fn quoted(lines: &[Line]) -> Vec<String> {
     for line in kept.filter(|line| line.quote < DEEPEST) {
         let marks = ">".repeat(usize::from(line.quote) + 1);
         let text = text_of(line);
-        let wrapped = if matches!(line.kind, LineKind::Pre | LineKind::Added | LineKind::Removed) {
+        let fixed = matches!(line.kind, LineKind::Pre | LineKind::Added | LineKind::Removed);
+        // A line that was wrapped by its author grows by the mark alone: broken again, its last word
+        // would stand in a line of its own.
+        let wrapped = if fixed || text.width() + marks.len() < WIDEST {
             vec![text]
         } else {
             wrap(&text, WIDTH.saturating_sub(marks.len() + 1))

@@ -356,7 +356,12 @@ impl Model {
 
     /// Carries out what undoes an entry.
     pub(super) fn carry_back(&mut self, entry: Entry) -> Vec<Job> {
-        self.say(Level::Ok, &format!("Undone: {}", lower_first(&entry.label)));
+        if entry.steps.iter().any(|step| matches!(step, Reverse::Recall(_))) {
+            self.status.leaving = None;
+            self.say(Level::Info, "Taking it back from the outbox");
+        } else {
+            self.say(Level::Ok, &format!("Undone: {}", lower_first(&entry.label)));
+        }
         let mut jobs = Vec::new();
         for step in entry.steps.into_iter().rev() {
             let ticket = self.ticket();

@@ -1,6 +1,9 @@
 //! A message that is being written: its fields, its text, the review before it goes. What is typed
 //! is kept in the journal of drafts every few seconds, so that a crash costs no more than that.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use crate::config::Quote;
 use crate::job::files::{FilesJob, FilesReport};
 use crate::job::{Job, ShellJob, Ticket};
@@ -14,7 +17,7 @@ use crate::mail::mailbox::Role;
 use crate::mail::place::Place;
 
 use super::editor::Editor;
-use super::{Edited, Input, Level, Model, Screen, files};
+use super::{Edited, Focus, Input, Level, Model, Screen, files};
 
 /// How long typed text may be only in memory, in seconds.
 const KEEP_EVERY: i64 = 3;
@@ -110,6 +113,14 @@ pub struct Compose {
     pub(super) after: After,
     /// Does another program have the text?
     pub(super) outside: bool,
+    /// How big the attached files were when they were looked at.
+    pub sizes: BTreeMap<PathBuf, u64>,
+    /// Was the answered message sent here as a blind copy, so that an answer to all tells of it?
+    pub(super) blind: bool,
+    /// The message as the program made it: one that is still like this has nothing of the user's.
+    pub(super) begun: Option<Draft>,
+    /// Where the user was, and is again once this is done.
+    pub(super) back: Screen,
     kept: Draft,
     kept_at: Timestamp,
 }
@@ -124,7 +135,7 @@ pub struct Note {
 }
 
 impl Compose {
-    fn new(draft: Draft, row: usize, part: Part, now: Timestamp) -> Self {
+    fn new(draft: Draft, row: usize, part: Part, now: Timestamp, back: Screen) -> Self {
         let editor = Editor::new(&draft.body, row);
         Self {
             editor,
@@ -134,6 +145,10 @@ impl Compose {
             warned: false,
             after: After::Next,
             outside: false,
+            sizes: BTreeMap::new(),
+            blind: false,
+            begun: None,
+            back,
             kept: draft.clone(),
             kept_at: now,
             draft,
@@ -172,11 +187,12 @@ impl Compose {
     /// Has nothing been typed that would be missed?
     pub(super) fn is_untouched(&self) -> bool {
         let draft = self.current();
-        draft.kind == DraftKind::New
-            && draft.attachments.is_empty()
-            && draft.kept_as.is_none()
-            && Field::ALL.iter().all(|field| field.of(&draft).trim().is_empty())
-            && draft.body.split("\n-- \n").next().unwrap_or_default().trim().is_empty()
+        let same = |begun: &Draft| {
+            Field::ALL.iter().all(|field| field.of(begun).trim() == field.of(&draft).trim())
+                && begun.body.trim() == draft.body.trim()
+                && begun.attachments == draft.attachments
+        };
+        self.begun.as_ref().is_some_and(same)
     }
 }
 
@@ -187,13 +203,36 @@ impl Model {
         let (id, now) = (self.draft_id(), self.now);
         let zone = self.zone.clone();
         let draft = answer::new(&author(&account, Quote::Top, &zone, &|email| account.is_own(email)), id, now);
-        self.open_compose(draft, 0, Part::Field(Field::To, Input::default()))
+        self.begin_compose(draft, 0, Part::Field(Field::To, Input::default()))
+    }
+
+    /// Shows a draft that the program made just now.
+    fn begin_compose(&mut self, draft: Draft, row: usize, part: Part) -> Vec<Job> {
+        let begun = draft.clone();
+        let jobs = self.open_compose(draft, row, part);
+        if let Some(compose) = &mut self.compose {
+            compose.begun = Some(begun);
+        }
+        jobs
     }
 
     /// Asks for the message that is to be answered or passed on.
     pub(super) fn compose_answer(&mut self, kind: DraftKind) -> Vec<Job> {
-        let Some(row) = self.act_rows().into_iter().next() else { return Vec::new() };
-        self.ask_source(row.place, Some(kind))
+        let listed = self.list.current().cloned();
+        let shown = self.viewer.current_row();
+        let row = match (self.screen, listed, shown) {
+            (Screen::Browse(Focus::Viewer), _, shown) => shown,
+            // The row of a conversation, one message of which is on screen, means that one.
+            (_, Some(row), Some(shown)) if row.thread == shown.thread && row.messages > 1 => Some(shown),
+            (_, row, _) => row,
+        };
+        let Some(row) = row else { return Vec::new() };
+        let mut jobs = self.ask_source(row.place.clone(), Some(kind));
+        // What is answered is what is on screen, now and when the answer is done.
+        if self.viewer.open.as_ref().is_some_and(|open| open.row.message != row.message) {
+            jobs.extend(self.open_row(&row));
+        }
+        jobs
     }
 
     /// Writes on at a draft of the Drafts folder.
@@ -222,12 +261,19 @@ impl Model {
         let author = author(&account, quote, &zone, &is_own);
         let Some(kind) = kind else {
             let draft = answer::resume(source, place, &author, id, now);
-            return self.open_compose(draft, 0, Part::Body);
+            return self.begin_compose(draft, 0, Part::Body);
         };
         if kind == DraftKind::ReplyList && source.list_post.is_none() {
             self.say(Level::Info, "This came through no mailing list: the answer goes to all");
         }
         let draft = answer::begin(kind, source, place.clone(), &author, id, now);
+        let own = |address: &address::Address| account.is_own(&address.email);
+        let named = source.to.iter().chain(&source.cc).any(own);
+        let blind = kind == DraftKind::ReplyAll
+            && !named
+            && source.list_post.is_none()
+            && !source.from.iter().any(own)
+            && !(source.to.is_empty() && source.cc.is_empty());
         let others = source.to.len() + source.cc.len();
         if kind == DraftKind::Reply && others > 1 {
             let all = self.keymap.key_of(self.screen_context(), crate::keys::Action::ReplyAll).unwrap_or_default();
@@ -235,7 +281,10 @@ impl Model {
         }
         let row = if quote == Quote::Top { 0 } else { below_quote(&draft.body) };
         let part = if kind == DraftKind::Forward { Part::Field(Field::To, Input::default()) } else { Part::Body };
-        let mut jobs = self.open_compose(draft, row, part);
+        let mut jobs = self.begin_compose(draft, row, part);
+        if let Some(compose) = &mut self.compose {
+            compose.blind = blind;
+        }
         if kind == DraftKind::Forward {
             jobs.extend(self.attach_parts_of(&place, source.attachments));
         }
@@ -262,14 +311,21 @@ impl Model {
 
     /// Shows the draft, or gives it to the user's editor.
     pub(super) fn open_compose(&mut self, draft: Draft, row: usize, part: Part) -> Vec<Job> {
+        let back = if self.screen == Screen::Compose { Screen::Browse(Focus::List) } else { self.screen };
         self.screen = Screen::Compose;
         self.overlay = None;
         let body = part == Part::Body;
-        self.compose = Some(Compose::new(draft, row, part, self.now));
+        self.compose = Some(Compose::new(draft, row, part, self.now, back));
         if body && self.config.compose.editor.is_some() {
             return self.edit_outside();
         }
         Vec::new()
+    }
+
+    /// Back to where the user was before the message was begun.
+    pub(super) fn leave_compose(&mut self, back: Screen) {
+        let gone = back == Screen::Browse(Focus::Viewer) && self.viewer.open.is_none();
+        self.screen = if gone { Screen::Browse(Focus::List) } else { back };
     }
 
     /// Gives the text to the user's editor.
@@ -424,12 +480,27 @@ impl Model {
             FilesReport::Quoted { ticket, place, source } => Some(self.take_quoted(*ticket, place.clone(), source)),
             FilesReport::Saved { ticket, path, .. } if self.writing.parts.remove(ticket) => {
                 self.attach(path.clone());
+                // It is the original's, not of the user's doing.
+                if let Some(compose) = &mut self.compose
+                    && let Some(begun) = &mut compose.begun
+                {
+                    begun.attachments.clone_from(&compose.draft.attachments);
+                }
                 Some(self.keep_draft())
+            }
+            FilesReport::Looked { ticket, path, size } => Some(self.take_file(*ticket, path, *size)),
+            FilesReport::Names { ticket, names } => {
+                self.take_names(*ticket, names);
+                Some(Vec::new())
             }
             FilesReport::Stored { ticket, .. } => {
                 let (_, draft) = self.writing.filing.take_if(|(asked, _)| asked == ticket)?;
                 self.say(Level::Ok, "Kept in Drafts");
                 Some(vec![files(FilesJob::DropDraft(draft.id))])
+            }
+            FilesReport::Failed { ticket, fault } if self.writing.looking.remove(ticket) => {
+                self.say(Level::Warn, &format!("Not attached: {fault}"));
+                Some(Vec::new())
             }
             FilesReport::Failed { ticket, .. } => {
                 self.writing.asked.take_if(|(asked, _)| asked == ticket);
@@ -490,10 +561,10 @@ fn author<'a>(
     Author { account: &account.id, address: &account.address, is_own, signature, above, zone }
 }
 
-/// The first empty line below the quoted text: where an answer is written.
+/// Where an answer is written: below the quoted text and an empty line.
 fn below_quote(body: &str) -> usize {
     let last = body.lines().enumerate().filter(|(_, line)| line.starts_with('>')).map(|(at, _)| at).last();
-    last.map_or(0, |at| at + 1)
+    last.map_or(0, |at| at + 2)
 }
 
 /// Everything about writing that is not the message on screen.
@@ -503,6 +574,12 @@ pub struct Writing {
     pub(super) asked: Option<(Ticket, Option<DraftKind>)>,
     /// Parts of a forwarded message that are being saved.
     pub(super) parts: std::collections::BTreeSet<Ticket>,
+    /// Files that are looked at before they are attached.
+    pub(super) looking: std::collections::BTreeSet<Ticket>,
+    /// The path that is being gone on with.
+    pub(super) completing: Option<super::attach::Completing>,
+    /// What was last typed as a path.
+    pub(super) path: Option<String>,
     /// A draft on its way into the Drafts folder.
     pub(super) filing: Option<(Ticket, Draft)>,
     /// Drafts that were handed to the outbox and are not safe there yet.

@@ -381,7 +381,7 @@ mod tests {
     use crate::keys::Keys;
 
     fn press(editor: &mut Editor, keys: &str) {
-        for key in keys.parse::<Keys>().unwrap().0 {
+        for key in keys.split(' ').flat_map(|key| key.parse::<Keys>().unwrap().0) {
             assert!(editor.key(key), "{key}");
         }
     }

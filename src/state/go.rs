@@ -147,6 +147,12 @@ impl Model {
                         let inbox = self.accounts.iter().find(|account| account.id == id).map(AccountState::inbox);
                         inbox.map_or_else(Vec::new, |inbox| self.go_to(Source::Mailbox(inbox)))
                     }
+                    // No mailbox itself: the first one below it.
+                    Some(Item::Heading { .. }) => {
+                        let below = self.mailboxes.items.iter().skip(self.mailboxes.cursor);
+                        let first = below.filter_map(|item| self.mailboxes.mailbox(item)).next();
+                        first.map(|row| row.mailbox.clone()).map_or_else(Vec::new, |to| self.go_to(Source::Mailbox(to)))
+                    }
                     Some(item @ Item::Mailbox { .. }) => {
                         let mailbox = self.mailboxes.mailbox(&item).map(|row| row.mailbox.clone());
                         mailbox.map_or_else(Vec::new, |mailbox| self.go_to(Source::Mailbox(mailbox)))
@@ -248,7 +254,8 @@ impl Model {
         if !at_list || busy {
             return self.back().unwrap_or_default();
         }
-        let waiting = self.status.outbox.total();
+        // Those on their way into the outbox are not counted there yet.
+        let waiting = self.status.outbox.total() + self.writing.leaving.len();
         if waiting > 0 {
             self.overlay = Some(Overlay::Ask(Ask { question: Question::Quit { waiting } }));
             return Vec::new();

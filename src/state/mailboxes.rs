@@ -32,6 +32,15 @@ pub enum Item {
     Unified,
     /// The name of an account.
     Account(AccountId),
+    /// A folder that is no mailbox itself, and has some below it.
+    Heading {
+        /// Whose.
+        account: AccountId,
+        /// How deep it is in the tree.
+        depth: u16,
+        /// Its name.
+        title: Clean,
+    },
     /// A mailbox.
     Mailbox {
         /// Which: an index into [`Mailboxes::rows`].
@@ -53,7 +62,7 @@ impl Mailboxes {
     pub fn mailbox(&self, item: &Item) -> Option<&MailboxRow> {
         match item {
             Item::Mailbox { row, .. } => self.rows.get(*row),
-            Item::Unified | Item::Account(_) => None,
+            Item::Unified | Item::Account(_) | Item::Heading { .. } => None,
         }
     }
 
@@ -83,12 +92,7 @@ impl Mailboxes {
         for account in accounts {
             self.items.push(Item::Account(account.id.clone()));
             let own = self.rows.iter().enumerate().filter(|(_, row)| row.mailbox.account == account.id);
-            let own: Vec<Item> = own
-                .map(|(at, row)| {
-                    let (depth, title) = nested(row, &self.rows);
-                    Item::Mailbox { row: at, depth, title }
-                })
-                .collect();
+            let own = tree(own, &self.rows);
             self.items.extend(own);
         }
         match under {
@@ -130,29 +134,53 @@ impl Mailboxes {
     }
 }
 
-/// Its account, the rank of the folder at the root of its tree, and its name: what lies below a
-/// folder stays with it, whatever the folder is for.
-fn order(row: &MailboxRow, rows: &[MailboxRow]) -> (AccountId, usize, String) {
-    let name = row.mailbox.name.as_str();
-    let top = row.mailbox.name.levels().next().unwrap_or(name);
+/// Its account, the rank of the folder at the root of its tree, and its name, level by level: what
+/// lies below a folder stays with it, whatever the folder is for.
+fn order(row: &MailboxRow, rows: &[MailboxRow]) -> (AccountId, usize, Vec<String>) {
+    let name = &row.mailbox.name;
+    let top = name.levels().next().unwrap_or(name.as_str());
     let root =
         rows.iter().find(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == top);
     let role = root.unwrap_or(row).role;
     let rank = role.and_then(|role| Role::ALL.iter().position(|known| *known == role)).unwrap_or(usize::MAX);
-    (row.mailbox.account.clone(), rank, name.to_lowercase())
+    (row.mailbox.account.clone(), rank, name.levels().map(str::to_lowercase).collect())
 }
 
-/// How deep it lies below folders that are there, and its name from the nearest of them on.
-fn nested(row: &MailboxRow, rows: &[MailboxRow]) -> (u16, Clean) {
-    let name = row.mailbox.name.as_str();
-    let there = |parent: &str| {
-        rows.iter().any(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == parent)
-    };
-    let parents: Vec<&str> =
-        name.match_indices('/').filter_map(|(at, _)| name.get(..at)).filter(|parent| there(parent)).collect();
-    let rest = parents.last().and_then(|parent| name.get(parent.len() + 1..));
-    let title = rest.map_or_else(|| mailbox_title(name), Clean::line);
-    (u16::try_from(parents.len()).unwrap_or(u16::MAX).min(8), title)
+/// The mailboxes of an account as a tree. A folder that has others below it and is no mailbox itself
+/// becomes a heading; one that serves an end stands with its whole name among those that do.
+fn tree<'a>(own: impl Iterator<Item = (usize, &'a MailboxRow)>, rows: &[MailboxRow]) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut above: Vec<String> = Vec::new();
+    for (at, row) in own {
+        let name = &row.mailbox.name;
+        let levels: Vec<String> = name.levels().map(str::to_owned).collect();
+        let there = |depth: usize| {
+            let parent = levels.iter().take(depth).map(String::as_str).collect::<Vec<_>>().join("/");
+            rows.iter()
+                .any(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == parent)
+        };
+        let title = if levels.len() > 1 { Clean::line(name.leaf()) } else { mailbox_title(name.as_str()) };
+        if row.role.is_some() && levels.len() > 1 && !there(1) {
+            items.push(Item::Mailbox { row: at, depth: 0, title: mailbox_title(name.as_str()) });
+            above.clear();
+            continue;
+        }
+        for (depth, level) in levels.iter().enumerate().take(levels.len().saturating_sub(1)) {
+            let shown = above.get(..=depth).is_some_and(|known| levels.starts_with(known));
+            if !shown && !there(depth + 1) {
+                let account = row.mailbox.account.clone();
+                items.push(Item::Heading { account, depth: shallow(depth), title: Clean::line(level) });
+            }
+        }
+        items.push(Item::Mailbox { row: at, depth: shallow(levels.len().saturating_sub(1)), title });
+        above = levels;
+    }
+    items
+}
+
+/// Deep trees are drawn no deeper than this.
+fn shallow(depth: usize) -> u16 {
+    u16::try_from(depth).unwrap_or(u16::MAX).min(8)
 }
 
 impl Model {
@@ -207,13 +235,25 @@ mod tests {
     use crate::mail::mailbox::MailboxName;
 
     #[test]
-    fn a_folder_stays_with_the_one_above_it_and_stands_alone_without() {
+    fn a_folder_stays_with_the_one_above_it_and_a_missing_one_is_a_heading() {
         let row = |name: &str| {
             let name = MailboxName::new(name).unwrap();
-            let role = Role::guess(&name).filter(|_| !name.as_str().contains('/'));
+            let role = Role::guess(&name).filter(|role| !name.as_str().contains('/') || *role == Role::Sent);
             MailboxRow { mailbox: MailboxId { account: AccountId::new("a"), name }, role, total: 0, unread: 0 }
         };
-        let names = ["Trash", "Lists/rust", "Archive/2025", "Work", "Archive", "INBOX", "Archive/2025/x"];
+        let names = [
+            "Trash",
+            "Lists-old",
+            "Lists/tern",
+            "Lists/rust",
+            "Lists/rust/deep",
+            "Archive/2025",
+            "Work",
+            "[Gmail]/Sent Mail",
+            "Archive",
+            "INBOX",
+            "Archive/2025/x",
+        ];
         let mut pane = Mailboxes::default();
         let account = crate::config::parse(
             "[accounts.a]\naddress = \"a@example.org\"\nmaildir = \"~/Mail\"\n",
@@ -225,12 +265,26 @@ mod tests {
             .items
             .iter()
             .filter_map(|item| match item {
-                Item::Mailbox { depth, title, .. } => Some((*depth, title.as_str())),
+                Item::Mailbox { depth, title, .. } | Item::Heading { depth, title, .. } => {
+                    Some((*depth, title.as_str()))
+                }
                 Item::Unified | Item::Account(_) => None,
             })
             .collect();
-        let wanted =
-            [(0, "Inbox"), (0, "Archive"), (1, "2025"), (2, "x"), (0, "Trash"), (0, "Lists/rust"), (0, "Work")];
+        let wanted = [
+            (0, "Inbox"),
+            (0, "[Gmail]/Sent Mail"),
+            (0, "Archive"),
+            (1, "2025"),
+            (2, "x"),
+            (0, "Trash"),
+            (0, "Lists"),
+            (1, "rust"),
+            (2, "deep"),
+            (1, "tern"),
+            (0, "Lists-old"),
+            (0, "Work"),
+        ];
         assert_eq!(shown, wanted);
     }
 }

@@ -186,7 +186,7 @@ impl Model {
         let many = self.accounts.len() > 1;
         let shown = self.mailboxes.items.iter().filter_map(|item| match item {
             Item::Mailbox { .. } => self.mailboxes.mailbox(item),
-            Item::Unified | Item::Account(_) => None,
+            Item::Unified | Item::Account(_) | Item::Heading { .. } => None,
         });
         let item = |row: &crate::job::index::MailboxRow| {
             let name = mailbox_title(row.mailbox.name.as_str());

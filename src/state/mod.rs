@@ -4,6 +4,7 @@
 
 mod accounts;
 mod act;
+mod attach;
 mod change;
 mod compose;
 mod editor;
@@ -27,6 +28,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::job::index::{Grouping, ListSpec, Source};
+use crate::job::outbox::EntryState;
 use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Ticket};
 use crate::keys::{Context, Keymap, Pending, Situation};
 use crate::mail::clean::Clean;
@@ -263,6 +265,7 @@ impl Model {
             servers: self.accounts.iter().filter(|account| account.server).count(),
             senders: self.accounts.iter().filter(|account| account.sends).count(),
             outbox: self.outbox.entries.len(),
+            doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
         }
     }

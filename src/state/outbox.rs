@@ -6,7 +6,7 @@ use crate::keys::{Action, Bound};
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::MessageId;
 
-use super::{Ask, Level, Model, OutboxCount, Overlay, Question, Screen, files};
+use super::{Ask, Level, Model, Overlay, Question, Screen, files};
 use crate::job::files::FilesJob;
 use crate::job::index::IndexJob;
 use crate::mail::place::Place;
@@ -114,12 +114,13 @@ impl Model {
     pub(super) fn outbox_report(&mut self, report: OutboxReport) -> Vec<Job> {
         match report {
             OutboxReport::Entries(entries) => {
-                self.status.outbox = OutboxCount::of(&entries);
+                self.status.counts(&entries);
                 self.outbox.take(entries);
                 Vec::new()
             }
             OutboxReport::Sent { entry, account, subject, answers, forwards } => {
                 self.undo.forget(&entry);
+                self.status.leaving.take_if(|(id, _)| *id == entry);
                 self.say(Level::Ok, &format!("Sent: {subject}"));
                 let answered = answers.map(|id| (id, Flag::Answered));
                 let forwarded = forwards.map(|id| (id, Flag::Forwarded));

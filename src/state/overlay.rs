@@ -52,6 +52,19 @@ pub struct Prompt {
     pub kind: PromptKind,
     /// What was typed.
     pub input: Input,
+    /// The names that go on from it, where a path is typed and Tab was pressed.
+    pub choices: Vec<Clean>,
+}
+
+impl Prompt {
+    pub(super) fn new(kind: PromptKind, input: Input) -> Self {
+        Self { kind, input, choices: Vec::new() }
+    }
+
+    /// Is a path typed, so that Tab goes on with names?
+    pub fn takes_path(&self) -> bool {
+        matches!(self.kind, PromptKind::Attach | PromptKind::Save { .. })
+    }
 }
 
 /// What a line is typed for.
@@ -117,7 +130,9 @@ impl Question {
             Self::Discard => Clean::line("Throw this message away? It is not kept as a draft."),
             Self::RemoveEntry(_) => Clean::line("Throw this message away? It will not be sent."),
             Self::Quit { waiting } => {
-                Clean::line(&format!("{} not sent yet. They stay in the outbox. Leave?", messages(*waiting)))
+                let stay =
+                    if *waiting == 1 { "It stays in the outbox and goes" } else { "They stay in the outbox and go" };
+                Clean::line(&format!("{} not sent yet. {stay} when tern runs again. Leave?", messages(*waiting)))
             }
         }
     }
@@ -193,7 +208,7 @@ impl Model {
     fn ask_where(&mut self, parts: Vec<usize>) {
         let Some(place) = self.viewer.open.as_ref().map(|open| open.row.place.clone()) else { return };
         let kind = PromptKind::Save { place, parts };
-        self.overlay = Some(Overlay::Prompt(Prompt { kind, input: Input::new("~/Downloads") }));
+        self.overlay = Some(Overlay::Prompt(Prompt::new(kind, Input::new("~/Downloads"))));
     }
 
     /// Takes a key of a hint.
@@ -252,15 +267,14 @@ impl Model {
             }
             (PromptKind::Search, self.list.search.as_ref().map_or_else(String::new, |search| search.text.clone()))
         };
-        self.overlay = Some(Overlay::Prompt(Prompt { kind, input: Input::new(&text) }));
+        self.overlay = Some(Overlay::Prompt(Prompt::new(kind, Input::new(&text))));
     }
 
     /// Asks for a password.
     pub(super) fn ask_password(&mut self, account: AccountId) {
         let other = matches!(&self.overlay, Some(Overlay::Prompt(Prompt { kind: PromptKind::Password(_), .. })));
         if !other {
-            self.overlay =
-                Some(Overlay::Prompt(Prompt { kind: PromptKind::Password(account), input: Input::secret() }));
+            self.overlay = Some(Overlay::Prompt(Prompt::new(PromptKind::Password(account), Input::secret())));
         }
     }
 
@@ -300,7 +314,8 @@ impl Model {
 
     /// Searches while it is typed.
     fn prompt_changed(&mut self) -> Vec<Job> {
-        let Some(Overlay::Prompt(prompt)) = &self.overlay else { return Vec::new() };
+        let Some(Overlay::Prompt(prompt)) = &mut self.overlay else { return Vec::new() };
+        prompt.choices.clear();
         let text = prompt.input.text().to_owned();
         match prompt.kind {
             PromptKind::Search => self.search(&text, None),
@@ -358,7 +373,7 @@ impl Model {
 
     /// Looks in the next place.
     pub(super) fn widen_search(&mut self) -> Vec<Job> {
-        let Some(Overlay::Prompt(Prompt { kind: PromptKind::Search, input })) = &self.overlay else {
+        let Some(Overlay::Prompt(Prompt { kind: PromptKind::Search, input, .. })) = &self.overlay else {
             return Vec::new();
         };
         let text = input.text().to_owned();
@@ -400,17 +415,13 @@ impl Model {
                 Vec::new()
             }
             PromptKind::Save { place, parts } => {
-                let directory = self.directory(prompt.input.text());
+                let directory = self.path(prompt.input.text());
                 parts
                     .iter()
                     .map(|part| self.save_part(place.clone(), *part, directory.clone(), Purpose::Keep))
                     .collect()
             }
-            PromptKind::Attach => {
-                let path = self.directory(prompt.input.text());
-                self.attach(path);
-                self.keep_draft()
-            }
+            PromptKind::Attach => self.look_at_file(prompt.input.text()),
             PromptKind::Password(account) => {
                 let secret = Hidden(prompt.input.take());
                 vec![
@@ -421,8 +432,8 @@ impl Model {
         }
     }
 
-    /// The directory that the user means: `~` is home.
-    fn directory(&self, text: &str) -> PathBuf {
+    /// The file or directory that the user means: `~` is home, and so is where a path begins.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
         let text = text.trim();
         let home = &self.config.paths.home;
         match text.strip_prefix('~') {
@@ -470,7 +481,10 @@ impl Model {
             Action::Cancel => self.cancel(),
             Action::Yes => self.answer(true),
             Action::No => self.answer(false),
-            Action::Widen => self.widen_search(),
+            Action::Widen => match &self.overlay {
+                Some(Overlay::Prompt(prompt)) if prompt.takes_path() => self.complete_path(),
+                _ => self.widen_search(),
+            },
             Action::MenuDown => self.menu_by(1),
             Action::MenuUp => self.menu_by(-1),
             Action::MenuPageDown => self.menu_page(1),

@@ -84,6 +84,8 @@ impl Model {
             FilesReport::Scanned { .. }
             | FilesReport::Stored { .. }
             | FilesReport::Kept { .. }
+            | FilesReport::Looked { .. }
+            | FilesReport::Names { .. }
             | FilesReport::Quoted { .. }
             | FilesReport::Drafts(_) => Vec::new(),
         }

@@ -9,12 +9,12 @@ use crate::job::{Job, OutboxReport};
 use crate::keys::{Action, Bound};
 use crate::mail::build::{self, Stamp};
 use crate::mail::clean::Clean;
-use crate::mail::draft::{Draft, DraftAttachment};
+use crate::mail::draft::{Draft, DraftAttachment, DraftKind};
 use crate::mail::flags::{Flag, Flags};
 
 use super::compose::{After, Compose, Field, Note, Part, rejected};
 use super::undo::Reverse;
-use super::{Ask, Focus, Input, Level, Model, Overlay, Prompt, PromptKind, Question, Screen, files};
+use super::{Ask, Level, Model, Overlay, Question, files};
 
 /// Words that promise an attachment, in a few languages.
 const PROMISES: [&str; 14] = [
@@ -34,6 +34,8 @@ const PROMISES: [&str; 14] = [
     "w załączniku",
 ];
 
+/// More bytes of attachments than this are refused by many servers.
+const HEAVY: u64 = 20 << 20;
 /// More recipients than this are worth a word.
 const MANY: usize = 20;
 
@@ -54,11 +56,10 @@ impl Model {
             Action::EditSubject => self.edit_field(Field::Subject, After::Review),
             Action::EditFrom => self.next_identity(),
             Action::Attach => {
-                let input = Input::new("~/");
-                self.overlay = Some(Overlay::Prompt(Prompt { kind: PromptKind::Attach, input }));
+                self.ask_file();
                 Vec::new()
             }
-            Action::Detach => self.detach(),
+            Action::Detach => self.detach(bound.count),
             Action::KeepDraft => self.close_compose(),
             Action::Discard => {
                 self.overlay = Some(Overlay::Ask(Ask { question: Question::Discard }));
@@ -85,6 +86,7 @@ impl Model {
         compose.notes = notes(&draft, self.config.compose.attachment_reminder, |email| {
             own.is_some_and(|account| account.is_own(email))
         });
+        compose.notes.extend(compose.more_notes(&draft));
         compose.draft = draft;
         compose.part = Part::Review;
         compose.after = After::Review;
@@ -129,10 +131,18 @@ impl Model {
         }
     }
 
-    fn detach(&mut self) -> Vec<Job> {
-        let removed = self.compose.as_mut().and_then(|compose| compose.draft.attachments.pop());
+    /// Takes off the file of that number, else the last one.
+    fn detach(&mut self, number: Option<u32>) -> Vec<Job> {
+        let removed = self.compose.as_mut().and_then(|compose| {
+            let files = &mut compose.draft.attachments;
+            match number.and_then(|number| usize::try_from(number).ok()) {
+                Some(number) => (1..=files.len()).contains(&number).then(|| files.remove(number - 1)),
+                None => files.pop(),
+            }
+        });
         let Some(file) = removed else {
-            self.say(Level::Info, "Nothing is attached");
+            let why = if number.is_some() { "No file of that number is attached" } else { "Nothing is attached" };
+            self.say(Level::Info, why);
             return Vec::new();
         };
         self.say(Level::Info, &format!("No longer attached: {}", Clean::line(&file.name)));
@@ -156,7 +166,7 @@ impl Model {
         }
         let Some(compose) = self.compose.take() else { return kept };
         let draft = compose.current();
-        self.screen = Screen::Browse(Focus::List);
+        self.leave_compose(compose.back);
         let window = i64::from(self.config.compose.undo_send);
         let hold_until = (wait && window > 0).then(|| self.now.plus(window));
         self.writing.leaving.push(draft.clone());
@@ -176,11 +186,12 @@ impl Model {
     }
 
     /// Closes the message and keeps it: in the Drafts folder where it can be written as a message,
-    /// else in the journal. An empty one is dropped.
+    /// else in the journal. One that nothing was typed into is as it was before: nowhere, or in the
+    /// Drafts folder.
     pub(super) fn close_compose(&mut self) -> Vec<Job> {
         let mut jobs = self.review();
         let Some(compose) = self.compose.take() else { return jobs };
-        self.screen = Screen::Browse(Focus::List);
+        self.leave_compose(compose.back);
         if compose.is_untouched() {
             jobs.push(files(FilesJob::DropDraft(compose.draft.id)));
             return jobs;
@@ -212,9 +223,16 @@ impl Model {
     /// Throws the message away, after the question.
     pub(super) fn discard(&mut self) -> Vec<Job> {
         let Some(compose) = self.compose.take() else { return Vec::new() };
-        self.screen = Screen::Browse(Focus::List);
+        self.leave_compose(compose.back);
         self.say(Level::Ok, "Thrown away");
-        vec![files(FilesJob::DropDraft(compose.draft.id))]
+        self.drop_everywhere(compose.draft)
+    }
+
+    /// A draft is not needed any more: neither in the journal nor in the Drafts folder.
+    fn drop_everywhere(&mut self, draft: Draft) -> Vec<Job> {
+        let ticket = self.ticket();
+        let kept = draft.kept_as.map(|place| files(FilesJob::Delete { ticket, places: vec![place] }));
+        std::iter::once(files(FilesJob::DropDraft(draft.id))).chain(kept).collect()
     }
 
     /// What the outbox says about messages that were written here.
@@ -224,30 +242,38 @@ impl Model {
                 let at = self.writing.leaving.iter().position(|leaving| Some(&leaving.id) == draft.as_ref());
                 let Some(at) = at else { return Vec::new() };
                 let draft = self.writing.leaving.remove(at);
-                let undo = self.keymap.key_of(self.screen_context(), Action::Undo).unwrap_or_default();
-                let text = match hold_until {
-                    Some(until) => {
-                        format!("Sending in {} s; {undo} takes it back", (until.get() - self.now.get()).max(0))
-                    }
-                    None => "Queued".to_owned(),
-                };
-                self.say(Level::Ok, &text);
+                match hold_until {
+                    Some(until) => self.status.leaves(entry.clone(), until),
+                    None => self.say(Level::Ok, "Queued"),
+                }
                 self.undo.remember("Sent".to_owned(), vec![Reverse::Recall(entry)]);
-                let ticket = self.ticket();
-                let old = draft.kept_as.map(|place| files(FilesJob::Delete { ticket, places: vec![place] }));
-                std::iter::once(files(FilesJob::DropDraft(draft.id))).chain(old).collect()
+                self.drop_everywhere(draft)
             }
             OutboxReport::NotQueued { draft, fault } => {
                 let at = self.writing.leaving.iter().position(|leaving| Some(&leaving.id) == draft.as_ref());
-                let jobs = at.map(|at| self.writing.leaving.remove(at)).map(|draft| self.bring_back(draft));
-                self.status.fault(self.now, &fault);
-                jobs.unwrap_or_default()
+                let Some(draft) = at.map(|at| self.writing.leaving.remove(at)) else {
+                    self.status.fault(self.now, &fault);
+                    return Vec::new();
+                };
+                let id = draft.id.clone();
+                let jobs = self.bring_back(draft);
+                self.say(Level::Warn, &format!("Not sent: {fault}"));
+                if let Some(compose) = self.compose.as_mut().filter(|compose| compose.draft.id == id) {
+                    compose.notes.push(Note { blocks: false, text: Clean::line(&fault.to_string()) });
+                }
+                jobs
             }
             OutboxReport::Returned(draft) => {
-                self.say(Level::Ok, "Taken back: it was not sent");
-                let keep = files(FilesJob::KeepDraft(draft.clone()));
-                let mut jobs = self.bring_back(*draft);
+                let mut draft = *draft;
+                // Its copy in the Drafts folder went when it was queued.
+                draft.kept_as = None;
+                let keep = files(FilesJob::KeepDraft(Box::new(draft.clone())));
+                let busy = self.compose.is_some();
+                let mut jobs = self.bring_back(draft);
                 jobs.push(keep);
+                if !busy {
+                    self.say(Level::Ok, "Taken back: it was not sent");
+                }
                 jobs
             }
             _ => Vec::new(),
@@ -258,6 +284,8 @@ impl Model {
     fn bring_back(&mut self, draft: Draft) -> Vec<Job> {
         if self.compose.is_some() {
             self.writing.unsent.push(draft);
+            let keys = self.keymap.key_of(crate::keys::Context::List, Action::ResumeUnsent).unwrap_or_default();
+            self.say(Level::Warn, &format!("Another message came back; {keys} goes on with it after this one"));
             return Vec::new();
         }
         self.open_compose(draft, 0, Part::Review);
@@ -344,10 +372,29 @@ fn media_type(path: &Path) -> &'static str {
 }
 
 impl Compose {
-    /// May this be closed without a word?
-    pub fn title(&self) -> Clean {
-        let subject = self.draft.subject.trim();
-        Clean::line(if subject.is_empty() { "New message" } else { subject })
+    /// What is being written, for the bar.
+    pub fn title(&self) -> &'static str {
+        match self.draft.kind {
+            DraftKind::New => "New message",
+            DraftKind::Reply => "Reply",
+            DraftKind::ReplyAll => "Reply to all",
+            DraftKind::ReplyList => "Reply to the list",
+            DraftKind::Forward => "Forward",
+        }
+    }
+
+    /// What only this message's story and its files tell.
+    fn more_notes(&self, draft: &Draft) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut note = |text: String| notes.push(Note { blocks: false, text: Clean::line(&text) });
+        if self.blind && draft.kind == DraftKind::ReplyAll {
+            note("you are in neither To nor Cc: an answer to all tells the others that you got it".to_owned());
+        }
+        let bytes: u64 = draft.attachments.iter().filter_map(|file| self.sizes.get(&file.path)).sum();
+        if bytes > HEAVY {
+            note(format!("{} are attached; many servers refuse that", super::wrap::size(bytes)));
+        }
+        notes
     }
 }
 
@@ -355,7 +402,6 @@ impl Compose {
 mod tests {
     use super::*;
     use crate::mail::address::Address;
-    use crate::mail::draft::DraftKind;
     use crate::mail::ids::{AccountId, Timestamp};
 
     fn draft(to: &str, subject: &str, body: &str) -> Draft {

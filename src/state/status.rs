@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::fault::Fault;
-use crate::job::outbox::{Entry, EntryState};
+use crate::job::outbox::{Entry, EntryId, EntryState};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::mail::clean::Clean;
@@ -23,6 +23,8 @@ pub struct Status {
     pub sync: BTreeMap<AccountId, SyncState>,
     /// What is in the outbox.
     pub outbox: OutboxCount,
+    /// The message that goes next unless it is taken back, and when.
+    pub leaving: Option<(EntryId, Timestamp)>,
     /// How many messages wait to be indexed.
     pub indexing: usize,
     /// The newest message that goes by itself.
@@ -146,6 +148,21 @@ impl Status {
         }
     }
 
+    /// Counts down until a message goes.
+    pub(super) fn leaves(&mut self, entry: EntryId, until: Timestamp) {
+        self.toast = None;
+        self.leaving = Some((entry, until));
+    }
+
+    /// Takes in what is in the outbox: a message that does not wait any more is not counted down.
+    pub(super) fn counts(&mut self, entries: &[Entry]) {
+        self.outbox = OutboxCount::of(entries);
+        let waits = |id: &EntryId| {
+            entries.iter().any(|entry| entry.id == *id && matches!(entry.state, EntryState::Held(Some(_))))
+        };
+        self.leaving.take_if(|(id, _)| !waits(id));
+    }
+
     /// Takes in how it stands with an account.
     pub fn stands(&mut self, at: Timestamp, account: &AccountId, state: SyncState) {
         match &state {
@@ -171,6 +188,7 @@ impl Status {
         if self.toast.as_ref().is_some_and(|toast| now.get() - toast.at.get() >= TOAST || now < toast.at) {
             self.toast = None;
         }
+        self.leaving.take_if(|(_, until)| now >= *until);
     }
 
     /// The user has seen the error. Was there one?

@@ -472,7 +472,12 @@ impl Model {
             let at = self.mailboxes.top + usize::from(row - view.folders_at.1);
             if scroll != 0 {
                 self.move_folder(scroll);
-            } else if self.mailboxes.items.get(at).is_some_and(|item| !matches!(item, Item::Account(_))) {
+            } else if self
+                .mailboxes
+                .items
+                .get(at)
+                .is_some_and(|item| !matches!(item, Item::Account(_) | Item::Heading { .. }))
+            {
                 self.mailboxes.cursor = at;
                 self.screen = Screen::Browse(Focus::Folders);
                 return self.open_here();

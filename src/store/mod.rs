@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod drafts;
 pub mod folders;
+mod look;
 pub mod maildir;
 pub mod name;
 pub mod parts;

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use super::drafts::Journal;
 use super::folders::Root;
+use super::look;
 use super::maildir::{Maildir, fresh};
 use super::name;
 use super::parts::{self, Opened};
@@ -85,6 +86,14 @@ impl Files<'_> {
             FilesJob::Scan { account, known } => (Ticket::default(), self.scan(&account, &known)),
             FilesJob::SavePart { ticket, place, part, directory, purpose } => {
                 (ticket, self.save_part(ticket, &place, part, directory, purpose))
+            }
+            FilesJob::Look { ticket, path } => {
+                let looked = look::size(&path).map(|size| (self.report)(FilesReport::Looked { ticket, path, size }));
+                (ticket, looked)
+            }
+            FilesJob::Complete { ticket, directory, start } => {
+                (self.report)(FilesReport::Names { ticket, names: look::names(&directory, &start) });
+                (ticket, Ok(()))
             }
             FilesJob::KeepDraft(draft) => (
                 Ticket::default(),

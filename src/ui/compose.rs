@@ -5,12 +5,15 @@ use ratatui::layout::Position;
 use ratatui::style::Style;
 
 use super::text::{Painter, cells};
+use crate::keys::{Action, Context};
 use crate::mail::clean::Clean;
 use crate::state::{Compose, Field, Model, Part, take_cells};
 use crate::theme::Theme;
 
 /// The column where the values of the fields begin.
-const VALUES: u16 = 11;
+const VALUES: u16 = 13;
+/// From so many rows on, the review shows the fields that could be filled in.
+const ROOMY: u16 = 18;
 /// Text is not laid out wider than this, so that lines stay readable.
 const WIDEST: u16 = 80;
 
@@ -18,15 +21,22 @@ const WIDEST: u16 = 80;
 pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> Option<Position> {
     let compose = model.compose.as_ref()?;
     let review = compose.part == Part::Review;
+    let key = |action: Action| match review {
+        true => model.keymap.key_of(Context::Review, action).unwrap_or_default(),
+        false => String::new(),
+    };
     let mut y = 0;
-    let from = Clean::line(&compose.draft.from.written());
-    y += row(painter, theme, y, "From", from.as_str(), theme.view_value);
+    let mut from = compose.draft.from.written();
+    if model.accounts.len() > 1 && painter.area.width >= 60 {
+        from = format!("{from}   (account {})", compose.draft.account.as_str());
+    }
+    y += row(painter, theme, y, (&key(Action::EditFrom), "From"), Clean::line(&from).as_str(), theme.view_value);
     let mut cursor = None;
     for field in Field::ALL {
         let text = field.of(&compose.draft);
         match &compose.part {
             Part::Field(typed, input) if *typed == field => {
-                row(painter, theme, y, field.title(), "", theme.view_value);
+                row(painter, theme, y, ("", field.title()), "", theme.view_value);
                 let (before, after) = input.shown();
                 let room = painter.area.width.saturating_sub(VALUES + 1);
                 let shown = tail(&before, room);
@@ -35,13 +45,19 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> O
                 cursor = Some(Position { x: painter.area.x + x, y: painter.area.y + y });
                 y += 1;
             }
-            _ if text.is_empty() && !matches!(field, Field::To | Field::Subject) => {}
-            _ => y += row(painter, theme, y, field.title(), Clean::line(text).as_str(), theme.view_value),
+            _ if text.is_empty() && !shown_empty(field, review && painter.area.height >= ROOMY) => {}
+            _ => {
+                let title = (&*key(changes(field)), field.title());
+                y += row(painter, theme, y, title, Clean::line(text).as_str(), theme.view_value);
+            }
         }
     }
     for (number, file) in compose.draft.attachments.iter().enumerate() {
-        let title = if number == 0 { "Attached" } else { "" };
-        let text = format!("[{}] {}  {}", number + 1, Clean::line(&file.name), Clean::line(&file.media_type));
+        let attach = key(Action::Attach);
+        let title = if number == 0 { (&*attach, "Attached") } else { ("", "") };
+        let size =
+            compose.sizes.get(&file.path).map_or_else(String::new, |size| format!("  {}", crate::state::size(*size)));
+        let text = format!("[{}] {}{size}  {}", number + 1, Clean::line(&file.name), Clean::line(&file.media_type));
         y += row(painter, theme, y, title, &text, theme.view_link);
     }
     y += rule(painter, theme, y);
@@ -57,8 +73,30 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> O
     cursor
 }
 
-fn row(painter: &mut Painter<'_>, theme: &Theme, y: u16, title: &str, text: &str, style: Style) -> u16 {
-    painter.text(1, y, VALUES - 2, title, theme.view_key);
+/// Is a field shown that has nothing in it?
+fn shown_empty(field: Field, roomy: bool) -> bool {
+    match field {
+        Field::To | Field::Subject => true,
+        Field::Cc | Field::Bcc => roomy,
+        Field::ReplyTo => false,
+    }
+}
+
+/// What changes a field in the review.
+fn changes(field: Field) -> Action {
+    match field {
+        Field::To => Action::EditTo,
+        Field::Cc => Action::EditCc,
+        Field::Bcc => Action::EditBcc,
+        Field::ReplyTo => Action::EditReplyTo,
+        Field::Subject => Action::EditSubject,
+    }
+}
+
+/// One row: the key that changes it, what it is, what it says.
+fn row(painter: &mut Painter<'_>, theme: &Theme, y: u16, (key, title): (&str, &str), text: &str, style: Style) -> u16 {
+    painter.text(1, y, 1, key, theme.hint_key);
+    painter.text(3, y, VALUES - 4, title, theme.view_key);
     painter.text(VALUES, y, painter.area.width.saturating_sub(VALUES + 1), text, style);
     1
 }

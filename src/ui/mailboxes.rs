@@ -32,6 +32,7 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
             let title = model.accounts.iter().find(|account| account.id == *id).map(|account| account.title.clone());
             (title.unwrap_or_default(), 0, 0, false)
         }
+        Item::Heading { depth, title, .. } => (title.clone(), 1 + depth * 2, 0, false),
         Item::Mailbox { depth, title, .. } => {
             let Some(row) = model.mailboxes.mailbox(item) else { return };
             let open = model.list.mailbox() == Some(&row.mailbox);
@@ -40,6 +41,7 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
     };
     let role = match item {
         Item::Account(_) => theme.folder_account,
+        Item::Heading { .. } => theme.muted,
         _ if open => theme.folder_open,
         _ if unread > 0 => theme.folder_unread,
         _ => theme.folder,

@@ -40,7 +40,8 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> Viewport {
         Screen::Outbox => outbox::draw(model, theme, &mut painter(theme, frame, places.body)),
     }
     status::hints(model, theme, &mut painter(theme, frame, places.hints));
-    status::message(model, theme, &mut painter(theme, frame, places.message));
+    let last = places.hints.union(places.message);
+    status::message(model, theme, &mut painter(theme, frame, last));
     let whole = &mut painter(theme, frame, area);
     let (cursor, menu_rows) = overlay::draw(model, theme, whole, places.body, places.message);
     let typed = if model.overlay.is_some() { None } else { written };

@@ -3,33 +3,33 @@
 
 use ratatui::style::Style;
 
-use super::text::{Painter, cells, clock, date};
+use super::text::{Painter, cells, coming, date};
 use crate::job::outbox::{Entry, EntryState, Verdict};
 use crate::mail::clean::Clean;
 use crate::mail::ids::Timestamp;
 use crate::state::Model;
 use crate::theme::Theme;
 
+/// Fewer columns than these have no room for state and subject side by side.
+const NARROW: u16 = 60;
+
 /// Draws it.
 pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     let outbox = &model.outbox;
-    let count = model.status.outbox;
-    let heading = format!("Outbox   {} waiting   {} need you", count.waiting + count.sending, count.stuck);
-    painter.text(1, 0, painter.area.width, &heading, theme.popup_title);
     if outbox.entries.is_empty() {
-        painter.text(1, 2, painter.area.width, "Nothing waits to be sent.", theme.muted);
+        painter.text(2, 1, painter.area.width, "Nothing waits to be sent.", theme.muted);
         return;
     }
     let below = if outbox.transcript { painter.area.height / 2 } else { (painter.area.height / 3).min(6) };
-    let rows = painter.area.height.saturating_sub(below + 2).max(2);
+    let rows = painter.area.height.saturating_sub(below + 1).max(2);
     let shown = usize::from(rows / 2).max(1);
     let first = outbox.cursor.saturating_sub(shown - 1);
     for (place, entry) in outbox.entries.iter().enumerate().skip(first).take(shown) {
-        let y = 1 + u16::try_from(place - first).unwrap_or(0) * 2;
+        let y = u16::try_from(place - first).unwrap_or(0) * 2;
         draw_entry(model, theme, painter, y, entry, place == outbox.cursor);
     }
     if let Some(entry) = outbox.current() {
-        draw_details(model, theme, painter, rows + 1, entry);
+        draw_details(model, theme, painter, rows, entry);
     }
 }
 
@@ -43,10 +43,19 @@ fn draw_entry(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, e
     let width = painter.area.width;
     let when = date(entry.queued_at, model.now, &model.zone);
     let end = painter.right(width.saturating_sub(1), y, &when, on_row(theme.list_date)).saturating_sub(1);
-    let x = painter.text(2, y, end.saturating_sub(2), &words, on_row(style));
-    painter.text(x + 2, y, end.saturating_sub(x + 2), entry.subject.as_str(), on_row(theme.view_subject));
     let to: Vec<&str> = entry.recipients.iter().map(|(to, _)| to.as_str()).collect();
-    painter.text(6, y + 1, width.saturating_sub(7), &format!("to {}", to.join(", ")), on_row(theme.muted));
+    let to = format!("to {}", to.join(", "));
+    let title = if entry.subject.is_empty() { "(no subject)" } else { entry.subject.as_str() };
+    // Where there is no room for both in one row, the message comes first and its state below it.
+    if width < NARROW {
+        painter.text(2, y, end.saturating_sub(2), title, on_row(theme.view_subject));
+        let x = painter.text(4, y + 1, width.saturating_sub(5), &words, on_row(style));
+        painter.text(x + 2, y + 1, width.saturating_sub(x + 3), &to, on_row(theme.muted));
+        return;
+    }
+    let x = painter.text(2, y, end.saturating_sub(2), &words, on_row(style));
+    painter.text(x + 2, y, end.saturating_sub(x + 2), title, on_row(theme.view_subject));
+    painter.text(6, y + 1, width.saturating_sub(7), &to, on_row(theme.muted));
 }
 
 /// The state in words, and its look.
@@ -58,7 +67,7 @@ fn state(model: &Model, theme: &Theme, entry: &Entry) -> (String, Style) {
         EntryState::Sending => ("sending".to_owned(), theme.box_sending),
         EntryState::Deferred { attempts, next, .. } => {
             let tries = if *attempts > 0 { format!(", {attempts} tried") } else { String::new() };
-            (format!("deferred, next try {}{tries}", at(model, *next)), theme.box_queued)
+            (format!("deferred, next try {}{tries}", coming(*next, model.now, &model.zone)), theme.box_queued)
         }
         EntryState::Paused { .. } => ("paused: sign-in refused".to_owned(), theme.box_failed),
         EntryState::Failed { .. } => ("FAILED".to_owned(), theme.box_failed),
@@ -68,16 +77,10 @@ fn state(model: &Model, theme: &Theme, entry: &Entry) -> (String, Style) {
 
 fn held_until(model: &Model, until: Timestamp) -> String {
     let left = until.get() - model.now.get();
-    if left <= 120 { format!("sending in {} s", left.max(0)) } else { format!("scheduled for {}", at(model, until)) }
-}
-
-/// A moment to come: the seconds where it is near, else the clock or the day.
-fn at(model: &Model, moment: Timestamp) -> String {
-    match moment.get() - model.now.get() {
-        left if left <= 0 => "now".to_owned(),
-        left @ 1..=99 => format!("in {left} s"),
-        left if left < 12 * 3600 => clock(moment, &model.zone),
-        _ => date(moment, model.now, &model.zone),
+    if left <= 120 {
+        format!("sending in {} s", left.max(0))
+    } else {
+        format!("scheduled for {}", coming(until, model.now, &model.zone))
     }
 }
 
@@ -98,7 +101,16 @@ fn draw_details(model: &Model, theme: &Theme, painter: &mut Painter<'_>, top: u1
         )),
         EntryState::Held(_) | EntryState::Queued | EntryState::Sending => {}
     }
+    let alone = entry.recipients.len() == 1;
     for (to, verdict) in &entry.recipients {
+        // The only recipient's verdict is that of the message, and stands there already.
+        let reply = match verdict {
+            Verdict::Deferred(reply) | Verdict::Refused(reply) => Some(reply),
+            Verdict::Pending | Verdict::Accepted => None,
+        };
+        if alone && reply.is_some_and(|reply| lines.iter().any(|(line, _)| line == reply)) {
+            continue;
+        }
         let (words, style) = match verdict {
             Verdict::Pending => continue,
             Verdict::Accepted => ("accepted".to_owned(), theme.ok),

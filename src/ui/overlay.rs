@@ -7,6 +7,7 @@ use super::text::{Painter, cells, clock, pieces};
 use crate::job::files::Purpose;
 use crate::job::index::SearchScope;
 use crate::keys::{Action, Context, Keys};
+use crate::mail::clean::Clean;
 use crate::state::{Hints, Level, Menu, MenuKind, Model, Overlay, Prompt, PromptKind};
 use crate::theme::Theme;
 
@@ -25,7 +26,12 @@ pub(super) fn draw(
             }
             (None, 0)
         }
-        Some(Overlay::Prompt(prompt)) => (Some(prompt_line(model, theme, painter, message, prompt)), 0),
+        Some(Overlay::Prompt(prompt)) => {
+            if !prompt.choices.is_empty() {
+                choices(theme, painter, body, &prompt.choices);
+            }
+            (Some(prompt_line(model, theme, painter, message, prompt)), 0)
+        }
         Some(Overlay::Ask(ask)) => {
             question(model, theme, painter, body, ask.question.words().as_str());
             (None, 0)
@@ -105,7 +111,11 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
             let found = model.viewer.find.as_ref().map(|find| find.lines.len());
             found.map_or_else(String::new, |found| format!("{found} lines"))
         }
-        PromptKind::Save { .. } | PromptKind::Password(_) | PromptKind::Attach => String::new(),
+        PromptKind::Save { .. } | PromptKind::Attach => {
+            let key = model.keymap.key_of(Context::Prompt, Action::Widen).unwrap_or_default();
+            format!("{key} goes on with the name")
+        }
+        PromptKind::Password(_) => String::new(),
     };
     let note = crate::mail::clean::Clean::line(&note);
     if cells(note.as_str()) < area.width / 2 {
@@ -120,6 +130,19 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
     let cursor = line.text(x, 0, room, shown, theme.field);
     line.text(cursor, 0, end.saturating_sub(cursor), &after, theme.field);
     Position { x: area.x + cursor, y: area.y }
+}
+
+/// The names that go on from a path that is being typed.
+fn choices(theme: &Theme, painter: &mut Painter<'_>, body: Rect, names: &[Clean]) {
+    let widest = names.iter().map(|name| cells(name.as_str())).max().unwrap_or(1).clamp(1, 36) + 2;
+    let columns = (body.width.saturating_sub(4) / widest).max(1);
+    let count = u16::try_from(names.len()).unwrap_or(u16::MAX);
+    let height = count.div_ceil(columns).saturating_add(2).min((body.height / 2).max(3));
+    let mut inside = boxed(theme, painter, bottom(body, height), "");
+    let rows = inside.area.height.max(1);
+    for (at, name) in (0u16..).zip(names).take(usize::from(rows) * usize::from(columns)) {
+        inside.text(at / rows * widest, at % rows, widest - 2, name.as_str(), theme.popup);
+    }
 }
 
 fn tail(text: &str, room: u16) -> &str {

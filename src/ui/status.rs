@@ -7,6 +7,8 @@ use super::text::{Painter, cells, clock, short, soon};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::keys::action::TABLE;
+use crate::mail::clean::Clean;
+use crate::mail::ids::AccountId;
 use crate::state::{Focus, Level, Model, Screen};
 use crate::theme::Theme;
 
@@ -23,19 +25,37 @@ pub(super) fn bar(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
         end = painter.right(end.saturating_sub(2), 0, &text, theme.bar_progress);
     }
     let end = end.saturating_sub(1);
-    let mut x = painter.text(1, 0, end, model.list_title().as_str(), theme.bar_account);
-    let account = model.list.mailbox().map(|mailbox| &mailbox.account);
+    let (title, account) = place(model);
+    let mut x = painter.text(1, 0, end, title.as_str(), theme.bar_account);
     if width >= 60
-        && let Some(account) = model.accounts.iter().find(|known| Some(&known.id) == account)
+        && let Some(account) = model.accounts.iter().find(|known| Some(&known.id) == account.as_ref())
     {
-        let address = crate::mail::clean::Clean::line(&account.address.email);
+        let address = Clean::line(&account.address.email);
         x = painter.text(x + 2, 0, end.saturating_sub(x + 2), address.as_str(), theme.bar);
     }
     painter.text(x + 2, 0, end.saturating_sub(x + 2), &counts(model), theme.bar);
 }
 
+/// What is on screen, and the account it belongs to.
+fn place(model: &Model) -> (Clean, Option<AccountId>) {
+    match (model.screen, &model.compose) {
+        (Screen::Compose, Some(compose)) => (Clean::line(compose.title()), Some(compose.draft.account.clone())),
+        (Screen::Outbox, _) => (Clean::line("Outbox"), None),
+        _ => (model.list_title(), model.list.mailbox().map(|mailbox| mailbox.account.clone())),
+    }
+}
+
 /// How many there are: of the folder, or of what was found.
 fn counts(model: &Model) -> String {
+    match model.screen {
+        Screen::Compose => return String::new(),
+        Screen::Outbox => {
+            let count = model.status.outbox;
+            let stuck = if count.stuck > 0 { format!(", {} need you", count.stuck) } else { String::new() };
+            return format!("{} waiting{stuck}", count.waiting + count.sending);
+        }
+        Screen::Browse(_) => {}
+    }
     if let Some(mailbox) = model.list.mailbox().and_then(|mailbox| model.mailboxes.row(mailbox)) {
         return if mailbox.unread > 0 {
             format!("{} new/{}", mailbox.unread, mailbox.total)
@@ -55,7 +75,7 @@ fn counts(model: &Model) -> String {
 fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
     let mut parts = Vec::new();
     let outbox = model.status.outbox;
-    if outbox.total() > 0 {
+    if outbox.total() > 0 && model.screen != Screen::Outbox {
         let alarm = if outbox.stuck > 0 { "!" } else { "" };
         parts.push(format!("out {alarm}{}", outbox.total()));
     }
@@ -120,42 +140,58 @@ pub(super) fn hints(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     }
 }
 
-/// Draws the message line: what the program has to say, and where the cursor is.
+/// Draws the message line, the last row of the area: what the program has to say, and where the
+/// cursor is. Words of trouble that are too long for it take the hint line above as well.
 pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     let width = painter.area.width;
+    let y = painter.area.height.saturating_sub(1);
     let place = position(model);
-    let end = painter.right(width.saturating_sub(1), 0, &place, theme.muted).saturating_sub(1);
+    let end = painter.right(width.saturating_sub(1), y, &place, theme.muted).saturating_sub(1);
     if !model.pending.is_empty() && model.overlay.is_none() {
         let count = model.pending.count.map_or_else(String::new, |count| count.to_string());
         let keys: String = model.pending.keys.iter().map(ToString::to_string).collect();
-        painter.text(1, 0, end, &format!("{count}{keys}"), theme.hint_key);
+        painter.text(1, y, end, &format!("{count}{keys}"), theme.hint_key);
         return;
     }
-    let Some(message) = model.status.line() else {
-        selection(model, theme, painter, end);
-        return;
+    let (text, level, action) = match (&model.status.toast, &model.status.leaving, model.status.line()) {
+        (None, Some((_, until)), _) => {
+            let left = until.get().saturating_sub(model.now.get()).max(0);
+            (Clean::line(&format!("Sending in {left} s")), Level::Ok, Some(Action::Undo))
+        }
+        (_, _, Some(message)) => (message.text.clone(), message.level, message.action),
+        (_, _, None) => return selection(model, theme, painter, (y, end)),
     };
-    let style = match message.level {
+    let style = match level {
         Level::Info => theme.info,
         Level::Ok => theme.ok,
         Level::Warn => theme.warn,
         Level::Error => theme.error,
     };
-    let x = painter.text(1, 0, end.saturating_sub(1), message.text.as_str(), style);
-    if let Some(action) = message.action
+    let mut rest = text.as_str();
+    let room = end.saturating_sub(1);
+    if cells(rest) > room && level >= Level::Warn && y > 0 && model.overlay.is_none() {
+        let whole = crate::state::take_cells(rest, usize::from(width.saturating_sub(2)));
+        let head = whole.rfind(' ').and_then(|at| rest.get(..at)).unwrap_or(whole);
+        let mut line = Painter::new(painter.buffer, Rect { height: 1, ..painter.area }, painter.ellipsis);
+        line.clear(theme.fg);
+        line.text(1, 0, width, head, style);
+        rest = rest.get(head.len()..).unwrap_or_default().trim_start();
+    }
+    let x = painter.text(1, y, room, rest, style);
+    if let Some(action) = action
         && let Some(key) = model.keymap.key_of(model.screen_context(), action)
     {
-        let x = painter.text(x + 2, 0, end.saturating_sub(x + 2), &key, theme.hint_key);
-        painter.text(x + 1, 0, end.saturating_sub(x + 1), action.row().hint, theme.hint_text);
+        let x = painter.text(x + 2, y, end.saturating_sub(x + 2), &key, theme.hint_key);
+        painter.text(x + 1, y, end.saturating_sub(x + 1), action.row().hint, theme.hint_text);
     }
 }
 
-fn selection(model: &Model, theme: &Theme, painter: &mut Painter<'_>, end: u16) {
+fn selection(model: &Model, theme: &Theme, painter: &mut Painter<'_>, (y, end): (u16, u16)) {
     let count = model.list.selected.len();
     if model.list.range.is_some() {
-        painter.text(1, 0, end, "Selecting a range", theme.info);
+        painter.text(1, y, end, "Selecting a range", theme.info);
     } else if count > 0 {
-        painter.text(1, 0, end, &format!("{count} selected"), theme.info);
+        painter.text(1, y, end, &format!("{count} selected"), theme.info);
     }
 }
 
@@ -176,6 +212,12 @@ fn position(model: &Model) -> String {
 
 /// The notice on a screen that is too small.
 pub(super) fn too_small(theme: &Theme, painter: &mut Painter<'_>) {
-    let Rect { width, .. } = painter.area;
-    painter.text(0, 0, width, "tern: make the window bigger", theme.fg);
+    let width = painter.area.width;
+    let (mut x, mut y) = (0, 0);
+    for word in "tern: make the window bigger".split(' ') {
+        if x > 0 && x + cells(word) > width {
+            (x, y) = (0, y + 1);
+        }
+        x = painter.text(x, y, width, word, theme.fg) + 1;
+    }
 }

@@ -109,6 +109,16 @@ pub(super) fn date(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     then.strftime(shape).to_string()
 }
 
+/// A moment to come: the seconds where it is near, else the clock or the day.
+pub(super) fn coming(moment: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    match moment.get().saturating_sub(now.get()) {
+        left if left <= 0 => "now".to_owned(),
+        left @ 1..=99 => format!("in {left} s"),
+        left if left < 12 * 3600 => clock(moment, zone),
+        _ => date(moment, now, zone),
+    }
+}
+
 /// The clock.
 pub(super) fn clock(now: Timestamp, zone: &TimeZone) -> String {
     jiff::Timestamp::from_second(now.get())

@@ -4,17 +4,20 @@
 use proptest::prelude::*;
 use tern::fault::{Cause, Doing, Fault};
 use tern::job::index::IndexReport;
+use tern::job::outbox::{EntryId, EntryState};
 use tern::job::sync::{SyncReport, SyncState};
-use tern::job::{FilesReport, Report, Ticket};
+use tern::job::{FilesReport, OutboxReport, Report, ShellReport, Ticket};
 use tern::keys::{Code, Key};
-use tern::mail::ids::AccountId;
+use tern::mail::clean::Clean;
+use tern::mail::ids::{AccountId, Timestamp};
 use tern::state::{Event, MouseAct};
 
-use crate::support::driver::{Driver, World, mailbox};
+use crate::support::driver::{Driver, World, entry, mailbox};
 
 #[derive(Debug, Clone)]
 enum Move {
     Event(Event),
+    Press(&'static str),
     Resize(u16, u16),
     Hold(bool),
     Broken(bool),
@@ -51,12 +54,53 @@ fn report() -> impl Strategy<Value = Report> {
             pending: 9
         })),
         Just(Report::Sync(SyncReport::WantsPassword(account()))),
+        any::<u8>().prop_map(|n| Report::Files(FilesReport::Looked {
+            ticket: Ticket(n.into()),
+            path: "/home/ada/plan.pdf".into(),
+            size: u64::from(n) << 40,
+        })),
+        any::<u8>().prop_map(|n| {
+            Report::Files(FilesReport::Names {
+                ticket: Ticket(n.into()),
+                names: vec!["日本".to_owned(), "日x".to_owned()],
+            })
+        }),
+        Just(Report::Shell(ShellReport::Hangup)),
+        prop::collection::vec((0..8u8, any::<i64>()), 0..12).prop_map(entries),
+        (0..8u8).prop_map(|n| Report::Outbox(OutboxReport::Sent {
+            entry: EntryId::new(&format!("e{n}")).unwrap(),
+            account: AccountId::new("ada"),
+            subject: Clean::line("日本"),
+            answers: None,
+            forwards: None,
+        })),
+        Just(Report::Outbox(OutboxReport::NotQueued { draft: None, fault: fault() })),
+        Just(Report::Outbox(OutboxReport::WantsPassword(account()))),
         (any::<u64>(), any::<u64>()).prop_map(move |(done, total)| {
             let mailbox = tern::mail::mailbox::MailboxName::inbox();
             let (done, total) = (done >> 8, total >> 8);
             Report::Sync(SyncReport::State { account: account(), state: SyncState::Working { mailbox, done, total } })
         }),
     ]
+}
+
+/// An outbox with entries in all states.
+fn entries(states: Vec<(u8, i64)>) -> Report {
+    let entries = states.into_iter().enumerate().map(|(at, (state, time))| {
+        let (when, why) = (Timestamp::new(time), Clean::line("421 später 日本 try later"));
+        let state = match state {
+            0 => EntryState::Held(None),
+            1 => EntryState::Held(Some(when)),
+            2 => EntryState::Queued,
+            3 => EntryState::Sending,
+            4 => EntryState::Deferred { attempts: 3, next: when, why },
+            5 => EntryState::Paused { why },
+            6 => EntryState::Failed { why },
+            _ => EntryState::MaybeSent,
+        };
+        entry(&format!("e{at}"), "日本 subject", "grace@example.net", state)
+    });
+    Report::Outbox(OutboxReport::Entries(entries.collect()))
 }
 
 fn step() -> impl Strategy<Value = Move> {
@@ -67,6 +111,8 @@ fn step() -> impl Strategy<Value = Move> {
         2 => (mouse, 0..250u16, 0..80u16)
             .prop_map(|(act, column, row)| Move::Event(Event::Mouse { act, column, row })),
         1 => Just(Move::Event(Event::Pause)),
+        1 => prop::sample::select(vec!["m", "r", "R", "f", "g o", "Esc y y", "Esc q", "g d Enter", "Esc a", "u"])
+            .prop_map(Move::Press),
         2 => report().prop_map(|report| Move::Event(Event::Report(report))),
         2 => (1..220u16, 1..70u16).prop_map(|(width, height)| Move::Resize(width, height)),
         1 => any::<bool>().prop_map(Move::Hold),
@@ -99,6 +145,9 @@ proptest! {
             match step {
                 Move::Event(event) => {
                     driver.event(event);
+                }
+                Move::Press(keys) => {
+                    driver.press(keys);
                 }
                 Move::Resize(width, height) => {
                     driver.terminal.backend_mut().resize(width, height);

@@ -10,8 +10,10 @@
     reason = "what fails in a test shall panic, in its helpers too, which clippy does not take for tests; figures are printed"
 )]
 
+mod actions;
 mod architecture;
 mod chaos;
+mod compose;
 mod configs;
 mod corpus;
 mod endings;

@@ -1,11 +1,14 @@
 //! Snapshots of whole screens: at each size class, in ASCII and with rules, with menus over them.
 
 use tern::config::{Config, Paths};
+use tern::job::outbox::EntryState;
+use tern::mail::clean::Clean;
 use tern::mail::flags::{Flag, Flags};
+use tern::mail::ids::Timestamp;
 use tern::state::Event;
 use tern::theme::{Depth, Glyphs, Half, Theme};
 
-use crate::support::driver::{Driver, World};
+use crate::support::driver::{Driver, NOW, World, entry};
 
 /// A mailbox with what is hard to draw: wide characters, right-to-left, emoji, long subjects.
 fn world() -> World {
@@ -76,6 +79,55 @@ fn what_lies_over_the_screen() {
     insta::assert_snapshot!("question", driver(size).press("Space Space D").screen());
     insta::assert_snapshot!("hints", driver(size).press("j Enter o").screen());
     insta::assert_snapshot!("log", driver(size).press("a u gl").screen());
+}
+
+/// The outbox with one message in each state.
+fn outbox(size: (u16, u16)) -> Driver {
+    let mut world = world();
+    let draft = driver(size).press("m Esc").draft();
+    let why = |text: &str| Clean::line(text);
+    let soon = Timestamp::new(NOW + 50);
+    let states = [
+        EntryState::Held(Some(Timestamp::new(NOW + 8))),
+        EntryState::Deferred { attempts: 3, next: soon, why: why("421 4.7.0 try again later") },
+        EntryState::Failed { why: why("550 5.1.1 no such user") },
+        EntryState::MaybeSent,
+    ];
+    let named = [("Lunch", "grace@example.net"), ("Invoice", "billing@example.net"), ("Hello", "jon@exmaple.com")];
+    let named = named.into_iter().chain([("部署", "林伟 <lin@example.cn>")]);
+    world.outbox = named
+        .zip(states)
+        .enumerate()
+        .map(|(at, ((subject, to), state))| (entry(&format!("e{at}"), subject, to, state), draft.clone()))
+        .collect();
+    for line in ["S: 220 mx.example.net ESMTP", "C: EHLO localhost", "S: 421 4.7.0 try again later"] {
+        world.outbox[1].0.transcript.push(Clean::line(line));
+    }
+    Driver::new(world, &["ada", "work"], size)
+}
+
+#[test]
+fn writing_and_the_outbox() {
+    for (width, height) in [(40, 12), (80, 24)] {
+        let (size, name) = ((width, height), format!("{width}x{height}"));
+        insta::assert_snapshot!(format!("editor_{name}"), driver(size).press("j r").type_text("Fine.").screen());
+        let mut review = driver(size);
+        review.world.names = vec!["plan.pdf".to_owned()];
+        review.press("j r").type_text("It is attached.").press("Esc a").type_text("plan.pdf").press("Enter b");
+        review.type_text("boss@example.org").press("Enter s").press("Ctrl-u Enter").wait(9);
+        insta::assert_snapshot!(format!("review_{name}"), review.screen());
+        insta::assert_snapshot!(format!("outbox_{name}"), outbox(size).press("g o j").screen());
+        insta::assert_snapshot!(format!("transcript_{name}"), outbox(size).press("g o j i").screen());
+    }
+    insta::assert_snapshot!("outbox_empty", driver((80, 24)).press("g o").screen());
+}
+
+#[test]
+fn words_of_trouble_are_not_cut() {
+    let mut driver = driver((80, 24));
+    let text = "ada: cannot reach imap.example.org: connection refused by a server that says very much about it";
+    driver.model.trouble(text);
+    driver.press("j").expect("ada: cannot reach imap.example.org: connection refused").expect("very much about it");
 }
 
 #[test]

@@ -14,13 +14,16 @@ use tern::config::{self, Config, Paths};
 use tern::fault::{Cause, Doing, Fault};
 use tern::job::files::{FilesJob, FilesReport};
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Source};
-use tern::job::{Changed, Job, PlaceChange, PlaceFile, Report};
+use tern::job::outbox::{Entry, EntryId, EntryState, Verdict};
+use tern::job::{Changed, Job, OutboxJob, OutboxReport, PlaceChange, PlaceFile, Report};
 use tern::keys::{Key, Keymap, Keys};
 use tern::mail::address::Address;
+use tern::mail::answer;
 use tern::mail::clean::Clean;
 use tern::mail::document::{Attachment, Document, Line, Link, Span};
+use tern::mail::draft::Draft;
 use tern::mail::flags::{Flag, Flags};
-use tern::mail::ids::{AccountId, RowId, ThreadId, Timestamp};
+use tern::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::mail::place::{MailboxId, Place, UniqueName};
 use tern::query::Query;
@@ -45,6 +48,10 @@ pub(crate) struct Mail {
     pub(crate) lines: Vec<(u8, String)>,
     pub(crate) attachments: Vec<String>,
     pub(crate) links: Vec<String>,
+    pub(crate) to: Vec<Address>,
+    pub(crate) cc: Vec<Address>,
+    /// The message itself, where one was delivered.
+    pub(crate) bytes: Option<Arc<[u8]>>,
 }
 
 /// The mailboxes and messages behind the fake workers.
@@ -52,6 +59,12 @@ pub(crate) struct Mail {
 pub(crate) struct World {
     pub(crate) mailboxes: Vec<MailboxId>,
     pub(crate) mails: Vec<Mail>,
+    /// The journal of drafts.
+    pub(crate) journal: BTreeMap<String, Draft>,
+    /// What is in the outbox, with the drafts.
+    pub(crate) outbox: Vec<(Entry, Draft)>,
+    /// Files that can be attached, by name.
+    pub(crate) names: Vec<String>,
     moves: u32,
 }
 
@@ -83,6 +96,9 @@ impl World {
             lines: vec![(0, format!("The text of {subject}."))],
             attachments: Vec::new(),
             links: Vec::new(),
+            to: vec![Address::bare(&format!("{account}@example.org"))],
+            cc: Vec::new(),
+            bytes: None,
         });
         self.mails.last_mut().unwrap()
     }
@@ -236,8 +252,125 @@ impl World {
                 vec![FilesReport::Saved { ticket, path, purpose }]
             }
             FilesJob::Scan { account, .. } => vec![FilesReport::Scanned { account }],
-            _ => Vec::new(),
+            FilesJob::Quote { ticket, place } => match self.mails.iter().find(|mail| mail.place == place) {
+                Some(mail) => vec![FilesReport::Quoted { ticket, source: Arc::new(source(mail)), place }],
+                None => {
+                    vec![FilesReport::Failed { ticket, fault: Fault::new(Doing::Reading, "message", Cause::Missing) }]
+                }
+            },
+            FilesJob::Deliver { ticket, mailbox, bytes, flags, replaces } => {
+                let read = answer::read(&bytes, &TimeZone::UTC);
+                let mail = self.add(mailbox.account.as_str(), mailbox.name.as_str(), "To: someone", &read.subject);
+                (mail.flags, mail.bytes, mail.ago) = (flags, Some(bytes), 0);
+                let place = mail.place.clone();
+                self.mails.retain(|mail| Some(&mail.place) != replaces.as_ref());
+                let mut reports = self.changed(&replaces.into_iter().chain([place.clone()]).collect::<Vec<_>>());
+                reports.push(FilesReport::Stored { ticket, place });
+                reports
+            }
+            FilesJob::Look { ticket, path } => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                if self.names.contains(&name) {
+                    return vec![FilesReport::Looked { ticket, path, size: 84_000 }];
+                }
+                let fault = Fault::new(Doing::Reading, &path.to_string_lossy(), Cause::Missing);
+                vec![FilesReport::Failed { ticket, fault: fault.detail("No such file or directory") }]
+            }
+            FilesJob::Complete { ticket, start, .. } => {
+                let names = self.names.iter().filter(|name| name.starts_with(&start)).cloned().collect();
+                vec![FilesReport::Names { ticket, names }]
+            }
+            FilesJob::KeepDraft(draft) => {
+                let id = draft.id.clone();
+                self.journal.insert(id.clone(), *draft);
+                vec![FilesReport::Kept { draft: id }]
+            }
+            FilesJob::DropDraft(id) => {
+                self.journal.remove(&id);
+                Vec::new()
+            }
+            FilesJob::ListDrafts => vec![FilesReport::Drafts(self.journal.values().cloned().collect())],
         }
+    }
+
+    fn entries(&self) -> OutboxReport {
+        OutboxReport::Entries(self.outbox.iter().map(|(entry, _)| entry.clone()).collect())
+    }
+
+    fn outbox(&mut self, job: OutboxJob) -> Vec<OutboxReport> {
+        let mut reports = Vec::new();
+        match job {
+            OutboxJob::QueueDraft { draft, hold_until } => {
+                if let Some(file) = draft.attachments.iter().find(|file| !self.names.contains(&file.name)) {
+                    let fault = Fault::new(Doing::Queueing, &file.name, Cause::Missing).detail("No such file");
+                    return vec![OutboxReport::NotQueued { draft: Some(draft.id), fault }];
+                }
+                let state = hold_until.map_or(EntryState::Queued, |until| EntryState::Held(Some(until)));
+                let entry = entry(&format!("e{}", self.outbox.len()), &draft.subject, &draft.to, state);
+                let queued =
+                    OutboxReport::Queued { entry: entry.id.clone(), draft: Some(draft.id.clone()), hold_until };
+                self.outbox.push((entry, *draft));
+                reports.push(queued);
+            }
+            OutboxJob::Recall(id) => {
+                if let Some(at) = self.outbox.iter().position(|(entry, _)| entry.id == id) {
+                    reports.push(OutboxReport::Returned(Box::new(self.outbox.remove(at).1)));
+                }
+            }
+            OutboxJob::Remove(id) => self.outbox.retain(|(entry, _)| entry.id != id),
+            OutboxJob::Hold(id, hold) => {
+                for (entry, _) in self.outbox.iter_mut().filter(|(entry, _)| entry.id == id) {
+                    entry.state = if hold { EntryState::Held(None) } else { EntryState::Queued };
+                }
+            }
+            OutboxJob::List
+            | OutboxJob::Queue(_)
+            | OutboxJob::Retry(_)
+            | OutboxJob::RetryAll
+            | OutboxJob::Resolve(..)
+            | OutboxJob::Wake
+            | OutboxJob::Password { .. } => {}
+        }
+        reports.push(self.entries());
+        reports
+    }
+}
+
+/// An entry of the outbox.
+pub(crate) fn entry(id: &str, subject: &str, to: &str, state: EntryState) -> Entry {
+    let verdict = match &state {
+        EntryState::Failed { why } => Verdict::Refused(why.clone()),
+        EntryState::Deferred { why, .. } => Verdict::Deferred(why.clone()),
+        _ => Verdict::Pending,
+    };
+    Entry {
+        id: EntryId::new(id).unwrap(),
+        account: AccountId::new("ada"),
+        recipients: vec![(Clean::line(to), verdict)],
+        subject: Clean::line(subject),
+        state,
+        queued_at: Timestamp::new(NOW),
+        size: 1234,
+        transcript: Vec::new(),
+    }
+}
+
+/// What an answer needs of a message.
+fn source(mail: &Mail) -> answer::Source {
+    if let Some(bytes) = &mail.bytes {
+        return answer::read(bytes, &TimeZone::UTC);
+    }
+    let document = document(mail);
+    answer::Source {
+        from: document.from,
+        to: mail.to.clone(),
+        cc: mail.cc.clone(),
+        subject: mail.subject.clone(),
+        date: Timestamp::new(NOW - mail.ago),
+        message_id: MessageId::new(&format!("<{}@example.org>", mail.id)),
+        lines: document.lines,
+        attachments: mail.attachments.len(),
+        ..answer::Source::default()
     }
 }
 
@@ -329,7 +462,7 @@ pub(crate) fn config(accounts: &[&str]) -> Config {
     let account = |name: &&str| {
         format!(
             "[accounts.{name}]\naddress = \"{name}@example.org\"\nmaildir = \"~/Mail/{name}\"\n\
-             imap = {{ host = \"imap.example.org\" }}\npassword = {{ prompt = true }}\n"
+             imap = {{ host = \"imap.example.org\" }}\nsmtp = {{ host = \"smtp.example.org\" }}\npassword = {{ prompt = true }}\n"
         )
     };
     let text = format!(
@@ -428,6 +561,10 @@ impl Driver {
         match job {
             Job::Index(job) => self.world.index(job).into_iter().map(Report::Index).collect(),
             Job::Files(job) if self.broken => refuse(&job),
+            Job::Outbox(job) => {
+                self.outside.push(Job::Outbox(job.clone()));
+                self.world.outbox(job).into_iter().map(Report::Outbox).collect()
+            }
             Job::Files(job) => self.world.files(job).into_iter().map(Report::Files).collect(),
             other => {
                 self.outside.push(other);
@@ -487,6 +624,29 @@ impl Driver {
         let screen = self.screen();
         assert!(!screen.contains(text), "`{text}` is on the screen:\n{screen}");
         self
+    }
+
+    /// The outbox sends what is in it.
+    pub(crate) fn send_all(&mut self) -> &mut Self {
+        for (entry, draft) in std::mem::take(&mut self.world.outbox) {
+            let account = entry.account.clone();
+            let sent = OutboxReport::Sent {
+                entry: entry.id,
+                account,
+                subject: entry.subject,
+                answers: draft.in_reply_to,
+                forwards: None,
+            };
+            self.report(Report::Outbox(sent));
+        }
+        let entries = self.world.entries();
+        self.report(Report::Outbox(entries))
+    }
+
+    /// What is being written.
+    pub(crate) fn draft(&self) -> Draft {
+        let compose = self.model.compose.as_ref().expect("nothing is being written");
+        Draft { body: compose.editor.text(), ..compose.draft.clone() }
     }
 
     /// The subject under the cursor.
