@@ -72,7 +72,7 @@ fn a_question_is_answered_and_a_letter_waits_for_a_server_that_is_away() {
     tern.expect("bob@example.org");
     tern.expect("y send");
     tern.press("y");
-    tern.expect("takes it back");
+    tern.expect("Sending in");
     let (_, wire) = stored(&world);
     let text = String::from_utf8(wire.clone()).expect("text");
     assert!(text.contains("In-Reply-To: <question@example.org>"), "{text}");
@@ -100,7 +100,7 @@ fn a_question_is_answered_and_a_letter_waits_for_a_server_that_is_away() {
     tern.press("\x1b");
     tern.expect("y send");
     tern.press("y");
-    tern.expect("takes it back");
+    tern.expect("Sending in");
     let (_, second) = stored(&world);
     tern.press("go");
     tern.expect("deferred, next try");
