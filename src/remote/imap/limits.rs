@@ -2,6 +2,7 @@
 //! limit, by silence, by the network, by us.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::link::Ended;
 
@@ -40,6 +41,40 @@ impl Limits {
     }
 }
 
+/// The slowest that a literal may come, in bytes a second, measured over the longest silence: a server
+/// that sends one byte now and then would hold the account for years.
+const SLOWEST: u64 = 1024;
+
+/// Watches how fast a literal comes.
+#[derive(Debug)]
+pub(super) struct Pace {
+    window: Duration,
+    begun: Instant,
+    came: u64,
+}
+
+impl Pace {
+    /// Begins now; `window` is the longest silence that is borne.
+    pub(super) fn new(now: Instant, window: Duration) -> Self {
+        Self { window, begun: now, came: 0 }
+    }
+
+    /// So many bytes came.
+    ///
+    /// # Errors
+    /// In the whole of the last window it was too slow.
+    pub(super) fn took(&mut self, bytes: usize, now: Instant) -> Result<(), Trouble> {
+        self.came = self.came.saturating_add(bytes as u64);
+        if now.saturating_duration_since(self.begun) < self.window {
+            return Ok(());
+        }
+        let least = SLOWEST.saturating_mul(self.window.as_secs());
+        let came = std::mem::take(&mut self.came);
+        self.begun = now;
+        if came < least { Err(Trouble::TimedOut) } else { Ok(()) }
+    }
+}
+
 /// Why the connection cannot be used any more.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -72,5 +107,26 @@ impl From<Ended> for Trouble {
             Ended::Woken => Self::Woken,
             Ended::Failed(error) => Self::System(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drip_ends_after_one_window_and_a_slow_line_does_not() {
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let mut slow = Pace::new(begun, Duration::from_secs(30));
+        assert!((1..600).all(|second| slow.took(1100, after(second)).is_ok()));
+        let mut drip = Pace::new(begun, Duration::from_secs(30));
+        let ended = (1..600).find(|second| drip.took(1, after(*second)).is_err());
+        assert_eq!(ended, Some(30));
+        let mut stalls = Pace::new(begun, Duration::from_secs(30));
+        assert!(stalls.took(100_000, after(1)).is_ok());
+        assert!(stalls.took(1, after(29)).is_ok());
+        assert!(stalls.took(1, after(31)).is_ok(), "what came fast at first counts");
+        assert!(stalls.took(1, after(62)).is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::mail::clean::Clean;
 
-use super::limits::{LITERAL, Limits, Trouble};
+use super::limits::{LITERAL, Limits, Pace, Trouble};
 use super::link::{Bell, Link, Wake};
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::tokens::{Held, Response, number};
@@ -261,10 +261,12 @@ impl Wire {
     /// Hands the bytes of a literal to `sink` as they come.
     pub(super) fn stream(&mut self, length: u64, sink: &mut dyn Write) -> Result<(), Trouble> {
         let mut left = length;
+        let mut pace = Pace::new(Instant::now(), self.timeout);
         while left > 0 {
             if self.start == self.end {
                 let deadline = self.deadline();
                 self.fill(deadline)?;
+                pace.took(self.end - self.start, Instant::now())?;
             }
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(unread.len());
