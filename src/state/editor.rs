@@ -412,7 +412,8 @@ mod tests {
     #[test]
     fn undo_goes_back_by_words() {
         let mut editor = Editor::new("", 0);
-        press(&mut editor, "o n e Space t w o");
+        press(&mut editor, "o n e Space");
+        press(&mut editor, "t w o");
         editor.undo();
         assert_eq!(editor.text(), "one ");
         editor.undo();
