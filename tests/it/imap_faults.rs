@@ -289,6 +289,32 @@ fn a_change_that_makes_no_sense_is_asked_for_again() {
 }
 
 #[test]
+fn what_a_server_offers_and_does_not_understand_is_done_without() {
+    let (mut remote, server) = signed_in(
+        "IMAP4rev1 SASL-IR AUTH=PLAIN CONDSTORE LIST-EXTENDED SPECIAL-USE",
+        vec![
+            hear("LIST \"\" \"*\" RETURN (SPECIAL-USE)"),
+            reply("%T BAD what is RETURN?\r\n"),
+            hear("LIST \"\" \"*\""),
+            reply("* LIST () \"/\" INBOX\r\n%T OK done\r\n"),
+            hear("SELECT \"INBOX\" (CONDSTORE)"),
+            reply("%T BAD what is CONDSTORE?\r\n"),
+            hear("SELECT \"INBOX\""),
+            select_reply(0),
+            hear("SELECT \"INBOX\""),
+            select_reply(0),
+        ],
+    );
+    assert_eq!(remote.mailboxes().unwrap().len(), 1);
+    let since = Since { validity: None, modseq: None, uid_next: None, count: 0 };
+    for _ in 0..2 {
+        assert_eq!(remote.changes(&inbox(), &since).unwrap().presence, Presence::Exactly(Vec::new()));
+    }
+    let heard = server.heard();
+    assert_eq!(heard.iter().filter(|line| line.contains("CONDSTORE")).count(), 1, "{heard:?}");
+}
+
+#[test]
 fn one_bad_message_is_told_and_the_rest_goes_on() {
     let depth = "(".repeat(2000);
     let (mut remote, server) = selected(

@@ -13,6 +13,11 @@ impl Capabilities {
         Self(names.into_iter().map(|name| name.to_ascii_uppercase()).collect())
     }
 
+    /// Forgets what the server says it can do and cannot.
+    pub(super) fn forget(&mut self, names: &[&str]) {
+        self.0.retain(|known| !names.contains(&known.as_str()));
+    }
+
     fn has(&self, name: &str) -> bool {
         self.0.contains(name)
     }

@@ -86,7 +86,8 @@ impl Session {
         self.learn_prefix()?;
         let options = if self.capabilities.list_special_use() { " RETURN (SPECIAL-USE)" } else { "" };
         let limits = Limits::for_messages(MOST, 200);
-        let reply = self.tell(doing, &host, &format!("LIST \"\" \"*\"{options}"), limits)?;
+        let asked = ("LIST \"\" \"*\"", options, ["SPECIAL-USE"].as_slice());
+        let reply = self.ask_with(doing, asked, limits)?.map_err(|status| self.refusal(doing, &host, &status))?;
         let listed: Vec<Listed> = reply.untagged.iter().filter_map(listed).collect();
         self.names.delimiter = delimiter(&listed);
         self.names.wire.clear();

@@ -82,6 +82,33 @@ impl Reply {
 impl Session {
     /// Runs a command. A NO is given back as it is; all else but OK is a fault that ends the session.
     pub(super) fn ask(&mut self, doing: Doing, command: &str, limits: Limits) -> Result<Result<Reply, Status>, Fault> {
+        match self.attempt(doing, command, limits)? {
+            Err(status) if status.answer == Answer::Bad => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
+            other => Ok(other),
+        }
+    }
+
+    /// As [`Session::ask`], with an option of an extension behind the command. A server that offers it
+    /// and does not understand it is asked without, and is not taken by that word again.
+    pub(super) fn ask_with(
+        &mut self,
+        doing: Doing,
+        (command, option, extensions): (&str, &str, &[&str]),
+        limits: Limits,
+    ) -> Result<Result<Reply, Status>, Fault> {
+        match self.attempt(doing, &format!("{command}{option}"), limits)? {
+            Err(status) if status.answer == Answer::Bad && !option.is_empty() => {
+                tracing::warn!("{}: {}; {command} is sent without{option}", self.host, bad(&status));
+                self.capabilities.forget(extensions);
+                self.ask(doing, command, limits)
+            }
+            Err(status) if status.answer == Answer::Bad => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
+            other => Ok(other),
+        }
+    }
+
+    /// Runs a command. A NO and a BAD are given back as they are.
+    fn attempt(&mut self, doing: Doing, command: &str, limits: Limits) -> Result<Result<Reply, Status>, Fault> {
         self.usable(doing)?;
         self.wire.lock().begin(limits, Mode::Command);
         let imap = &mut self.imap;
@@ -97,6 +124,7 @@ impl Session {
                 self.alert(&status);
                 Ok(Err(status))
             }
+            (Ok(Err(_)), Some(status)) if status.answer == Answer::Bad => Ok(Err(status)),
             (Ok(Err(_)), Some(status)) => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
             (Ok(_), None) => Err(self.fallen(doing)),
             (Err(_), _) => Err(self.panicked(doing)),
@@ -216,8 +244,9 @@ impl Session {
         let name = self.wire_name(doing, mailbox)?;
         let parameter = if self.capabilities.condstore() { " (CONDSTORE)" } else { "" };
         self.selected = None;
-        let command = format!("SELECT {}{parameter}", quote(&name));
-        let reply = match self.ask(doing, &command, Limits::USUAL)? {
+        let command = format!("SELECT {}", quote(&name));
+        let asked = (command.as_str(), parameter, ["CONDSTORE", "QRESYNC"].as_slice());
+        let reply = match self.ask_with(doing, asked, Limits::USUAL)? {
             Ok(reply) => reply,
             Err(status) => return Err(self.not_opened(doing, mailbox, &status)?),
         };
