@@ -8,7 +8,7 @@ use super::output::{self, Progress};
 use crate::app::start;
 use crate::config::{Account, Config};
 use crate::fault::{Cause, Fault};
-use crate::index::{Index, Writer};
+use crate::index::{Haste, Index, Writer};
 use crate::job::files::{DirStamp, Seen};
 use crate::job::index::IndexReport;
 use crate::mail::mailbox::{MailboxName, Role};
@@ -74,7 +74,8 @@ pub(super) fn refresh(
         // It is a cache: one that is damaged is made anew.
         Err(fault) if fault.cause == Cause::Damaged => Writer::rebuild(&file, &own)?,
         other => other?,
-    };
+    }
+    .with_haste(Haste::Everything);
     let mut refreshed = Refreshed::default();
     for account in &config.accounts {
         list(&mut writer, account, &roles, &mut refreshed)?;

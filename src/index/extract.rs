@@ -31,6 +31,8 @@ pub(super) enum Depth {
     Envelope,
     /// That and its words.
     Whole,
+    /// The words alone, of a message whose row is there: what tells it from others is not asked.
+    Words,
 }
 
 /// A message on its way into the index.
@@ -111,7 +113,7 @@ fn file_date(meta: &std::fs::Metadata) -> Timestamp {
 fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
     let (envelope, text) = match depth {
         Depth::Envelope => (Envelope::parse(bytes), None),
-        Depth::Whole => {
+        Depth::Whole | Depth::Words => {
             let digest = indexing::digest(bytes);
             let texts = texts(&digest);
             (digest.envelope, Some(texts))
@@ -124,7 +126,7 @@ fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
         parents: parents(&envelope),
         named: envelope.references.iter().chain(&envelope.in_reply_to).map(key).collect(),
         size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        digest: number(bytes),
+        digest: if depth == Depth::Words { 0 } else { number(bytes) },
         bits: bit(ATTACHMENT, envelope.has_attachment)
             | bit(LIST, envelope.can_unsubscribe)
             | bit(OWN, own.has(&from.email)),

@@ -10,7 +10,7 @@ use rusqlite::{Result, params};
 
 use super::extract::{self, Depth, Incoming, Unread};
 use super::schema::ATTACHMENT;
-use super::write::{FileName, KnownMailbox, Writer};
+use super::write::{FileName, Haste, KnownMailbox, Writer};
 use crate::fault::Fault;
 use crate::job::files::{DirStamp, ListedFile, Listing, Seen};
 use crate::job::index::{Arrival, IndexReport};
@@ -29,7 +29,7 @@ const SMALL: usize = 64;
 /// How many messages' words one step takes in.
 const TEXT_STEP: usize = 250;
 /// A step ends once it has so many bytes of words.
-const TEXT_BYTES: usize = 12 << 20;
+const TEXT_BYTES: usize = 8 << 20;
 /// The most notices of one step.
 const MAX_ARRIVED: usize = 20;
 
@@ -137,7 +137,7 @@ impl Writer {
             self.step(|writer| writer.set_stamp(mailbox.row, listing))?;
         } else {
             let mut todo = difference.new;
-            todo.sort_by_cached_key(|at| listing.files.get(*at).map(|file| age(&file.unique)));
+            todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(&file.unique)));
             self.backlog.waiting.push(Waiting { mailbox, listing: Arc::clone(listing), todo, started: false });
         }
         Ok(self.refreshed(vec![listing.mailbox.clone()], Vec::new()))
@@ -206,7 +206,8 @@ impl Writer {
         waiting.started = true;
         let rest = waiting.todo.len().saturating_sub(count);
         let batch = waiting.todo.get(rest..).unwrap_or_default();
-        let depth = if rest == 0 && batch.len() <= SMALL { Depth::Whole } else { Depth::Envelope };
+        let at_once = self.haste == Haste::Everything || (rest == 0 && batch.len() <= SMALL);
+        let depth = if at_once { Depth::Whole } else { Depth::Envelope };
         let mut files = Files::new(&waiting.listing.directory);
         let mut read = Vec::with_capacity(batch.len());
         for listed in batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at)) {
@@ -259,7 +260,7 @@ impl Writer {
         for (message, place) in waiting {
             let incoming = place.and_then(|Wordless { mailbox, directory, mut file }| {
                 let files = folders.entry(directory.clone()).or_insert_with(|| Files::new(&directory));
-                let incoming = files.read(&mut file, Depth::Whole, self)?;
+                let incoming = files.read(&mut file, Depth::Words, self)?;
                 if incoming.bits & ATTACHMENT != 0 {
                     changed.insert(mailbox);
                 }
@@ -365,11 +366,11 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
     Ok(found)
 }
 
-/// The time with which most programs let a base name begin; older first, and by name where there is
-/// none.
-fn age(unique: &UniqueName) -> (u64, String) {
-    let digits: String = unique.as_str().chars().take_while(char::is_ascii_digit).take(12).collect();
-    (digits.parse().unwrap_or_default(), unique.as_str().to_owned())
+/// The time with which most programs let a base name begin, zero where there is none. A listing is
+/// sorted by name, and stays so within one second.
+fn age(unique: &UniqueName) -> u64 {
+    let digits = unique.as_str().bytes().take_while(u8::is_ascii_digit).take(12);
+    digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
 fn listed_name(file: &ListedFile) -> FileName {

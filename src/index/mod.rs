@@ -23,4 +23,4 @@ mod write;
 
 pub use rows::{Index, Window};
 pub use worker::{run_reader, run_writer};
-pub use write::Writer;
+pub use write::{Haste, Writer};

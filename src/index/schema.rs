@@ -14,7 +14,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -42,7 +42,9 @@ pub(super) const OWN: i64 = 4;
 /// The list of conversations over all INBOXes, in the place of a mailbox.
 pub(super) const UNIFIED: i64 = 0;
 
-/// `16` is the bit of `Seen`; a partial index wants it spelled out.
+/// `16` is the bit of `Seen`; a partial index wants it spelled out. Of beginnings of words only those
+/// of two letters have an index: longer ones are few words, and each such index costs as much as the
+/// words themselves.
 const TABLES: &str = r#"
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -95,8 +97,9 @@ CREATE TABLE orphans(message INTEGER PRIMARY KEY);
 
 CREATE VIRTUAL TABLE words USING fts5(
     subject, sender, recipients, cc, body, files, list,
-    content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2", prefix='2 3');
+    content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2", prefix='2');
 INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
+INSERT INTO words(words, rank) VALUES('automerge', 8);
 "#;
 
 /// What a connection is for.
@@ -173,7 +176,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(15))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    connection.pragma_update(None, "cache_size", -32_000)?;
+    connection.pragma_update(None, "cache_size", -16_000)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_prepared_statement_cache_capacity(96);

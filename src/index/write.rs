@@ -26,10 +26,20 @@ pub struct Writer {
     pub(super) path: PathBuf,
     pub(super) own: Own,
     pub(super) backlog: Backlog,
+    pub(super) haste: Haste,
     /// Conversations of mailboxes that must be counted again before the step ends.
     dirty: BTreeSet<(i64, i64)>,
     /// Words that go into the full text when the step ends, with what bits they brought to light.
     texts: Vec<(i64, Texts, i64)>,
+}
+
+/// What somebody waits for while a listing is taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// For the list: envelopes come first, and each message is read again for its words.
+    ListsFirst,
+    /// For all of it: each message is read once.
+    Everything,
 }
 
 /// How a file of a mailbox is called and flagged.
@@ -62,6 +72,7 @@ impl Writer {
             path: path.to_path_buf(),
             own: Own::new(own),
             backlog: Backlog::default(),
+            haste: Haste::ListsFirst,
             dirty: BTreeSet::new(),
             texts: Vec::new(),
         };
@@ -76,6 +87,13 @@ impl Writer {
     pub fn rebuild(path: &Path, own: &[String]) -> std::result::Result<Self, Fault> {
         schema::remove(path)?;
         Self::open(path, own)
+    }
+
+    /// Says what is waited for; at first it is lists.
+    #[must_use]
+    pub fn with_haste(mut self, haste: Haste) -> Self {
+        self.haste = haste;
+        self
     }
 
     /// Does one step as one transaction, or nothing of it.

@@ -75,13 +75,14 @@ pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
 pub fn listing(mailbox: &MailboxId, directory: &Path) -> Result<Listing, Fault> {
     let scan = scan(&Maildir::open(directory)?)?;
     let file =
-        |entry: &Entry| Some(ListedFile { unique: entry.unique()?, in_new: entry.is_new(), flags: entry.flags() });
+        |entry: Entry| Some(ListedFile { unique: entry.unique()?, in_new: entry.is_new(), flags: entry.flags() });
     Ok(Listing {
         mailbox: mailbox.clone(),
         stamp: scan.stamp,
         complete: scan.complete,
         directory: directory.to_owned(),
-        files: scan.entries.iter().filter_map(file).collect(),
+        // One by one, so that a big mailbox is not in memory twice.
+        files: scan.entries.into_iter().filter_map(file).collect(),
     })
 }
 
