@@ -301,11 +301,7 @@ const fn doubtful(at: &Situation) -> Option<&'static str> {
     if at.doubtful { None } else { Some("nothing is in doubt about this message") }
 }
 const fn next_in(at: &Situation) -> Option<&'static str> {
-    if at.finding || at.thread > 1 {
-        None
-    } else {
-        Some("nothing was searched for, and the conversation has one message")
-    }
+    if at.finding || at.thread > 1 { None } else { Some("no search, and one message only") }
 }
 
 actions! {

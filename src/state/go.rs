@@ -149,8 +149,8 @@ impl Model {
                     }
                     // No mailbox itself: the first one below it.
                     Some(Item::Heading { .. }) => {
-                        let below = self.mailboxes.items.iter().skip(self.mailboxes.cursor);
-                        let first = below.filter_map(|item| self.mailboxes.mailbox(item)).next();
+                        let mut below = self.mailboxes.items.iter().skip(self.mailboxes.cursor);
+                        let first = below.find_map(|item| self.mailboxes.mailbox(item));
                         first.map(|row| row.mailbox.clone()).map_or_else(Vec::new, |to| self.go_to(Source::Mailbox(to)))
                     }
                     Some(item @ Item::Mailbox { .. }) => {

@@ -148,9 +148,12 @@ impl Model {
     }
 
     fn announce(&mut self, arrived: &[crate::job::index::Arrival]) {
-        let Some(first) = arrived.first() else { return };
+        // The mail of years that a first round brings is no news.
+        let news = arrived.iter().filter(|one| self.status.is_settled(&one.place.mailbox.account));
+        let news: Vec<_> = news.collect();
+        let Some(first) = news.first() else { return };
         let who = if first.from.name.is_empty() { &first.from.email } else { &first.from.name };
-        let more = match arrived.len() {
+        let more = match news.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };

@@ -2,7 +2,7 @@
 //! say. A toast goes after a few seconds, an error stays until it is seen or has healed, and all of
 //! it is kept for the log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::fault::Fault;
 use crate::job::outbox::{Entry, EntryId, EntryState};
@@ -27,6 +27,10 @@ pub struct Status {
     pub leaving: Option<(EntryId, Timestamp)>,
     /// How many messages wait to be indexed.
     pub indexing: usize,
+    /// Accounts whose first round is over.
+    met: BTreeSet<AccountId>,
+    /// Those whose mail of that round is in the index too: what comes now is new.
+    settled: BTreeSet<AccountId>,
     /// The newest message that goes by itself.
     pub toast: Option<Message>,
     /// The newest error that has not been seen.
@@ -163,6 +167,11 @@ impl Status {
         self.leaving.take_if(|(id, _)| !waits(id));
     }
 
+    /// Is the mail of that account that comes now new, and not what was there before?
+    pub(super) fn is_settled(&self, account: &AccountId) -> bool {
+        self.settled.contains(account)
+    }
+
     /// Takes in how it stands with an account.
     pub fn stands(&mut self, at: Timestamp, account: &AccountId, state: SyncState) {
         match &state {
@@ -180,6 +189,9 @@ impl Status {
             }
             SyncState::Local | SyncState::Waiting | SyncState::Connecting | SyncState::Elsewhere => {}
         }
+        if matches!(state, SyncState::UpToDate { .. } | SyncState::Local | SyncState::Elsewhere) {
+            self.met.insert(account.clone());
+        }
         self.sync.insert(account.clone(), state);
     }
 
@@ -189,6 +201,9 @@ impl Status {
             self.toast = None;
         }
         self.leaving.take_if(|(_, until)| now >= *until);
+        if self.indexing == 0 {
+            self.settled.append(&mut self.met);
+        }
     }
 
     /// The user has seen the error. Was there one?

@@ -21,9 +21,9 @@ const WIDEST: u16 = 80;
 pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> Option<Position> {
     let compose = model.compose.as_ref()?;
     let review = compose.part == Part::Review;
-    let key = |action: Action| match review {
-        true => model.keymap.key_of(Context::Review, action).unwrap_or_default(),
-        false => String::new(),
+    let key = |action: Action| {
+        let known = if review { model.keymap.key_of(Context::Review, action) } else { None };
+        known.unwrap_or_default()
     };
     let mut y = 0;
     let mut from = compose.draft.from.written();

@@ -159,7 +159,7 @@ pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
             (Clean::line(&format!("Sending in {left} s")), Level::Ok, Some(Action::Undo))
         }
         (_, _, Some(message)) => (message.text.clone(), message.level, message.action),
-        (_, _, None) => return selection(model, theme, painter, (y, end)),
+        (_, _, None) => return,
     };
     let style = match level {
         Level::Info => theme.info,
@@ -186,15 +186,6 @@ pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     }
 }
 
-fn selection(model: &Model, theme: &Theme, painter: &mut Painter<'_>, (y, end): (u16, u16)) {
-    let count = model.list.selected.len();
-    if model.list.range.is_some() {
-        painter.text(1, y, end, "Selecting a range", theme.info);
-    } else if count > 0 {
-        painter.text(1, y, end, &format!("{count} selected"), theme.info);
-    }
-}
-
 /// Where the cursor is.
 fn position(model: &Model) -> String {
     match model.screen {
@@ -204,7 +195,12 @@ fn position(model: &Model) -> String {
             format!("{thread}line {}/{}", model.viewer.top + 1, model.viewer.lines.len())
         }
         Screen::Browse(Focus::List | Focus::Folders) if model.list.total > 0 => {
-            format!("{}/{}", model.list.cursor + 1, model.list.total)
+            let selected = match (model.list.range.is_some(), model.list.selected.len()) {
+                (true, _) => "selecting a range  ".to_owned(),
+                (false, 0) => String::new(),
+                (false, count) => format!("{count} selected  "),
+            };
+            format!("{selected}{}/{}", model.list.cursor + 1, model.list.total)
         }
         Screen::Browse(_) | Screen::Compose | Screen::Outbox => String::new(),
     }

@@ -249,6 +249,26 @@ fn new_mail_above_leaves_the_cursor_on_its_message() {
 }
 
 #[test]
+fn only_what_comes_after_the_first_round_is_news() {
+    let mut driver = five();
+    let account = AccountId::new("ada");
+    let arrived = |driver: &mut Driver| {
+        let place = driver.world.mails[0].place.clone();
+        let from = tern::mail::address::Address::bare("grace@example.net");
+        let one = tern::job::index::Arrival { place, from, subject: tern::mail::clean::Clean::line("tidings") };
+        let mailboxes = Vec::new();
+        driver.report(Report::Index(tern::job::IndexReport::Refreshed { mailboxes, arrived: vec![one], pending: 0 }));
+    };
+    arrived(&mut driver);
+    driver.expect_no("New:");
+    let at = driver.model.now;
+    let state = SyncState::UpToDate { idle: true, at };
+    driver.report(Report::Sync(SyncReport::State { account, state })).wait(1);
+    arrived(&mut driver);
+    driver.expect("New: grace@example.net: tidings");
+}
+
+#[test]
 fn a_list_is_a_window() {
     let mut world = World::with(&["ada"]);
     for n in 0..5_000 {
