@@ -249,7 +249,7 @@ async fn hang_up(model: &mut Model, shell: &mut Shell<'_>, reports: &mut mpsc::R
     while left > 0 {
         match tokio::time::timeout_at(deadline, reports.recv()).await {
             Ok(Some(Report::Files(crate::job::FilesReport::Kept { .. } | crate::job::FilesReport::Failed { .. }))) => {
-                left -= 1
+                left -= 1;
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,

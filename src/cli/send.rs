@@ -148,7 +148,7 @@ fn recipients(options: &SendOptions, header: &Header<'_>) -> Result<Vec<String>,
     let mut all = Vec::new();
     for address in typed {
         let Some(email) = address.ascii_email() else {
-            output::error("send", format_args!("{} is no address", output::quoted(&address.display().to_string())));
+            output::error("send", format_args!("{} is no address", address.display()));
             return Err(Exit::BadInput);
         };
         if !all.contains(&email) {
