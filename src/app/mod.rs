@@ -7,6 +7,7 @@ pub mod headless;
 mod input;
 pub mod log;
 pub mod open;
+mod paint;
 mod perform;
 mod rescue;
 pub mod signals;

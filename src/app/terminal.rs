@@ -10,11 +10,12 @@ use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracket
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute, queue};
 use ratatui::Terminal;
-use ratatui::backend::{Backend as _, ClearType, CrosstermBackend};
+use ratatui::backend::{Backend as _, ClearType};
 
 use super::frame::FrameWriter;
+use super::paint::Paint;
 
-/// The end of a [`FrameWriter`] that ratatui's backend holds.
+/// The end of a [`FrameWriter`] that the backend holds.
 struct FrameEnd(Rc<RefCell<FrameWriter<Stdout>>>);
 
 impl Write for FrameEnd {
@@ -31,7 +32,7 @@ impl Write for FrameEnd {
 
 /// The terminal while the program draws on it. Dropping it gives the terminal back.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<FrameEnd>>,
+    terminal: Terminal<Paint<FrameEnd>>,
     writer: Rc<RefCell<FrameWriter<Stdout>>>,
     mouse: bool,
 }
@@ -94,8 +95,8 @@ impl Drop for Screen {
 
 /// An empty screen. `Terminal::clear` would ask the terminal where the cursor is, and wait two seconds
 /// for one that does not say.
-fn blank(writer: &Rc<RefCell<FrameWriter<Stdout>>>) -> io::Result<Terminal<CrosstermBackend<FrameEnd>>> {
-    let mut backend = CrosstermBackend::new(FrameEnd(Rc::clone(writer)));
+fn blank(writer: &Rc<RefCell<FrameWriter<Stdout>>>) -> io::Result<Terminal<Paint<FrameEnd>>> {
+    let mut backend = Paint::new(FrameEnd(Rc::clone(writer)));
     backend.clear_region(ClearType::All)?;
     Terminal::new(backend)
 }

@@ -61,8 +61,10 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize,
         (false, _) if selected => base.patch(theme.select_row),
         (false, _) => base,
     };
-    painter.fill(0, height, ground);
-    let look = Look { ground, cursor };
+    let below = if selected { base.patch(theme.select_row) } else { base };
+    painter.fill(0, height, below);
+    painter.fill(0, 1, ground);
+    let look = Look { ground, below, cursor };
     painter.text(0, 0, 1, if cursor { theme.glyphs.cursor } else { " " }, ground);
     let mark = match (selected, unread) {
         (true, _) => theme.glyphs.selected,
@@ -81,6 +83,8 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize,
 #[derive(Clone, Copy)]
 struct Look {
     ground: Style,
+    /// The second line: the bar of the cursor stays in the first one, so that a step of it sends half as much.
+    below: Style,
     cursor: bool,
 }
 
@@ -122,7 +126,7 @@ fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row,
         end = painter.right(end.saturating_sub(1), 0, &marks, look.over(theme.list_star));
     }
     painter.text(3, 0, end.saturating_sub(4), row.who.as_str(), look.ground);
-    subject(theme, painter, (5, 1, width.saturating_sub(5)), row, look.ground);
+    subject(theme, painter, (5, 1, width.saturating_sub(5)), row, look.below);
 }
 
 fn subject(theme: &Theme, painter: &mut Painter<'_>, (x, y, width): (u16, u16, u16), row: &Row, style: Style) {

@@ -91,7 +91,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger/", "index/"]),
     ("mailparse", &["mail/"]),
     ("crossterm", &["app/"]),
-    ("ratatui", &["ui/", "theme/", "app/terminal.rs", "app/headless.rs"]),
+    ("ratatui", &["ui/", "theme/", "app/terminal.rs", "app/paint.rs", "app/headless.rs"]),
     ("toml", &["config/", "theme/"]),
     ("directories", &["config/paths.rs"]),
     ("tokio", &["app/", "outbox/smtp.rs", "outbox/smtp/"]),
