@@ -1,12 +1,15 @@
 //! Each row of the action table does something in each of its places, by each of its keys: there is
 //! no row that help and hints promise and nobody carries out.
 
+use std::sync::OnceLock;
+
 use tern::job::outbox::EntryState;
 use tern::job::sync::SyncReport;
 use tern::job::{Job, Report};
 use tern::keys::action::TABLE;
 use tern::keys::{Action, Context};
 use tern::mail::clean::Clean;
+use tern::mail::draft::Draft;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{AccountId, Timestamp};
 
@@ -16,12 +19,12 @@ use crate::support::driver::{Driver, NOW, World, entry, mailbox};
 /// messages in the outbox and an unfinished one: a place where everything can be done.
 fn world() -> World {
     let mut world = World::with(&["ada", "work"]);
-    for n in 0..40 {
+    for n in 0..24 {
         let mail = world.add("ada", "INBOX", "Grace Hopper", &format!("message {n}"));
         mail.thread = 7 + mail.id % 2;
         mail.links = vec!["https://example.org/".to_owned()];
         mail.attachments = vec!["plan.pdf".to_owned(), "notes.md".to_owned()];
-        mail.lines = (0..70).map(|n| (u8::from(n % 20 > 10), format!("line {n}"))).collect();
+        mail.lines = (0..if n == 12 { 70 } else { 3 }).map(|n| (u8::from(n % 20 > 10), format!("line {n}"))).collect();
         if n % 7 == 1 {
             mail.flags = Flags::only(Flag::Flagged).with(Flag::Seen);
         }
@@ -33,10 +36,16 @@ fn world() -> World {
     world
 }
 
+/// A message that nothing was typed into yet.
+fn draft() -> Draft {
+    static MADE: OnceLock<Draft> = OnceLock::new();
+    MADE.get_or_init(|| Driver::new(World::with(&["ada"]), &["ada"], (70, 18)).press("m Esc").draft()).clone()
+}
+
 fn place(context: Context, action: Action) -> Driver {
-    let mut driver = Driver::new(world(), &["ada", "work"], (80, 24));
+    let mut driver = Driver::new(world(), &["ada", "work"], (70, 18));
     // Somewhere else has been open, something has been changed.
-    driver.press("g s g i 20j k F");
+    driver.press("g s g i 13j k F");
     if context != Context::List {
         driver.press("Enter 20j");
     } else if matches!(action, Action::Headers | Action::CopyAddress | Action::CopyId | Action::CopyText)
@@ -71,7 +80,7 @@ fn place(context: Context, action: Action) -> Driver {
             driver.press("Esc g l 9k");
         }
         Context::Outbox => {
-            let draft = { Driver::new(world(), &["ada"], (80, 24)).press("m Esc").draft() };
+            let draft = draft();
             let state = match action {
                 Action::WasSent | Action::SendAgain => EntryState::MaybeSent,
                 _ => EntryState::Deferred { attempts: 1, next: Timestamp::new(NOW + 99), why: Clean::line("421") },
@@ -89,7 +98,7 @@ fn place(context: Context, action: Action) -> Driver {
         }
     }
     if action == Action::ResumeUnsent {
-        let draft = { Driver::new(world(), &["ada"], (80, 24)).press("m Esc").draft() };
+        let draft = draft();
         driver.report(Report::Files(tern::job::FilesReport::Drafts(vec![draft])));
     }
     if action == Action::SelectNone || (action == Action::Back && context == Context::List) {
