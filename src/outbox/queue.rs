@@ -88,7 +88,15 @@ pub struct Stamp(Vec<(i64, i64)>);
 /// The right to send. Released when dropped or when the process ends, however it ends.
 #[derive(Debug)]
 pub struct SendLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for SendLock {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a child process that is just being started holds a
+        // copy of it, and with it the lock, until it runs its own program.
+        let _ = self.file.unlock();
+    }
 }
 
 /// The outbox of one data directory. Cheap to open; any number of programs may have it open.
@@ -131,7 +139,7 @@ impl Queue {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(|e| io_fault(&path, &e))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(SendLock { _file: file })),
+            Ok(()) => Ok(Some(SendLock { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(io_fault(&path, &error)),
         }

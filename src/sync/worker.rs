@@ -124,7 +124,7 @@ struct Worker<'a> {
     report: Reporter<'a>,
     remote: Option<Box<dyn Remote>>,
     ledger: Option<Ledger>,
-    lock: Option<File>,
+    lock: Option<AccountLock>,
     memory: Memory,
     failures: u32,
     /// Does the user have to do something before it is worth trying again?
@@ -346,7 +346,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes the account's lock; `None`: another process has it.
-    fn lock(&self) -> Result<Option<File>, Fault> {
+    fn lock(&self) -> Result<Option<AccountLock>, Fault> {
         let directory = self.env.data.join("locks");
         let name: String = self
             .env
@@ -361,10 +361,21 @@ impl<'a> Worker<'a> {
         fs::create_dir_all(&directory).map_err(|e| fault(&e))?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| fault(&e))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => Ok(Some(AccountLock(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(fault(&error)),
         }
+    }
+}
+
+/// The right to sync an account. Let go of by name: a child process that is just being started holds
+/// a copy of every open file, and with it the lock, until it runs its own program.
+struct AccountLock(File);
+
+impl Drop for AccountLock {
+    fn drop(&mut self) {
+        // When the file is closed the lock goes all the same, only perhaps a little later.
+        let _ = self.0.unlock();
     }
 }
 
