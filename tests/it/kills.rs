@@ -52,7 +52,7 @@ type Contents = BTreeMap<String, Vec<String>>;
 fn contents(files: &[std::path::PathBuf]) -> Contents {
     let mut found = Contents::new();
     for path in files {
-        let text = String::from_utf8(fs::read(&path).expect("a message")).expect("text").replace('\r', "");
+        let text = String::from_utf8(fs::read(path).expect("a message")).expect("text").replace('\r', "");
         let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("none").to_owned();
         found.entry(subject).or_default().push(text);
     }
@@ -167,11 +167,12 @@ impl Meeting {
                 }
                 for (subject, texts) in found {
                     if !wanted.contains(&subject) {
-                        let named = |path: &std::path::PathBuf| {
+                        let holds = |path: &std::path::PathBuf| {
                             fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("{subject}\r\n")))
                         };
-                        let names: Vec<_> = files.iter().filter(|path| named(path)).collect();
-                        writeln!(out, "{side} {mailbox}: {subject} should not be there: {names:?}").expect("a String");
+                        let found_in: Vec<_> = files.iter().filter(|path| holds(path)).collect();
+                        writeln!(out, "{side} {mailbox}: {subject} should not be there: {found_in:?}")
+                            .expect("a String");
                     }
                     if texts.len() > 1 {
                         writeln!(out, "{side} {mailbox}: {subject} is there {} times", texts.len()).expect("a String");
@@ -248,13 +249,13 @@ fn killed_while_it_sends_it_sends_each_letter_once() {
     for number in 1..=KILLS {
         for half in 0..2 {
             let number = number * 2 + half;
-            let mut send = world.command(&["send", "--queue-only", "-f", "ada@example.org", "bob@example.net"]);
-            let mut send = quiet(send.stdin(Stdio::piped())).spawn().expect("tern starts");
-            send.stdin.take().expect("a pipe").write_all(&letter(number)).expect("the message");
+            let mut sender = world.command(&["send", "--queue-only", "-f", "ada@example.org", "bob@example.net"]);
+            let mut sender = quiet(sender.stdin(Stdio::piped())).spawn().expect("tern starts");
+            sender.stdin.take().expect("a pipe").write_all(&letter(number)).expect("the message");
             if half == 0 {
-                assert!(send.wait().expect("our own child").success(), "seed {seed}");
+                assert!(sender.wait().expect("our own child").success(), "seed {seed}");
                 promised.push(number);
-            } else if kill_after(&mut send, Duration::from_millis(dice.u64(0..60))) {
+            } else if kill_after(&mut sender, Duration::from_millis(dice.u64(0..60))) {
                 promised.push(number);
             } else {
                 unsure.push(number);
