@@ -192,7 +192,7 @@ impl Round<'_> {
         let count = self.ledger.count(key)? as usize;
         let root = self.env.root();
         let directory = root.directory(name)?;
-        let is_there = directory.join("cur").is_dir();
+        let is_there = directory.join("cur").is_dir() && (count == 0 || !self.is_adrift()?);
         let may_make = count == 0 || self.said(name) == Some(true);
         let maildir = match (is_there, may_make) {
             (true, _) => Some(Maildir::open(&directory)?),
@@ -220,6 +220,15 @@ impl Round<'_> {
             look.read = true;
         }
         Ok(look)
+    }
+
+    /// Is INBOX gone from disk although mail was in it? Then the disk is perhaps not mounted, and a
+    /// folder that is there was made by something that wrote below the empty mount point: a sent
+    /// copy, a kept draft. What it lacks is not removed.
+    fn is_adrift(&mut self) -> Result<bool, Fault> {
+        let inbox = MailboxName::inbox();
+        let key = self.ledger.mailbox(&self.env.mailbox(&inbox))?;
+        Ok(self.ledger.count(key)? > 0 && !self.env.root().directory(&inbox)?.join("cur").is_dir())
     }
 
     fn base(&self, key: MailboxKey, agreed: &Agreed) -> Result<Base, Fault> {

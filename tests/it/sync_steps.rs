@@ -343,6 +343,22 @@ fn a_missing_directory_deletes_nothing() {
 }
 
 #[test]
+fn a_folder_made_on_an_empty_mount_point_deletes_nothing() {
+    let meeting = Meeting::new();
+    three(&meeting);
+    meeting.deliver(&name("Sent"), &mail(Some("sent"), "sent"), "S");
+    meeting.sync_well();
+    let root = &meeting.env.account.maildir;
+    std::fs::rename(root, root.with_extension("away")).unwrap();
+    // What the outbox does when it files a copy while the disk is not mounted.
+    meeting.write(&name("Sent"), &mail(Some("copy"), "copy"), "S");
+    let summary = meeting.sync().unwrap();
+    assert!(summary.held.iter().any(|(mailbox, _)| mailbox.name == name("Sent")), "{:?}", summary.held);
+    assert_eq!(meeting.server.messages(&name("Sent")).len(), 1);
+    assert_eq!(meeting.server.messages(&inbox()).len(), 3);
+}
+
+#[test]
 fn a_listing_in_doubt_removes_nothing() {
     let meeting = Meeting::new();
     three(&meeting);
