@@ -13,6 +13,7 @@
 mod actions;
 mod architecture;
 mod chaos;
+mod commands;
 mod compose;
 mod configs;
 mod corpus;
