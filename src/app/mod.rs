@@ -199,7 +199,7 @@ async fn wait(
     shell: &mut Shell<'_>,
     (frame, pause): (Option<Instant>, Option<Instant>),
 ) -> Woken {
-    let lent = shell.is_lent();
+    let lent = shell.is_interrupt_for_another();
     tokio::select! {
         biased;
         () = signals.any(lent) => Woken::Signal,

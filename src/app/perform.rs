@@ -2,6 +2,7 @@
 //! outside programs is done here.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::style::Print;
@@ -17,6 +18,9 @@ use crate::mail::draft::Draft;
 use crate::state::{Event, Model, Viewport};
 use crate::theme::Theme;
 use crate::ui;
+
+/// How long after an editor's end an interrupt may still be its own.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// An editor that has the terminal.
 struct Editing {
@@ -36,6 +40,8 @@ pub(super) struct Shell<'a> {
     scratch: PathBuf,
     workers: &'a Workers,
     editing: Option<Editing>,
+    /// When an editor last gave the terminal back.
+    back_at: Option<Instant>,
     over: bool,
 }
 
@@ -47,12 +53,18 @@ impl<'a> Shell<'a> {
         scratch: PathBuf,
         workers: &'a Workers,
     ) -> Self {
-        Self { screen, pause, editor, scratch, workers, editing: None, over: false }
+        Self { screen, pause, editor, scratch, workers, editing: None, back_at: None, over: false }
     }
 
     /// Does another program have the terminal?
     pub(super) fn is_lent(&self) -> bool {
         self.editing.is_some()
+    }
+
+    /// Does another program have the terminal, or had it until a moment ago? What Ctrl-C sent is heard
+    /// a little later than that program's end.
+    pub(super) fn is_interrupt_for_another(&self) -> bool {
+        self.is_lent() || self.back_at.is_some_and(|at| at.elapsed() < ECHO)
     }
 
     /// Has the user left?
@@ -174,6 +186,7 @@ impl<'a> Shell<'a> {
     /// stays until the draft is gone.
     pub(super) fn editor_ended(&mut self, result: Result<(), Fault>) -> Vec<Event> {
         let Some(editing) = self.editing.take() else { return Vec::new() };
+        self.back_at = Some(Instant::now());
         let back = self.take_back().err().map(|fault| Event::Report(Report::Shell(ran("the terminal", fault))));
         let result = result.and_then(|()| {
             let bytes = std::fs::read(&editing.file)
