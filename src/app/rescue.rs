@@ -77,28 +77,15 @@ fn take(path: &Path, name: &str, journal: &Journal) -> Result<Option<String>, Fa
 mod tests {
     use super::*;
     use crate::mail::address::Address;
-    use crate::mail::draft::{Draft, DraftKind};
+    use crate::mail::draft::Draft;
     use crate::mail::ids::{AccountId, Timestamp};
     use std::time::Duration;
 
     fn draft(id: &str, body: &str) -> Draft {
         Draft {
-            id: id.to_owned(),
-            account: AccountId::new("work"),
-            from: Address::default(),
             to: "bob@example.org".to_owned(),
-            cc: String::new(),
-            bcc: String::new(),
-            reply_to: String::new(),
-            subject: String::new(),
             body: body.to_owned(),
-            attachments: Vec::new(),
-            in_reply_to: None,
-            references: Vec::new(),
-            kind: DraftKind::New,
-            origin: None,
-            kept_as: None,
-            begun_at: Timestamp::new(1),
+            ..Draft::new(id.to_owned(), AccountId::new("work"), Address::default(), Timestamp::new(1))
         }
     }
 

@@ -113,24 +113,7 @@ pub enum Above {
 /// Begins a new message.
 pub fn new(author: &Author<'_>, id: String, now: Timestamp) -> Draft {
     let body = author.signature.map(|s| format!("\n\n-- \n{}\n", s.trim_end())).unwrap_or_default();
-    Draft {
-        id,
-        account: author.account.clone(),
-        from: author.address.clone(),
-        to: String::new(),
-        cc: String::new(),
-        bcc: String::new(),
-        reply_to: String::new(),
-        subject: String::new(),
-        body,
-        attachments: Vec::new(),
-        in_reply_to: None,
-        references: Vec::new(),
-        kind: DraftKind::New,
-        origin: None,
-        kept_as: None,
-        begun_at: now,
-    }
+    Draft { body, ..Draft::new(id, author.account.clone(), author.address.clone(), now) }
 }
 
 /// Begins an answer, or passes the message on.

@@ -372,27 +372,19 @@ fn bug(subject: &str, why: &str) -> Flaw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::draft::DraftKind;
     use crate::mail::ids::AccountId;
 
     fn draft() -> Draft {
         Draft {
-            id: "d1".to_owned(),
-            account: AccountId::new("ada"),
-            from: Address { name: "Ada Lovelace".to_owned(), email: "ada@example.org".to_owned() },
             to: "Bob <bob@example.net>".to_owned(),
-            cc: String::new(),
-            bcc: String::new(),
-            reply_to: String::new(),
             subject: "Hello".to_owned(),
             body: "Hi Bob,\n\nbye\n".to_owned(),
-            attachments: Vec::new(),
-            in_reply_to: None,
-            references: Vec::new(),
-            kind: DraftKind::New,
-            origin: None,
-            kept_as: None,
-            begun_at: Timestamp::new(0),
+            ..Draft::new(
+                "d1".to_owned(),
+                AccountId::new("ada"),
+                Address { name: "Ada Lovelace".to_owned(), email: "ada@example.org".to_owned() },
+                Timestamp::new(0),
+            )
         }
     }
 

@@ -43,6 +43,30 @@ pub struct Draft {
     pub begun_at: Timestamp,
 }
 
+impl Draft {
+    /// An empty new message.
+    pub fn new(id: String, account: AccountId, from: Address, begun_at: Timestamp) -> Self {
+        Self {
+            id,
+            account,
+            from,
+            to: String::new(),
+            cc: String::new(),
+            bcc: String::new(),
+            reply_to: String::new(),
+            subject: String::new(),
+            body: String::new(),
+            attachments: Vec::new(),
+            in_reply_to: None,
+            references: Vec::new(),
+            kind: DraftKind::New,
+            origin: None,
+            kept_as: None,
+            begun_at,
+        }
+    }
+}
+
 /// What kind of message is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DraftKind {

@@ -406,22 +406,15 @@ mod tests {
 
     fn draft(to: &str, subject: &str, body: &str) -> Draft {
         Draft {
-            id: "d".to_owned(),
-            account: AccountId::new("a"),
-            from: Address { name: String::new(), email: "ada@example.org".to_owned() },
             to: to.to_owned(),
-            cc: String::new(),
-            bcc: String::new(),
-            reply_to: String::new(),
             subject: subject.to_owned(),
             body: body.to_owned(),
-            attachments: Vec::new(),
-            in_reply_to: None,
-            references: Vec::new(),
-            kind: DraftKind::New,
-            origin: None,
-            kept_as: None,
-            begun_at: Timestamp::default(),
+            ..Draft::new(
+                "d".to_owned(),
+                AccountId::new("a"),
+                Address { name: String::new(), email: "ada@example.org".to_owned() },
+                Timestamp::default(),
+            )
         }
     }
 
