@@ -14,6 +14,7 @@ use crate::mail::flags::{Flags, Keyword};
 use crate::mail::ids::{AccountId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
+use crate::mail::ranges::UidRanges;
 
 /// The ledger's number for a mailbox. It lives as long as the ledger's file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,6 +169,20 @@ impl Ledger {
         let mut run = || {
             let mut find = self.db.prepare_cached(&sql)?;
             uids.iter().try_for_each(|uid| each(&mut find, params![key.0, uid.get()], &mut rows))
+        };
+        run().map_err(|e| fault(&e))?;
+        Ok(rows)
+    }
+
+    /// The rows whose UIDs lie in these ranges, sorted by UID.
+    pub fn rows_of_ranges(&self, key: MailboxKey, uids: &UidRanges) -> Result<Vec<Row>, Fault> {
+        let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid");
+        let mut rows = Vec::new();
+        let mut run = || {
+            let mut find = self.db.prepare_cached(&sql)?;
+            uids.ranges()
+                .iter()
+                .try_for_each(|(first, last)| each(&mut find, params![key.0, first.get(), last.get()], &mut rows))
         };
         run().map_err(|e| fault(&e))?;
         Ok(rows)

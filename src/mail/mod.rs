@@ -23,6 +23,7 @@ pub mod mailbox;
 mod markup;
 pub mod message;
 pub mod place;
+pub mod ranges;
 pub mod reader;
 pub mod submission;
 mod tame;

@@ -7,11 +7,12 @@ mod session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{Connect, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, Rights, Since};
+use super::{Connect, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, Rights, Since, Standing};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::ranges::UidRanges;
 
 /// What this server can and will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Habits {
     pub condstore: bool,
     /// Does it tell what vanished (QRESYNC)?
     pub qresync: bool,
+    /// Does it tell how mailboxes stand along with their list (LIST-STATUS)?
+    pub list_status: bool,
     /// Does it tell the UIDs of what was appended and moved (UIDPLUS)?
     pub uidplus: bool,
     /// Can one wait for news (IDLE)?
@@ -46,6 +49,7 @@ impl Default for Habits {
             rights: Rights { flags: true, append: true, create: true, delete: true, r#move: true },
             condstore: true,
             qresync: true,
+            list_status: true,
             uidplus: true,
             idle: true,
             keeps: None,
@@ -83,6 +87,7 @@ pub struct FakeMessage {
 #[derive(Debug, Clone)]
 struct Mailbox {
     role: Option<Role>,
+    subscribed: bool,
     validity: u32,
     next: u32,
     modseq: u64,
@@ -92,12 +97,21 @@ struct Mailbox {
 
 impl Mailbox {
     fn new(role: Option<Role>, validity: u32) -> Self {
-        Self { role, validity, next: 1, modseq: 1, messages: BTreeMap::new(), vanished: Vec::new() }
+        Self { role, subscribed: true, validity, next: 1, modseq: 1, messages: BTreeMap::new(), vanished: Vec::new() }
     }
 
     fn touch(&mut self) -> u64 {
         self.modseq += 1;
         self.modseq
+    }
+
+    fn standing(&self, habits: &Habits) -> Standing {
+        Standing {
+            validity: self.epoch(),
+            uid_next: Uid::new(self.next),
+            messages: u32::try_from(self.messages.len()).unwrap_or(u32::MAX),
+            modseq: ModSeq::new(self.modseq).filter(|_| habits.condstore),
+        }
     }
 
     fn epoch(&self) -> UidValidity {
@@ -247,6 +261,11 @@ impl FakeServer {
         self.change(|state| state.outage = outage);
     }
 
+    /// Gives a mailbox and those below it another name; the messages keep their UIDs. Tells whether it could.
+    pub fn rename(&self, mailbox: &MailboxName, to: &MailboxName) -> bool {
+        self.change(|state| state.rename(mailbox, to).is_ok())
+    }
+
     /// Makes a message unfetchable (or fetchable again).
     pub fn spoil(&self, mailbox: &MailboxName, uid: Uid, spoiled: bool) {
         self.change(|state| {
@@ -284,6 +303,31 @@ impl State {
             *validities += 1;
             Mailbox::new(role, *validities)
         })
+    }
+
+    /// Gives a mailbox and those below it another name.
+    fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {
+        let doing = Doing::ListingMailboxes;
+        self.open(mailbox, doing)?;
+        if self.mailboxes.contains_key(to) {
+            let fault = Fault::new(doing, to.as_str(), Cause::Refused).scope(Scope::Mailbox);
+            return Err(fault.detail("there is such a mailbox already"));
+        }
+        let below = format!("{mailbox}/");
+        let moved: Vec<MailboxName> = self
+            .mailboxes
+            .keys()
+            .filter(|name| *name == mailbox || name.as_str().starts_with(&below))
+            .cloned()
+            .collect();
+        for name in moved {
+            let rest = name.as_str().strip_prefix(mailbox.as_str()).unwrap_or_default();
+            let new = MailboxName::new(&format!("{to}{rest}"));
+            if let (Some(new), Some(it)) = (new, self.mailboxes.remove(&name)) {
+                self.mailboxes.insert(new, it);
+            }
+        }
+        Ok(())
     }
 
     fn relocate(&mut self, mailbox: &MailboxName, uid: Uid, to: &MailboxName) -> Option<Uid> {
@@ -340,7 +384,7 @@ impl State {
                 Presence::Except(gone.into_iter().collect())
             }
             Some(_) if since.uid_next.is_some_and(|next| it.messages.range(..next).count() == since.count as usize) => {
-                Presence::Except(Vec::new())
+                Presence::Except(UidRanges::none())
             }
             _ => Presence::Exactly(it.messages.keys().copied().collect()),
         };
@@ -441,7 +485,7 @@ mod tests {
 
     use super::*;
     use crate::mail::ids::RemoteId;
-    use crate::remote::{Fetched, Sink, Waited};
+    use crate::remote::{Fetched, Sink, Waited, Want};
 
     struct Tray(Vec<(Uid, Vec<u8>)>, Vec<u8>);
 
@@ -486,7 +530,7 @@ mod tests {
         let since = Since { validity: Some(all.validity), modseq: all.modseq, uid_next: all.uid_next, count: 3 };
         let delta = session.changes(&inbox(), &since).unwrap();
         assert_eq!(delta.items.len(), 1);
-        assert_eq!(delta.presence, Presence::Except(vec![Uid::new(2).unwrap()]));
+        assert_eq!(delta.presence, Presence::Except(UidRanges::from_iter(Uid::new(2))));
     }
 
     #[test]
@@ -508,7 +552,7 @@ mod tests {
         server.cut_after(1, Cut::Before);
         let mut tray = Tray(Vec::new(), Vec::new());
         let uids: Vec<Uid> = server.messages(&inbox()).iter().map(|m| m.uid).collect();
-        assert!(session.fetch(&inbox(), &uids, &mut tray).is_err());
+        assert!(session.fetch(&inbox(), &uids, Want::Whole, &mut tray).is_err());
         assert_eq!(tray.0.len(), 1);
         assert!(!tray.1.is_empty(), "half of the second one has arrived");
     }

@@ -7,11 +7,12 @@ pub mod imap;
 use std::io::Write;
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Scope};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{ModSeq, RemoteId, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::ranges::UidRanges;
 
 /// What a server lets us do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,24 @@ pub struct RemoteMailbox {
     pub role: Option<Role>,
     /// Can it be selected?
     pub selectable: bool,
+    /// Is it subscribed (RFC 9051 §6.3.7)? `None`: the server was not asked.
+    pub subscribed: Option<bool>,
+    /// How it stands, where the server tells that along with the list (LIST-STATUS, RFC 5819).
+    pub standing: Option<Standing>,
+}
+
+/// How a mailbox stands, without its messages (STATUS, RFC 9051 §6.3.11). Where all of it is as it was
+/// agreed on last, modification sequence and all, nothing changed there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The epoch.
+    pub validity: UidValidity,
+    /// The UID that the next message will get.
+    pub uid_next: Option<Uid>,
+    /// How many messages it has.
+    pub messages: u32,
+    /// HIGHESTMODSEQ, where the server keeps one for it (RFC 7162).
+    pub modseq: Option<ModSeq>,
 }
 
 /// What both sides agreed on last, as far as the server's side needs it to tell what changed.
@@ -68,7 +87,7 @@ pub enum Presence {
     /// Exactly these, sorted; the listing was ended by a tagged OK. What the base has beside them is gone.
     Exactly(Vec<Uid>),
     /// Only these are gone (VANISHED), all others are there.
-    Except(Vec<Uid>),
+    Except(UidRanges),
     /// Nobody knows: nothing may be taken for gone.
     Unknown,
 }
@@ -104,11 +123,22 @@ pub struct Fetched {
     pub date: Option<Timestamp>,
     /// Its flags at the time of fetching.
     pub flags: Option<Flags>,
-    /// The message's size in bytes, exactly as many as were written.
+    /// How many bytes were written.
     pub size: u64,
+    /// The whole message's size as the server tells it (RFC822.SIZE), where only the header was fetched.
+    pub whole_size: Option<u64>,
     /// What was wrong with it, if it could not be fetched: it becomes a stub, a later round tries
     /// again, the rest goes on.
     pub trouble: Option<Fault>,
+}
+
+/// How much of a message is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// All of it.
+    Whole,
+    /// The header and the empty line behind it: what a stub is made of.
+    Header,
 }
 
 /// Where fetched messages go. The bytes of one message are written before its [`Fetched`] is given.
@@ -201,11 +231,29 @@ pub trait Remote: Send {
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault>;
     /// Makes a mailbox. It is no fault if it is there already.
     fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault>;
+    /// Gives a mailbox another name, and with it those below it (RFC 9051 §6.3.6). Messages keep their UIDs.
+    fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault>;
+    /// Removes a mailbox that has no messages; a fault where it has some. It is no fault if it is gone already.
+    fn delete(&mut self, mailbox: &MailboxName) -> Result<(), Fault>;
+    /// Subscribes to a mailbox (`true`) or ends that.
+    fn subscribe(&mut self, mailbox: &MailboxName, wish: bool) -> Result<(), Fault>;
     /// What changed in `mailbox` since `since`. Selects it.
     fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault>;
-    /// Fetches messages of the selected mailbox, in this order. A message that is gone meanwhile
-    /// is passed over silently; one that cannot be fetched is told to the sink as trouble.
-    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault>;
+    /// What changed in each of these mailboxes, in their order: asked for in as few round trips as the
+    /// server allows. A fault of one mailbox is in its place; one that ends the connection ends the call.
+    fn changes_of(&mut self, asked: &[(MailboxName, Since)]) -> Result<Vec<Result<RemoteChanges, Fault>>, Fault> {
+        let mut out = Vec::with_capacity(asked.len());
+        for (mailbox, since) in asked {
+            match self.changes(mailbox, since) {
+                Err(fault) if fault.scope > Scope::Mailbox => return Err(fault),
+                told => out.push(told),
+            }
+        }
+        Ok(out)
+    }
+    /// Fetches messages of a mailbox, in this order. A message that is gone meanwhile is passed over
+    /// silently; one that cannot be fetched is told to the sink as trouble.
+    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault>;
     /// Size and Message-ID of messages of the mailbox; what is gone is missing.
     fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault>;
     /// UIDs at or above `from` in `mailbox` whose Message-ID is this one.

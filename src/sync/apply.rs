@@ -19,7 +19,7 @@ use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
 use crate::mail::wire;
-use crate::remote::{Push, Pushed, Remote};
+use crate::remote::{Push, Pushed, Remote, Want};
 use crate::store::maildir::Maildir;
 use crate::store::name;
 use crate::store::quarantine::Quarantine;
@@ -150,7 +150,7 @@ impl Hands<'_> {
         self.env.step()?;
         let target = (self.mailbox, self.key, self.maildir);
         let mut tray = Tray::new(self.env, self.ledger, self.report, target, uids.len());
-        let fetched = self.remote.fetch(&self.mailbox.name, &uids, &mut tray);
+        let fetched = self.remote.fetch(&self.mailbox.name, &uids, Want::Whole, &mut tray);
         let finished = tray.finish(fetched);
         self.counts.fetched += tray.landed;
         self.faults.append(&mut tray.faults);

@@ -8,6 +8,7 @@ use crate::mail::flags::Flags;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::UniqueName;
+use crate::mail::ranges::UidRanges;
 
 /// What makes a message the one we mean, wherever it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -118,7 +119,7 @@ pub enum Present {
     /// Exactly these: the listing is complete.
     Exactly(BTreeSet<Uid>),
     /// Of what the base has, only these are gone.
-    Except(BTreeSet<Uid>),
+    Except(UidRanges),
     /// Nobody knows: nothing is gone.
     Unknown,
 }
@@ -241,7 +242,7 @@ pub fn diff_server(listing: &ServerListing, base: &Base) -> ServerChanges {
             changes.exactly = Some(uids.clone());
         }
         Present::Except(uids) if !restarted => {
-            changes.gone = uids.iter().filter(|uid| base.rows.contains_key(uid)).copied().collect();
+            changes.gone = base.rows.keys().filter(|uid| uids.contains(**uid)).copied().collect();
         }
         Present::Except(_) | Present::Unknown => {}
     }
@@ -249,7 +250,7 @@ pub fn diff_server(listing: &ServerListing, base: &Base) -> ServerChanges {
     let ServerChanges { new, flags, gone, exactly, .. } = &mut changes;
     flags.retain(|uid, _| !gone.contains(uid));
     match (&listing.present, exactly) {
-        (Present::Except(uids), _) => new.retain(|uid, _| !uids.contains(uid)),
+        (Present::Except(uids), _) => new.retain(|uid, _| !uids.contains(*uid)),
         (_, Some(uids)) => new.retain(|uid, _| uids.contains(uid)),
         _ => {}
     }
@@ -398,7 +399,10 @@ mod tests {
 
     #[test]
     fn a_delta_names_what_is_gone() {
-        let changes = diff_server(&listing(1, &[(2, ""), (3, "")], Present::Except([uid(3), uid(77)].into())), &base());
+        let changes = diff_server(
+            &listing(1, &[(2, ""), (3, "")], Present::Except([uid(3), uid(77)].into_iter().collect())),
+            &base(),
+        );
         assert_eq!(changes.gone, [uid(3)].into());
         assert_eq!(changes.flags.keys().copied().collect::<Vec<_>>(), [uid(2)]);
     }

@@ -120,7 +120,13 @@ mod tests {
     #[test]
     fn the_users_word_wins_over_the_servers_and_that_over_the_name() {
         let listed = [("Sent", None), ("Gesendet", Some(Role::Sent)), ("Trash", None), ("INBOX", None)];
-        let listed = listed.map(|(n, role)| RemoteMailbox { name: name(n), role, selectable: true });
+        let listed = listed.map(|(n, role)| RemoteMailbox {
+            name: name(n),
+            role,
+            selectable: true,
+            subscribed: None,
+            standing: None,
+        });
         let here = BTreeSet::from([name("Papierkorb")]);
         let found = roles(&BTreeMap::from([(Role::Trash, name("Papierkorb"))]), &listed, &here);
         assert_eq!(found.get(&name("Gesendet")), Some(&Role::Sent));

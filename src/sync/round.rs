@@ -2,7 +2,7 @@
 //! the server what changed, plans, lets the guard judge, and applies. INBOX and the mailbox on
 //! screen come first; a fault in one mailbox does not stop the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -26,7 +26,7 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::{MessageId, Uid};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
-use crate::remote::{Presence, Remote, RemoteChanges, Since};
+use crate::remote::{Presence, Remote, RemoteChanges, Since, Want};
 use crate::store::maildir::Maildir;
 use crate::store::name::Home;
 use crate::store::scan;
@@ -305,7 +305,7 @@ impl Round<'_> {
             items: told.items.iter().map(|item| (item.uid, item.flags.clone())).collect(),
             present: match &told.presence {
                 Presence::Exactly(uids) => Present::Exactly(uids.iter().copied().collect()),
-                Presence::Except(uids) => Present::Except(uids.iter().copied().collect()),
+                Presence::Except(uids) => Present::Except(uids.clone()),
                 Presence::Unknown => Present::Unknown,
             },
             allows: Allows {
@@ -321,9 +321,9 @@ impl Round<'_> {
             let restarted = look.agreed.validity.is_some_and(|known| known != told.validity);
             look.side.base = match &told.presence {
                 Presence::Except(gone) if !restarted => {
-                    let touched: BTreeSet<Uid> = listing.items.keys().chain(gone).copied().collect();
-                    let touched: Vec<Uid> = touched.into_iter().collect();
-                    let rows = self.ledger.rows_of_uids(look.key, &touched)?;
+                    let touched: Vec<Uid> = listing.items.keys().copied().collect();
+                    let mut rows = self.ledger.rows_of_uids(look.key, &touched)?;
+                    rows.append(&mut self.ledger.rows_of_ranges(look.key, gone)?);
                     Base::new(look.agreed.validity, rows.into_iter().map(known))
                 }
                 _ => self.base(look.key, &look.agreed)?,
@@ -397,7 +397,7 @@ impl Round<'_> {
             let Some(identity) = &mut new.identity else { continue };
             let mut glass = Glass::default();
             if identity.size <= COMPARABLE {
-                self.remote.fetch(name, &[*uid], &mut glass)?;
+                self.remote.fetch(name, &[*uid], Want::Whole, &mut glass)?;
             }
             // What cannot be read is like nothing else.
             identity.digest = Some(glass.digest.unwrap_or_default());

@@ -17,8 +17,9 @@ use tern::login::Secret;
 use tern::mail::flags::Flags;
 use tern::mail::ids::{RemoteId, Timestamp, Uid};
 use tern::mail::mailbox::{MailboxName, Role};
+use tern::mail::ranges::UidRanges;
 use tern::remote::imap::Imap;
-use tern::remote::{Connect as _, Fetched, Presence, Push, Pushed, Remote, Since, Sink, Waited};
+use tern::remote::{Connect as _, Fetched, Presence, Push, Pushed, Remote, Since, Sink, Waited, Want};
 
 use crate::servers::dovecot::{Dovecot, PASSWORD};
 
@@ -152,7 +153,7 @@ fn changes_are_all_then_none_then_what_changed() {
     assert_eq!(first.uid_next, Some(uid(6)));
 
     let again = remote.changes(&inbox(), &since(&first, 5)).unwrap();
-    assert_eq!((again.items.len(), &again.presence), (0, &Presence::Except(Vec::new())));
+    assert_eq!((again.items.len(), &again.presence), (0, &Presence::Except(UidRanges::none())));
 
     dovecot.doveadm(&["flags", "add", "-u", "ada", "\\Seen todo", "mailbox", "INBOX", "uid", "2"]);
     dovecot.doveadm(&["expunge", "-u", "ada", "mailbox", "INBOX", "uid", "4"]);
@@ -188,7 +189,7 @@ fn fetched_bytes_are_those_of_the_files() {
     let changes = remote.changes(&inbox(), &Since::default()).unwrap();
     let newest_first: Vec<Uid> = changes.items.iter().rev().map(|item| item.uid).collect();
     let mut basket = Basket::default();
-    remote.fetch(&inbox(), &newest_first, &mut basket).unwrap();
+    remote.fetch(&inbox(), &newest_first, Want::Whole, &mut basket).unwrap();
     let got: BTreeMap<u32, _> = basket.bodies.iter().map(|(uid, body)| (*uid, Sha256::digest(body))).collect();
     assert_eq!(got.len(), 1200);
     assert!(got == expected, "a message came out otherwise than it lies on the server");
@@ -199,12 +200,12 @@ fn fetched_bytes_are_those_of_the_files() {
     // What is gone is passed over, what was not asked for does not come.
     dovecot.doveadm(&["expunge", "-u", "ada", "mailbox", "INBOX", "uid", "5"]);
     let mut few = Basket::default();
-    remote.fetch(&inbox(), &[uid(6), uid(5), uid(4), uid(4_000_000)], &mut few).unwrap();
+    remote.fetch(&inbox(), &[uid(6), uid(5), uid(4), uid(4_000_000)], Want::Whole, &mut few).unwrap();
     assert_eq!(few.bodies.keys().copied().collect::<Vec<_>>(), [4, 6]);
 
     // A wish to stop is heard between messages.
     let mut stopped = Basket { stop_after: Some(3), ..Basket::default() };
-    remote.fetch(&inbox(), &newest_first, &mut stopped).unwrap();
+    remote.fetch(&inbox(), &newest_first, Want::Whole, &mut stopped).unwrap();
     assert_eq!(stopped.done.len(), 3);
     assert_eq!(remote.changes(&inbox(), &Since::default()).unwrap_err().cause, Cause::Closed);
 }
@@ -266,7 +267,7 @@ fn appended_messages_tell_their_uid() {
     let changes = remote.changes(&sent, &Since::default()).unwrap();
     assert_eq!((changes.validity, changes.items[0].uid), (validity, uid));
     let mut basket = Basket::default();
-    remote.fetch(&sent, &[uid], &mut basket).unwrap();
+    remote.fetch(&sent, &[uid], Want::Whole, &mut basket).unwrap();
     assert_eq!(basket.bodies[&uid.get()], bytes);
     assert_eq!((basket.done[0].date, basket.done[0].flags.as_ref()), (Some(date), Some(&flags)));
 

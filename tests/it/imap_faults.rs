@@ -13,7 +13,7 @@ use tern::mail::flags::Flags;
 use tern::mail::ids::{AccountId, ModSeq, RemoteId, Uid, UidValidity};
 use tern::mail::mailbox::MailboxName;
 use tern::remote::imap::Imap;
-use tern::remote::{Connect as _, Fetched, Presence, Push, Pushed, Remote, Since, Sink, Waited};
+use tern::remote::{Connect as _, Fetched, Presence, Push, Pushed, Remote, Since, Sink, Waited, Want};
 
 use crate::support::scripted::{Scripted, Step, hear, reply, say};
 
@@ -334,7 +334,7 @@ fn one_bad_message_is_told_and_the_rest_goes_on() {
         ],
     );
     let mut basket = Basket::default();
-    remote.fetch(&inbox(), &uids(&[5, 4, 3, 2, 1]), &mut basket).unwrap();
+    remote.fetch(&inbox(), &uids(&[5, 4, 3, 2, 1]), Want::Whole, &mut basket).unwrap();
     let body = |uid: u32, text: &str| (uid, text.as_bytes().to_vec());
     assert_eq!(basket.bodies, [body(1, "one"), body(3, "three"), body(5, "fi\"ve"), body(2, "two")]);
     let [(4, fault)] = basket.troubles.as_slice() else { panic!("{:?}", basket.troubles) };
@@ -352,7 +352,7 @@ fn a_message_cut_off_is_not_delivered() {
     for cut in cuts {
         let (mut remote, _server) = selected(1, vec![hear("UID FETCH 1 "), say(cut)]);
         let mut basket = Basket::default();
-        let fault = remote.fetch(&inbox(), &uids(&[1]), &mut basket).unwrap_err();
+        let fault = remote.fetch(&inbox(), &uids(&[1]), Want::Whole, &mut basket).unwrap_err();
         assert_eq!((fault.doing, fault.cause), (Doing::Fetching, Cause::Closed), "{cut}");
         assert!(basket.bodies.is_empty() && basket.troubles.is_empty(), "{cut}");
     }
@@ -390,7 +390,7 @@ fn a_message_of_4_gib_is_the_fault_of_that_message() {
         ],
     );
     let mut basket = Basket::default();
-    let fault = remote.fetch(&inbox(), &uids(&[2, 1]), &mut basket).unwrap_err();
+    let fault = remote.fetch(&inbox(), &uids(&[2, 1]), Want::Whole, &mut basket).unwrap_err();
     assert_eq!(fault.cause, Cause::Protocol);
     assert_eq!(basket.troubles.iter().map(|(uid, _)| *uid).collect::<Vec<_>>(), [1]);
     drop(remote);

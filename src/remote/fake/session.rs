@@ -10,7 +10,7 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::{MessageId, RemoteId, Uid};
 use crate::mail::mailbox::MailboxName;
 use crate::remote::{
-    Fetched, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker,
+    Fetched, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
 };
 
 /// One connection to a [`FakeServer`].
@@ -58,6 +58,8 @@ impl Remote for FakeSession {
                 name: name.clone(),
                 role: it.role,
                 selectable: true,
+                subscribed: Some(it.subscribed),
+                standing: state.habits.list_status.then(|| it.standing(&state.habits)),
             };
             Ok(state.mailboxes.iter().map(row).collect())
         })
@@ -73,11 +75,33 @@ impl Remote for FakeSession {
         })
     }
 
+    fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {
+        self.step(Doing::ListingMailboxes, |state| state.rename(mailbox, to))
+    }
+
+    fn delete(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.step(Doing::ListingMailboxes, |state| {
+            if state.mailboxes.get(mailbox).is_some_and(|it| !it.messages.is_empty()) {
+                let fault = Fault::new(Doing::ListingMailboxes, mailbox.as_str(), Cause::Refused);
+                return Err(fault.scope(Scope::Mailbox).detail("there is mail in it"));
+            }
+            state.mailboxes.remove(mailbox);
+            Ok(())
+        })
+    }
+
+    fn subscribe(&mut self, mailbox: &MailboxName, wish: bool) -> Result<(), Fault> {
+        self.step(Doing::ListingMailboxes, |state| {
+            state.open_mut(mailbox, Doing::ListingMailboxes)?.subscribed = wish;
+            Ok(())
+        })
+    }
+
     fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
         self.step(Doing::Comparing, |state| state.changes(mailbox, since))
     }
 
-    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault> {
+    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault> {
         for uid in uids {
             if sink.stop() {
                 return Ok(());
@@ -95,12 +119,18 @@ impl Remote for FakeSession {
                     return Err(fault);
                 }
             };
-            let size = message.bytes.len() as u64;
+            let whole = message.bytes.len() as u64;
+            let bytes = match want {
+                Want::Whole => &*message.bytes,
+                Want::Header => header(&message.bytes),
+            };
+            let size = bytes.len() as u64;
             let mut fetched = Fetched {
                 id: RemoteId::Uid(epoch, *uid),
                 date: Some(message.date),
                 flags: Some(message.flags),
                 size,
+                whole_size: (want == Want::Header).then_some(whole),
                 trouble: None,
             };
             if spoiled {
@@ -108,7 +138,7 @@ impl Remote for FakeSession {
                 fetched.trouble = Some(fault.detail("message cannot be read"));
             } else {
                 let mut file = sink.open(&fetched.id, size)?;
-                file.write_all(&message.bytes).map_err(|e| Fault::io(Doing::Storing, mailbox.as_str(), &e))?;
+                file.write_all(bytes).map_err(|e| Fault::io(Doing::Storing, mailbox.as_str(), &e))?;
             }
             sink.done(fetched)?;
         }
@@ -184,6 +214,12 @@ impl Remote for FakeSession {
     fn close(&mut self) {
         self.dead = true;
     }
+}
+
+/// The header of a message and the empty line behind it.
+fn header(bytes: &[u8]) -> &[u8] {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
+    bytes.get(..end).unwrap_or(bytes)
 }
 
 /// What reaches the client when the connection is cut in the middle of a literal.

@@ -12,7 +12,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::clean::Clean;
 use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
-use crate::remote::{Fetched, Identity, Sink};
+use crate::remote::{Fetched, Identity, Sink, Want};
 
 use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Body, Extent, FetchItem, Kind};
@@ -62,6 +62,7 @@ enum Delivery {
 struct Haul<'a> {
     validity: UidValidity,
     mailbox: &'a MailboxName,
+    want: Want,
     /// What was asked for and did not come yet.
     awaited: BTreeSet<Uid>,
     sink: &'a mut dyn Sink,
@@ -91,11 +92,12 @@ impl Session {
         &mut self,
         mailbox: &MailboxName,
         uids: &[Uid],
+        want: Want,
         sink: &mut dyn Sink,
     ) -> Result<(), Fault> {
         let selected = self.turn_to(Doing::Fetching, mailbox)?;
         let awaited = uids.iter().copied().collect();
-        let mut haul = Haul { validity: selected.validity, mailbox, awaited, sink, spoiled: None };
+        let mut haul = Haul { validity: selected.validity, mailbox, want, awaited, sink, spoiled: None };
         let (first, others) = uids.split_at(FIRST.min(uids.len()));
         let mut waiting: VecDeque<_> =
             [first].into_iter().chain(others.chunks(CHUNK)).flat_map(|chunk| sets(chunk, CHUNK)).collect();
@@ -108,7 +110,7 @@ impl Session {
             }
             while flights.len() < AHEAD {
                 let Some((set, uids)) = waiting.pop_front() else { break };
-                flights.push_back(self.depart(&set, uids)?);
+                flights.push_back(self.depart(&set, uids, want)?);
             }
             let Some(landing) = self.land(&mut flights, &mut haul)? else { return Ok(()) };
             let missing = landing.flight.uids.into_iter().filter(|uid| haul.awaited.remove(uid));
@@ -127,7 +129,7 @@ impl Session {
                 return Ok(());
             }
             haul.awaited.insert(uid);
-            let mut flights = VecDeque::from([self.depart(&uid.get().to_string(), vec![uid])?]);
+            let mut flights = VecDeque::from([self.depart(&uid.get().to_string(), vec![uid], haul.want)?]);
             let Some(landing) = self.land(&mut flights, haul)? else { return Ok(()) };
             let missing = haul.awaited.remove(&uid);
             if let Some(why) = landing.trouble.filter(|_| missing) {
@@ -138,8 +140,12 @@ impl Session {
         Ok(())
     }
 
-    fn depart(&mut self, set: &str, uids: Vec<Uid>) -> Result<Flight, Fault> {
-        let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])");
+    fn depart(&mut self, set: &str, uids: Vec<Uid>, want: Want) -> Result<Flight, Fault> {
+        let section = match want {
+            Want::Whole => "",
+            Want::Header => "HEADER",
+        };
+        let command = format!("UID FETCH {set} (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[{section}])");
         let limits = Limits::for_messages(AHEAD * CHUNK, BESIDES);
         Ok(Flight { tag: self.send(Doing::Fetching, &command, limits)?, uids })
     }
@@ -388,18 +394,19 @@ impl Haul<'_> {
 
     fn complete(&mut self, uid: Uid, length: u64, item: FetchItem) -> Result<(), End> {
         self.awaited.remove(&uid);
-        if item.size.is_some_and(|size| size != length) {
+        let whole_size = item.size.filter(|_| self.want == Want::Header);
+        if whole_size.is_none() && item.size.is_some_and(|size| size != length) {
             tracing::warn!("{}: message {} is not of the size that was announced", self.mailbox, uid.get());
         }
         let id = RemoteId::Uid(self.validity, uid);
-        let message = Fetched { id, date: item.date, flags: item.flags, size: length, trouble: None };
+        let message = Fetched { id, date: item.date, flags: item.flags, size: length, whole_size, trouble: None };
         self.sink.done(message).map_err(End::Sink)
     }
 
     /// Tells the sink that a message could not be fetched.
     fn tell(&mut self, uid: Uid, fault: Fault) -> Result<(), Fault> {
         let id = RemoteId::Uid(self.validity, uid);
-        self.sink.done(Fetched { id, date: None, flags: None, size: 0, trouble: Some(fault) })
+        self.sink.done(Fetched { id, date: None, flags: None, size: 0, whole_size: None, trouble: Some(fault) })
     }
 
     fn spoil(&mut self, why: &str) {

@@ -108,7 +108,7 @@ impl Session {
             }
             let role = role(&name, one);
             let selectable = !one.is("\\Noselect") && !one.is("\\NonExistent");
-            out.insert(name.clone(), RemoteMailbox { name, role, selectable });
+            out.insert(name.clone(), RemoteMailbox { name, role, selectable, subscribed: None, standing: None });
         }
         if out.is_empty() {
             let fault = self.fault(doing, &host, Cause::Protocol);
@@ -163,6 +163,56 @@ impl Session {
         }
         self.names.wire.entry(mailbox.clone()).or_insert(name);
         Ok(())
+    }
+}
+
+/// Whole commands on mailboxes.
+impl Session {
+    /// Gives a mailbox another name.
+    pub(super) fn rename_mailbox(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {
+        let doing = Doing::ListingMailboxes;
+        let (from, new) = (self.wire_name(doing, mailbox)?, self.wire_name(doing, to)?);
+        self.leave(mailbox);
+        self.tell(doing, mailbox.as_str(), &format!("RENAME {} {}", quote(&from), quote(&new)), Limits::USUAL)?;
+        // Those below it have other spellings now.
+        self.names.known = false;
+        Ok(())
+    }
+
+    /// Removes a mailbox without messages.
+    pub(super) fn delete_mailbox(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        let doing = Doing::ListingMailboxes;
+        match self.select(doing, mailbox) {
+            Ok(selected) if selected.exists > 0 => {
+                let fault = self.fault(doing, mailbox.as_str(), Cause::Refused).scope(Scope::Mailbox);
+                return Err(fault.again(Again::AfterUser).detail("there is mail in it on the server"));
+            }
+            Ok(_) => {}
+            Err(fault) if fault.cause == Cause::Missing => return Ok(()),
+            Err(fault) => return Err(fault),
+        }
+        let name = self.wire_name(doing, mailbox)?;
+        self.leave(mailbox);
+        self.tell(doing, mailbox.as_str(), &format!("DELETE {}", quote(&name)), Limits::USUAL)?;
+        self.names.wire.remove(mailbox);
+        Ok(())
+    }
+
+    /// Subscribes to a mailbox, or ends that.
+    pub(super) fn set_subscribed(&mut self, mailbox: &MailboxName, wish: bool) -> Result<(), Fault> {
+        let name = quote(&self.wire_name(Doing::ListingMailboxes, mailbox)?);
+        let verb = if wish { "SUBSCRIBE" } else { "UNSUBSCRIBE" };
+        self.tell(Doing::ListingMailboxes, mailbox.as_str(), &format!("{verb} {name}"), Limits::USUAL)?;
+        Ok(())
+    }
+
+    /// A mailbox that is renamed or removed must not be the selected one: what the server says of it
+    /// afterwards would be taken for news of another.
+    fn leave(&mut self, mailbox: &MailboxName) {
+        if self.selected.as_ref().is_some_and(|selected| selected.name == *mailbox) {
+            self.selected = None;
+        }
+        self.epochs.remove(mailbox);
     }
 }
 

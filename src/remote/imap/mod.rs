@@ -29,7 +29,7 @@ use crate::mail::ids::{AccountId, Uid};
 use crate::mail::mailbox::MailboxName;
 
 use super::{
-    Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker,
+    Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
 };
 use session::Session;
 
@@ -81,8 +81,20 @@ impl Remote for Session {
         self.compare(mailbox, since)
     }
 
-    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], sink: &mut dyn Sink) -> Result<(), Fault> {
-        self.fetch_messages(mailbox, uids, sink)
+    fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {
+        self.rename_mailbox(mailbox, to)
+    }
+
+    fn delete(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+        self.delete_mailbox(mailbox)
+    }
+
+    fn subscribe(&mut self, mailbox: &MailboxName, wish: bool) -> Result<(), Fault> {
+        self.set_subscribed(mailbox, wish)
+    }
+
+    fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault> {
+        self.fetch_messages(mailbox, uids, want, sink)
     }
 
     fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {

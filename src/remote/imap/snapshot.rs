@@ -7,6 +7,7 @@ use crate::fault::{Doing, Fault};
 use crate::mail::clean::Clean;
 use crate::mail::ids::{ModSeq, Uid};
 use crate::mail::mailbox::MailboxName;
+use crate::mail::ranges::UidRanges;
 use crate::remote::{Presence, RemoteChanges, RemoteItem, Since};
 
 use super::limits::Limits;
@@ -74,7 +75,7 @@ impl Session {
             && since.uid_next == selected.uid_next
             && usize::try_from(since.count) == Ok(selected.exists);
         let (listing, presence) = if nothing_new {
-            (Listing::default(), Presence::Except(Vec::new()))
+            (Listing::default(), Presence::Except(UidRanges::none()))
         } else if selected.exists == 0 {
             (Listing::default(), Presence::Exactly(Vec::new()))
         } else if let Some(known) = known {
