@@ -3,6 +3,8 @@
 
 pub mod fake;
 pub mod imap;
+mod limits;
+mod link;
 
 use std::io::Write;
 use std::time::Duration;

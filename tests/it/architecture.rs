@@ -96,7 +96,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("directories", &["config/paths.rs"]),
     ("tokio", &["app/", "outbox/smtp.rs", "outbox/smtp/"]),
     ("html2text", &["mail/html.rs", "mail/html/"]),
-    ("rustls", &["login/", "remote/imap/", "outbox/smtp.rs", "outbox/smtp/"]),
+    ("rustls", &["login/", "remote/link.rs", "outbox/smtp.rs", "outbox/smtp/"]),
     ("clap", &["cli/"]),
 ];
 

@@ -1,5 +1,5 @@
 //! IMAP (RFC 3501, RFC 9051). The `imap` crate is the session layer: tags, sign-in, commands, IDLE.
-//! Under it lies a transport of our own (`link`, `wire`, `limits`) that keeps limits and deadlines, and beside
+//! Under it lies a transport of our own (`remote/link`, `wire`, `remote/limits`) that keeps limits and deadlines, and beside
 //! it a forgiving tokenizer (`tokens`, `replies`), so that one odd line or a hostile server can
 //! neither end the program nor spoil more than itself. Nothing here knows Maildirs or ledgers.
 
@@ -7,8 +7,6 @@ mod capability;
 mod entry;
 mod fetch;
 mod idle;
-mod limits;
-mod link;
 mod mailboxes;
 mod push;
 mod quirks;
@@ -30,6 +28,7 @@ use crate::mail::mailbox::MailboxName;
 
 use super::{
     Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
+    limits, link,
 };
 use session::Session;
 

@@ -1,5 +1,5 @@
 //! How much a server may say in answer to a command, and the ways in which a connection ends: by a
-//! limit, by silence, by the network, by us.
+//! limit, by silence, by the network, by us. The same for every protocol.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The socket under a connection, plain or with TLS, never blocking: every read and write waits in
 //! `poll` for the socket, for a deadline and for another thread that wants the wait to end.
-//! It knows nothing of IMAP.
+//! It knows nothing of what is said on it.
 
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
