@@ -4,11 +4,14 @@
 mod apply;
 pub mod changes;
 pub mod commit;
+mod compare;
 mod doubt;
 pub mod env;
 mod fetch;
 mod folders;
 pub mod guard;
+mod judge;
+mod look;
 pub mod moves;
 pub mod plan;
 mod round;
