@@ -144,13 +144,13 @@ impl Ledger {
         run().map_err(|e| fault(&e))
     }
 
-    /// How many messages both sides have.
+    /// How many messages both sides have: a number that every commit keeps, not a walk over the rows.
     pub fn count(&self, key: MailboxKey) -> Result<u32, Fault> {
         let run = || {
-            let mut find = self.db.prepare_cached("SELECT count(*) FROM base WHERE mailbox = ?1")?;
-            find.query_row([key.0], |row| row.get(0))
+            let mut find = self.db.prepare_cached("SELECT messages FROM mailbox WHERE key = ?1")?;
+            Ok(find.query_row([key.0], |row| row.get(0)).optional()?.unwrap_or(0))
         };
-        run().map_err(|e| fault(&e))
+        run().map_err(|e: rusqlite::Error| fault(&e))
     }
 
     /// All rows of a mailbox, sorted by UID.
@@ -222,31 +222,51 @@ impl Ledger {
 }
 
 fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlite::Result<()> {
+    let mut lost = 0;
+    let mut won = 0;
     if change.reset {
-        db.prepare_cached("DELETE FROM base WHERE mailbox = ?1")?.execute([key.0])?;
+        lost += db.prepare_cached("DELETE FROM base WHERE mailbox = ?1")?.execute([key.0])?;
     }
     let mut remove = db.prepare_cached("DELETE FROM base WHERE mailbox = ?1 AND uid = ?2")?;
     for uid in &change.remove {
-        remove.execute(params![key.0, uid.get()])?;
+        lost += remove.execute(params![key.0, uid.get()])?;
     }
+    let mut free = db.prepare_cached("DELETE FROM base WHERE mailbox = ?1 AND name = ?2")?;
     let mut put = db.prepare_cached(
-        "INSERT OR REPLACE INTO base (mailbox, uid, name, flags, keywords, size, digest)
+        "INSERT OR IGNORE INTO base (mailbox, uid, name, flags, keywords, size, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for row in &change.put {
         let (flags, keywords) = flags_out(&row.flags);
         let size = i64::try_from(row.size).unwrap_or(i64::MAX);
         let digest = row.digest.map(u64::cast_signed);
-        put.execute(params![key.0, row.uid.get(), row.unique.as_str(), flags, keywords, size, digest])?;
+        let name = row.unique.as_str();
+        let values = params![key.0, row.uid.get(), name, flags, keywords, size, digest];
+        won += 1;
+        if put.execute(values)? == 0 {
+            // SQLite does not tell how many rows a REPLACE takes away, so that is done by hand.
+            lost += remove.execute(params![key.0, row.uid.get()])? + free.execute(params![key.0, name])?;
+            put.execute(values)?;
+        }
     }
     let mut set = db.prepare_cached("UPDATE base SET flags = ?3, keywords = ?4 WHERE mailbox = ?1 AND uid = ?2")?;
     for (uid, flags) in &change.flags {
         let (flags, keywords) = flags_out(flags);
         set.execute(params![key.0, uid.get(), flags, keywords])?;
     }
-    let mut rename = db.prepare_cached("UPDATE OR REPLACE base SET name = ?3 WHERE mailbox = ?1 AND uid = ?2")?;
+    let mut rename = db.prepare_cached("UPDATE OR IGNORE base SET name = ?3 WHERE mailbox = ?1 AND uid = ?2")?;
+    let mut is_there = db.prepare_cached("SELECT 1 FROM base WHERE mailbox = ?1 AND uid = ?2")?;
     for (uid, unique) in &change.rename {
-        rename.execute(params![key.0, uid.get(), unique.as_str()])?;
+        let values = params![key.0, uid.get(), unique.as_str()];
+        if rename.execute(values)? == 0 && is_there.exists(params![key.0, uid.get()])? {
+            lost += free.execute(params![key.0, unique.as_str()])?;
+            rename.execute(values)?;
+        }
+    }
+    if lost != won {
+        let more = i64::try_from(won).unwrap_or(i64::MAX) - i64::try_from(lost).unwrap_or(i64::MAX);
+        db.prepare_cached("UPDATE mailbox SET messages = messages + ?2 WHERE key = ?1")?
+            .execute(params![key.0, more])?;
     }
     if let Some(agreed) = &change.agreed {
         db.prepare_cached(

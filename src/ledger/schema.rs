@@ -13,7 +13,8 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
         account    TEXT NOT NULL,
@@ -53,7 +54,13 @@ const STEPS: [&str; 1] = ["
         begun_at   INTEGER NOT NULL
     );
     CREATE INDEX intent_by_account ON intent (account);
-"];
+",
+    // How many rows a mailbox has, kept up to date by every commit: counting them costs as much as there are.
+    "
+    ALTER TABLE mailbox ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
+    UPDATE mailbox SET messages = (SELECT count(*) FROM base WHERE base.mailbox = mailbox.key);
+",
+];
 
 /// How long a commit waits for another process's.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -107,6 +107,43 @@ fn a_name_or_uid_stands_in_one_row_only() {
 }
 
 #[test]
+fn the_number_of_rows_is_kept_whatever_a_step_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
+    let keys = ["INBOX", "Archive"].map(|name| ledger.mailbox(&mailbox(name)).unwrap());
+    let mut dice = fastrand::Rng::with_seed(7);
+    for step in 0..400 {
+        let mut some = |most: usize| -> Vec<u32> { (0..dice.usize(0..most)).map(|_| dice.u32(1..12)).collect() };
+        let change = Change {
+            remove: some(4).into_iter().map(uid).collect(),
+            put: some(6).into_iter().zip(some(6)).map(|(n, name)| row(n, &format!("f{name}"))).collect(),
+            rename: some(4).into_iter().zip(some(4)).map(|(n, name)| (uid(n), unique(&format!("f{name}")))).collect(),
+            reset: step % 50 == 49,
+            ..Change::default()
+        };
+        ledger.commit(&[(keys[step % 2], change)]).unwrap();
+        for key in keys {
+            assert_eq!(ledger.count(key).unwrap() as usize, ledger.rows(key).unwrap().len(), "after step {step}");
+        }
+    }
+}
+
+#[test]
+fn a_ledger_of_the_first_schema_learns_how_many_rows_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
+    let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
+    let change = Change { put: vec![row(1, "a"), row(2, "b")], ..Change::default() };
+    ledger.commit(&[(inbox, change)]).unwrap();
+    drop(ledger);
+    let db = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    db.execute_batch("ALTER TABLE mailbox DROP COLUMN messages; PRAGMA user_version = 1").unwrap();
+    drop(db);
+    let (ledger, fault) = Ledger::open(dir.path()).unwrap();
+    assert_eq!((fault, ledger.count(inbox).unwrap()), (None, 2));
+}
+
+#[test]
 fn intents_live_until_the_step_that_settles_them() {
     let dir = tempfile::tempdir().unwrap();
     let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
