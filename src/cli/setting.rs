@@ -35,6 +35,7 @@ pub(super) fn read(command: &str, common: &Common) -> Result<Config, Exit> {
 fn take_offline(config: &mut Config) {
     for account in &mut config.accounts {
         account.imap = None;
+        account.pop3 = None;
     }
 }
 

@@ -98,7 +98,7 @@ impl Work<'_> {
                 Vec::new()
             }
         };
-        let asked = accounts.iter().filter(|account| account.imap.is_some() || senders.contains(&account.id));
+        let asked = accounts.iter().filter(|account| account.has_server() || senders.contains(&account.id));
         let typed = password::ask(asked, &stopping);
         if !senders.is_empty() && !stopping() {
             self.send(accounts, &typed);

@@ -26,6 +26,8 @@ pub struct Account {
     pub layout: Layout,
     /// The IMAP server, where there is one.
     pub imap: Option<Server>,
+    /// The POP3 server, where there is one. An account has this or IMAP, never both.
+    pub pop3: Option<Pop3>,
     /// How mail is sent, where it can be.
     pub submit: Option<Submit>,
     /// Where the password or token comes from.
@@ -41,6 +43,16 @@ pub struct Account {
 }
 
 impl Account {
+    /// Is there a server that its mail comes from?
+    pub fn has_server(&self) -> bool {
+        self.imap.is_some() || self.pop3.is_some()
+    }
+
+    /// The server that its mail comes from, whatever is spoken there.
+    pub fn incoming(&self) -> Option<&Server> {
+        self.imap.as_ref().or(self.pop3.as_ref().map(|pop3| &pop3.server))
+    }
+
     /// Is this address the user's: the main one or an alias? Case does not count.
     pub fn is_own(&self, email: &str) -> bool {
         let email = email.trim().to_lowercase();
@@ -122,6 +134,50 @@ pub enum Auth {
     None,
 }
 
+/// A POP3 server, and what becomes there of mail that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pop3 {
+    /// The server.
+    pub server: Server,
+    /// What one signs in with.
+    pub sign_in: PopSignIn,
+    /// What becomes of the mail there.
+    pub retention: Retention,
+}
+
+/// What one signs in to a POP3 server with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PopSignIn {
+    /// What [`Server::auth`] says.
+    #[default]
+    Auth,
+    /// APOP (RFC 1939 §7), which rests on MD5: only because the user asked for it.
+    Apop,
+}
+
+/// When mail that is safe on this disk is removed from a POP3 server. What is first applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Which messages are removed, whatever their age and size.
+    pub delete: DeleteThere,
+    /// How long after a message was first seen there it is removed; `None`: age does not count.
+    pub after: Option<Duration>,
+    /// Messages over so many bytes are removed once they were fetched; `None`: size does not count.
+    pub over: Option<u64>,
+}
+
+/// Which messages are removed from a POP3 server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeleteThere {
+    /// None.
+    #[default]
+    Never,
+    /// All, once they were fetched.
+    AtOnce,
+    /// Those that the user deleted here.
+    WhenDeleted,
+}
+
 /// How mail is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submit {
@@ -194,6 +250,7 @@ mod tests {
             maildir: PathBuf::from("/m"),
             layout: Layout::Nested,
             imap: None,
+            pop3: None,
             submit: None,
             secret: SecretSource::None,
             sync: SyncSettings { exclude: ["Spam", "Lists/*"].map(str::to_owned).to_vec(), ..SyncSettings::default() },

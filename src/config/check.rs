@@ -155,7 +155,9 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
     }
     let display = table.line("name", notes).map(|name| name.value.trim().to_owned()).unwrap_or_default();
     let imap = server::imap(table, email.value, paths, notes)?;
-    let smtp = server::smtp(table, imap.as_ref().map_or(email.value, |imap| &imap.user), paths, notes)?;
+    let pop3 = server::pop3(table, email.value, paths, notes)?;
+    let incoming = imap.as_ref().or(pop3.as_ref().map(|pop3| &pop3.server));
+    let smtp = server::smtp(table, incoming.map_or(email.value, |server| &server.user), paths, notes)?;
     let command = table.get("sendmail").and_then(|_| table.command("sendmail", &paths.home, notes));
     let submit = match (smtp, command) {
         (Some(smtp), command) => {
@@ -178,7 +180,7 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
     let layout = table.choice("layout", &[("nested", Layout::Nested), ("maildir++", Layout::MaildirPlusPlus)], notes);
     let signs_in = |server: &super::Server| server.auth != Auth::None;
     let smtp = submit.as_ref().and_then(Submit::smtp);
-    let servers = || imap.iter().chain(smtp);
+    let servers = || incoming.into_iter().chain(smtp);
     let secret = secret(table, servers().any(signs_in), paths, notes);
     let takes_token = |server: &super::Server| server.auth == Auth::XOAuth2;
     if servers().any(takes_token) && !secret.is_token() {
@@ -193,6 +195,7 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
         layout: layout.unwrap_or_else(|| layout_of(&maildir)),
         maildir,
         imap,
+        pop3,
         submit,
         secret,
         sync: sync(table, notes),

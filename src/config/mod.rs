@@ -12,7 +12,10 @@ mod value;
 
 use std::path::PathBuf;
 
-pub use account::{Account, Auth, FolderMap, Layout, SecretSource, Server, Submit, SyncSettings, Tls};
+pub use account::{
+    Account, Auth, DeleteThere, FolderMap, Layout, Pop3, PopSignIn, Retention, SecretSource, Server, Submit,
+    SyncSettings, Tls,
+};
 pub use load::{Privacy, load, parse, privacy};
 pub use paths::Paths;
 pub use problem::render as render_problem;

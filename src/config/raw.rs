@@ -27,6 +27,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "maildir",
             "layout",
             "imap",
+            "pop3",
             "smtp",
             "sendmail",
             "password",
@@ -38,6 +39,10 @@ const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("accounts.NAME.imap", &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout"]),
+    (
+        "accounts.NAME.pop3",
+        &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout", "delete", "delete_after", "delete_over"],
+    ),
     ("accounts.NAME.smtp", &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout"]),
     ("accounts.NAME.password", &["cmd", "file", "env", "prompt"]),
     ("accounts.NAME.token", &["cmd"]),
@@ -320,6 +325,20 @@ impl<'a> Table<'a> {
             self.wants(key, &what, value.span(), notes);
         }
         time.map(Time::After)
+    }
+
+    /// A number of bytes: `"500K"`, `"10M"`, `"1G"`, or plain; `"never"` for none.
+    pub(super) fn size(&self, key: &str, notes: &mut Notes<'_>) -> Option<Option<u64>> {
+        let value = self.get(key)?;
+        let read = match value.get_ref() {
+            DeValue::String(text) if text == "never" => return Some(None),
+            DeValue::String(text) => value::size(text),
+            other => integer(other).map(u64::from),
+        };
+        if read.is_none() {
+            self.wants(key, "a size like \"500K\" or \"10M\", or \"never\"", value.span(), notes);
+        }
+        read.map(Some)
     }
 
     /// A list of texts; what is no text is noted and passed over.

@@ -1,8 +1,8 @@
-//! `imap = { … }` and `smtp = { … }`: ports and TLS by RFC 8314, plain only to this machine.
+//! `imap = { … }`, `pop3 = { … }` and `smtp = { … }`: ports and TLS by RFC 8314, plain only to this machine.
 
 use std::time::Duration;
 
-use super::account::{Account, Auth, Server, Submit, Tls};
+use super::account::{Account, Auth, DeleteThere, Pop3, PopSignIn, Retention, Server, Submit, Tls};
 use super::check::set;
 use super::raw::{Never, Notes, Table, Time};
 use super::{Paths, value};
@@ -12,10 +12,13 @@ struct Ports {
     implicit: u16,
     start_tls: u16,
     plain: u16,
+    /// Is there APOP?
+    apop: bool,
 }
 
-const IMAP: Ports = Ports { implicit: 993, start_tls: 143, plain: 143 };
-const SMTP: Ports = Ports { implicit: 465, start_tls: 587, plain: 25 };
+const IMAP: Ports = Ports { implicit: 993, start_tls: 143, plain: 143, apop: false };
+const POP3: Ports = Ports { implicit: 995, start_tls: 110, plain: 110, apop: true };
+const SMTP: Ports = Ports { implicit: 465, start_tls: 587, plain: 25, apop: false };
 
 /// How long to wait where the config does not say.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +38,40 @@ pub(super) fn imap(
     }
     let table = account.table("imap", "accounts.NAME.imap", notes).ok_or("`imap` is not a table")?;
     server(&table, &IMAP, user, paths, notes).map(Some)
+}
+
+/// Reads `pop3`; the error says why the account cannot be used.
+pub(super) fn pop3(
+    account: &Table<'_>,
+    user: &str,
+    paths: &Paths,
+    notes: &mut Notes<'_>,
+) -> Result<Option<Pop3>, String> {
+    let Some(span) = account.get("pop3").map(toml::Spanned::span) else { return Ok(None) };
+    if account.get("imap").is_some() {
+        let message =
+            format!("`{}` and `{}` are two ways to the same mail", account.name("imap"), account.name("pop3"));
+        notes.error(&span, &message, Some("keep one of them; IMAP can do more, where the server offers it"));
+        return Err("it has both `imap` and `pop3`".to_owned());
+    }
+    let table = account.table("pop3", "accounts.NAME.pop3", notes).ok_or("`pop3` is not a table")?;
+    let sign_in = match table.get("auth").and_then(|auth| auth.get_ref().as_str()) {
+        Some("apop") => PopSignIn::Apop,
+        _ => PopSignIn::Auth,
+    };
+    let server = server(&table, &POP3, user, paths, notes)?;
+    Ok(Some(Pop3 { server, sign_in, retention: retention(&table, notes) }))
+}
+
+fn retention(table: &Table<'_>, notes: &mut Notes<'_>) -> Retention {
+    let mut retention = Retention::default();
+    let ways =
+        [("never", DeleteThere::Never), ("at-once", DeleteThere::AtOnce), ("when-deleted", DeleteThere::WhenDeleted)];
+    set(&mut retention.delete, table.choice("delete", &ways, notes));
+    let range = Duration::from_hours(1)..Duration::from_hours(24 * 3660);
+    set(&mut retention.after, table.duration("delete_after", &range, Never::Allowed, notes).map(Time::after));
+    set(&mut retention.over, table.size("delete_over", notes));
+    retention
 }
 
 /// Reads `smtp`; the error says why the account cannot be used.
@@ -88,14 +125,17 @@ fn server(
         ca: table.text("ca", notes).map(|file| paths.resolve(file.value)),
         timeout: TIMEOUT,
     };
-    let ways = [
+    let auths = [
         ("auto", Auth::Auto),
         ("plain", Auth::Plain),
         ("login", Auth::Login),
         ("xoauth2", Auth::XOAuth2),
         ("none", Auth::None),
+        // Its own word is kept beside: it is no SASL mechanism.
+        ("apop", Auth::Auto),
     ];
-    set(&mut server.auth, table.choice("auth", &ways, notes));
+    let known = if ports.apop { auths.as_slice() } else { auths.split_last().map_or(&[][..], |(_, usual)| usual) };
+    set(&mut server.auth, table.choice("auth", known, notes));
     let range = Duration::from_secs(1)..Duration::from_mins(10);
     set(&mut server.timeout, table.duration("timeout", &range, Never::Refused, notes).and_then(Time::after));
     if let Some(written) = table.text("pin", notes) {

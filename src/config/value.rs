@@ -36,6 +36,21 @@ pub(super) fn duration_text(time: Duration) -> String {
     unit.map_or_else(|| "0s".to_owned(), |(unit, size)| format!("{}{unit}", seconds / size))
 }
 
+/// Reads a size in bytes: digits, and K, M or G for multiples of 1024.
+pub(super) fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let factor: u64 = match unit.trim() {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
 /// A command line in words.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Split {
@@ -159,6 +174,23 @@ pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes() {
+        let table = [
+            ("10M", Some(10 << 20)),
+            (" 500 k", Some(500 << 10)),
+            ("12", Some(12)),
+            ("1G", Some(1 << 30)),
+            ("M", None),
+            ("10 MB", None),
+            ("-1", None),
+            ("99999999999999999G", None),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(size(text), bytes, "{text}");
+        }
+    }
 
     #[test]
     fn durations() {

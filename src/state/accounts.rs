@@ -38,7 +38,7 @@ impl AccountState {
             id: account.id.clone(),
             title: Clean::line(account.id.as_str()),
             address: account.address.clone(),
-            server: account.imap.is_some(),
+            server: account.has_server(),
             sends: account.submit.is_some(),
             folders: account.folders.clone(),
             told: BTreeMap::new(),

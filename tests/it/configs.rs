@@ -52,11 +52,11 @@ fn the_example_uncommented_shows_the_defaults_and_every_kind_of_account() {
     assert_eq!(config.compose, default.compose);
     assert_eq!(config.keys.len(), 2);
     let names: Vec<&str> = config.accounts.iter().map(|account| account.id.as_str()).collect();
-    assert_eq!(names, ["ada", "work", "local", "club", "guild", "guest"]);
+    assert_eq!(names, ["ada", "work", "local", "old", "club", "guild", "guest"]);
     for account in &config.accounts {
         let bare = bare_account(account);
         assert_eq!(account.sync.interval, bare.sync.interval, "{}", account.id);
-        for server in account.imap.iter().chain(account.smtp()) {
+        for server in account.incoming().into_iter().chain(account.smtp()) {
             assert_eq!(server.timeout, bare.imap.as_ref().unwrap().timeout);
         }
     }
@@ -143,6 +143,9 @@ fn summary(config: &Config) -> String {
         writeln!(out, "  {} {:?} {:?}", account.maildir.display(), account.layout, account.secret).unwrap();
         if let Some(imap) = &account.imap {
             writeln!(out, "  imap {}", server(imap)).unwrap();
+        }
+        if let Some(pop3) = &account.pop3 {
+            writeln!(out, "  pop3 {}, {:?}, {:?}", server(&pop3.server), pop3.sign_in, pop3.retention).unwrap();
         }
         match &account.submit {
             Some(Submit::Smtp(smtp)) => writeln!(out, "  smtp {}", server(smtp)).unwrap(),

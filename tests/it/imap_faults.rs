@@ -65,6 +65,7 @@ fn account(port: u16, tls: Tls) -> Account {
         maildir: "/nonexistent".into(),
         layout: Layout::Nested,
         imap: Some(server),
+        pop3: None,
         submit: None,
         secret: SecretSource::Prompt,
         sync: SyncSettings { interval: None, idle: true, exclude: Vec::new(), guard: true },

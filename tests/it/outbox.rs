@@ -266,6 +266,7 @@ fn account(submit: Option<Server>, home: &Path) -> Account {
         maildir: home.join("Mail"),
         layout: Layout::Nested,
         imap: None,
+        pop3: None,
         submit: submit.map(How::Smtp),
         secret: SecretSource::Prompt,
         sync: SyncSettings::default(),

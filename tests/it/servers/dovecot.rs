@@ -97,6 +97,7 @@ impl Dovecot {
             maildir: maildir.to_owned(),
             layout: Layout::Nested,
             imap: Some(self.server(user, tls)),
+            pop3: None,
             submit: None,
             secret: SecretSource::Prompt,
             sync: SyncSettings { interval: None, idle: true, exclude: Vec::new(), guard: true },

@@ -84,6 +84,7 @@ impl Meeting {
             maildir: home.path().join("mail"),
             layout: Layout::Nested,
             imap: None,
+            pop3: None,
             submit: None,
             secret: SecretSource::None,
             sync: SyncSettings { interval: None, idle: true, exclude: vec![], guard: true },
