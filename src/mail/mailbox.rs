@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::folder_names;
+
 /// The name of a mailbox, decoded, never empty. The levels of the hierarchy are always separated by
 /// `/` here, whatever the server or the Maildir layout uses; a `/` or other delimiter inside one
 /// level is the business of `remote` and `store`, which know the spelling on their side. Text from
@@ -119,56 +121,16 @@ impl Role {
         }
     }
 
-    /// Guesses by the usual English names and a few others, where neither server nor user says.
+    /// Guesses by the names that mail programs and providers give, in many languages, where neither
+    /// server nor user says. Only for folders at the top, below INBOX, or where Gmail keeps its own:
+    /// `Projects/Archive` is no archive of the account.
     pub fn guess(name: &MailboxName) -> Option<Self> {
         if name.is_inbox() {
             return Some(Self::Inbox);
         }
-        let leaf = name.leaf().to_lowercase();
-        let is = |words: &[&str]| words.contains(&leaf.as_str());
-        if is(&[
-            "sent",
-            "sent items",
-            "sent messages",
-            "sent mail",
-            "gesendet",
-            "gesendete objekte",
-            "envoyés",
-            "enviados",
-            "inviata",
-            "posta inviata",
-            "verzonden",
-        ]) {
-            Some(Self::Sent)
-        } else if is(&["drafts", "draft", "entwürfe", "brouillons", "borradores", "bozze", "concepten"]) {
-            Some(Self::Drafts)
-        } else if is(&[
-            "trash",
-            "deleted items",
-            "deleted messages",
-            "bin",
-            "papierkorb",
-            "corbeille",
-            "papelera",
-            "cestino",
-            "prullenbak",
-        ]) {
-            Some(Self::Trash)
-        } else if is(&[
-            "junk",
-            "spam",
-            "junk e-mail",
-            "junk email",
-            "bulk mail",
-            "indésirables",
-            "correo no deseado",
-            "ongewenst",
-        ]) {
-            Some(Self::Junk)
-        } else if is(&["archive", "archives", "archiv", "archivo", "archivio", "archief"]) {
-            Some(Self::Archive)
-        } else {
-            None
+        match name.as_str().rsplit_once('/') {
+            None | Some(("INBOX" | "[Gmail]" | "[Google Mail]", _)) => folder_names::role_of(name.leaf()),
+            Some(_) => None,
         }
     }
 }
@@ -252,5 +214,24 @@ mod tests {
         assert_eq!(MailboxName::new("iNbOx"), Some(MailboxName::inbox()));
         assert_eq!(MailboxName::new("a\r\nb"), None);
         assert_eq!(MailboxName::new(""), None);
+    }
+
+    #[test]
+    fn roles_are_guessed_where_folders_of_the_account_lie() {
+        let guess = |text: &str| Role::guess(&MailboxName::new(text).unwrap());
+        let table = [
+            ("inbox", Some(Role::Inbox)),
+            ("SENT ITEMS", Some(Role::Sent)),
+            ("INBOX/Entwürfe", Some(Role::Drafts)),
+            ("[Gmail]/Корзина", Some(Role::Trash)),
+            ("[Google Mail]/Spam", Some(Role::Junk)),
+            ("アーカイブ", Some(Role::Archive)),
+            ("Projects/Archive", None),
+            ("Lists/Spam", None),
+            ("Sent to ada", None),
+        ];
+        for (text, role) in table {
+            assert_eq!(guess(text), role, "{text}");
+        }
     }
 }

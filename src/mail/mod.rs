@@ -12,6 +12,7 @@ pub mod draft;
 pub mod envelope;
 pub mod flags;
 pub mod flow;
+mod folder_names;
 pub mod header;
 pub mod html;
 pub mod ids;

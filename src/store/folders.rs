@@ -5,7 +5,9 @@
 //! Nested: `root/Lists/rust/cur`, names as they are. Maildir++: `root/cur` is the INBOX,
 //! `root/.Lists.rust/cur` a folder, in modified UTF-7 as Courier and Dovecot write it. What could do
 //! harm becomes `%` and two hexadecimal digits; a level that is too long for a file name goes on in
-//! a directory below one that ends with `%+` (nested layout only).
+//! a directory below one that ends with `%+` (nested layout only). No two mailboxes ever share a
+//! directory, not even where the file system knows no case: the one that comes second is set apart by
+//! more such codes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -54,15 +56,46 @@ impl Root {
     /// # Errors
     /// A name that no file name can stand for (Maildir++, over 255 bytes).
     pub fn directory(&self, name: &MailboxName) -> Result<PathBuf, Fault> {
-        let spellings = self.spellings(name);
-        if let [_, _, ..] = spellings.as_slice() {
-            let there = spellings.iter().map(|s| self.path.join(s)).find(|path| path.join("cur").is_dir());
-            if let Some(path) = there {
-                return Ok(path);
+        self.place(name, &|_, _| false)
+    }
+
+    /// The directory of a mailbox as it is to be made, if it is not there: away from those whose names
+    /// differ in case alone.
+    pub(super) fn vacancy(&self, name: &MailboxName) -> Result<PathBuf, Fault> {
+        self.place(name, &is_taken)
+    }
+
+    /// `is_taken` tells whether a name that is not in a directory yet would clash with one that is.
+    fn place(&self, name: &MailboxName, is_taken: &dyn Fn(&Path, &OsStr) -> bool) -> Result<PathBuf, Fault> {
+        match self.layout {
+            Layout::Nested if name.is_inbox() => {
+                let mut known = ["INBOX", "Inbox", "inbox"].iter().map(|inbox| self.path.join(inbox));
+                Ok(known.find(|path| path.join("cur").is_dir()).unwrap_or_else(|| self.path.join("INBOX")))
+            }
+            Layout::Nested => Ok(name.levels().fold(self.path.clone(), |at, level| {
+                let [plain, apart] = [escape_nested(level), set_apart(level, false)].map(|text| split_level(&text));
+                let below = |pieces: &[String]| pieces.iter().fold(at.clone(), |at, piece| at.join(piece));
+                let first = plain.first().map(OsStr::new).unwrap_or_default();
+                let is_apart = below(&apart).is_dir() || is_taken(&at, first);
+                below(if is_apart { &apart } else { &plain })
+            })),
+            Layout::MaildirPlusPlus if name.is_inbox() => Ok(self.path.clone()),
+            Layout::MaildirPlusPlus => {
+                let join = |levels: Vec<String>| format!(".{}", levels.join("."));
+                let plain = join(name.levels().map(escape_flat).collect());
+                let apart = join(name.levels().map(|level| set_apart(level, true)).collect());
+                let all = [to_modified_utf7(&plain), plain, apart];
+                let legal = || all.iter().filter(|name| name.len() <= NAME_MAX).map(|name| self.path.join(name));
+                if let Some(there) = legal().find(|path| {
+                    path.join("cur").is_dir() && !is_taken(&self.path, path.file_name().unwrap_or_default())
+                }) {
+                    return Ok(there);
+                }
+                let [own, _, apart] = &all;
+                let chosen = if is_taken(&self.path, OsStr::new(own)) { apart } else { own };
+                if chosen.len() > NAME_MAX { Err(too_long(name)) } else { Ok(self.path.join(chosen)) }
             }
         }
-        let Some(first) = spellings.first() else { return Err(too_long(name)) };
-        Ok(if first.as_os_str().is_empty() { self.path.clone() } else { self.path.join(first) })
     }
 
     /// Makes a mailbox durably, if it is not there: directories that only the user may read.
@@ -71,7 +104,7 @@ impl Root {
     /// What the file system refuses; a name that differs from another folder's only in case, where
     /// the file system cannot tell them apart.
     pub fn create(&self, name: &MailboxName) -> Result<PathBuf, Fault> {
-        let directory = self.directory(name)?;
+        let directory = self.vacancy(name)?;
         let io = |error: &io::Error| Fault::io(Doing::Storing, name.as_str(), error).scope(Scope::Mailbox);
         make_durably(&directory).map_err(|e| io(&e))?;
         self.refuse_clash(name, &directory)?;
@@ -111,7 +144,7 @@ impl Root {
     fn walk(&self, at: &Path, prefix: &str, depth: usize, folders: &mut Folders) {
         let continued = !prefix.is_empty() && !prefix.ends_with('/');
         for (name, linked) in self.read(at, folders) {
-            if name.starts_with('.') || matches!(name.as_str(), "cur" | "new" | "tmp") {
+            if name.starts_with('.') || is_part(&name) {
                 continue;
             }
             let begun = if continued { name.strip_prefix(CONTINUED) } else { Some(name.as_str()) };
@@ -169,42 +202,11 @@ impl Root {
     }
 
     fn take(&self, name: MailboxName, at: &Path, folders: &mut Folders) {
-        if !self.spellings(&name).iter().any(|s| s == at) {
-            folders.faults.push(odd(at, "its name is not written as a folder's name is"));
-            return;
-        }
         let directory = if at.as_os_str().is_empty() { self.path.clone() } else { self.path.join(at) };
         if self.directory(&name).as_ref() == Ok(&directory) {
             folders.found.insert(name, directory);
         } else {
-            folders.faults.push(odd(at, "another directory stands for the same folder"));
-        }
-    }
-
-    /// The paths below the root that may stand for a mailbox, the one that tern makes first; none
-    /// if no path can.
-    fn spellings(&self, name: &MailboxName) -> Vec<PathBuf> {
-        match self.layout {
-            Layout::Nested => {
-                let own: PathBuf = name.levels().flat_map(|level| split_level(&escape_nested(level))).collect();
-                let mut all = vec![own];
-                if name.is_inbox() {
-                    all.extend(["Inbox", "inbox"].map(PathBuf::from));
-                }
-                all
-            }
-            Layout::MaildirPlusPlus if name.is_inbox() => vec![PathBuf::new()],
-            Layout::MaildirPlusPlus => {
-                let levels: Vec<String> = name.levels().map(escape_flat).collect();
-                let plain = format!(".{}", levels.join("."));
-                let own = to_modified_utf7(&plain);
-                let mut all = vec![own];
-                if !all.contains(&plain) {
-                    all.push(plain);
-                }
-                all.retain(|name| name.len() <= NAME_MAX);
-                all.into_iter().map(PathBuf::from).collect()
-            }
+            folders.faults.push(odd(at, "the folder of that name lies, or would lie, in another directory"));
         }
     }
 
@@ -242,8 +244,8 @@ fn odd(at: &Path, why: &str) -> Fault {
 
 /// Makes one level of a nested name a directory's name, which may be too long yet.
 fn escape_nested(level: &str) -> String {
-    let mut out = escape(level, false);
-    if matches!(level, "cur" | "new" | "tmp") {
+    let mut out = escape(level, false, &|_| true);
+    if is_part(level) {
         let first = out.remove(0);
         out.insert_str(0, &percent(first));
     }
@@ -252,10 +254,55 @@ fn escape_nested(level: &str) -> String {
 
 /// Makes one level of a Maildir++ name.
 fn escape_flat(level: &str) -> String {
-    escape(level, true)
+    escape(level, true, &|_| true)
 }
 
-fn escape(level: &str, every_dot: bool) -> String {
+/// Is it a name of the directories that every Maildir has? On some file systems case does not count.
+fn is_part(name: &str) -> bool {
+    ["cur", "new", "tmp"].iter().any(|part| part.eq_ignore_ascii_case(name))
+}
+
+/// The other spelling of a level, for where the usual one is taken by a name that differs only in case:
+/// of plain ASCII without capitals but for those of the codes, and never the usual one. Two names that
+/// differ at all differ in this spelling whether case counts or not.
+fn set_apart(level: &str, flat: bool) -> String {
+    let kept =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (c.is_ascii_punctuation() && c != '&') || c == ' ';
+    let (usual, mut apart) = (if flat { escape_flat(level) } else { escape_nested(level) }, escape(level, flat, &kept));
+    if !flat && is_part(&apart) {
+        apart.clone_from(&usual);
+    }
+    if apart != usual {
+        return apart;
+    }
+    // Its first character that is no code yet becomes one.
+    let mut at = 0;
+    while apart.get(at..).is_some_and(|rest| rest.starts_with('%') && is_code(rest.get(1..).unwrap_or(""))) {
+        at += 3;
+    }
+    match apart.get(at..).and_then(|rest| rest.chars().next()) {
+        Some(c) => {
+            format!("{}{}{}", apart.get(..at).unwrap_or(""), percent(c), apart.get(at + c.len_utf8()..).unwrap_or(""))
+        }
+        None => apart,
+    }
+}
+
+/// How a name looks to those to whom case says nothing.
+fn folded(name: &str) -> String {
+    name.chars().flat_map(char::to_uppercase).collect::<String>().to_lowercase()
+}
+
+/// Is there no such name in the directory, but one that differs from it only in case?
+fn is_taken(directory: &Path, wanted: &OsStr) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let wanted_folded = folded(&wanted.to_string_lossy());
+    !names.iter().any(|name| name == wanted)
+        && names.iter().any(|name| folded(&name.to_string_lossy()) == wanted_folded)
+}
+
+fn escape(level: &str, every_dot: bool, keeps: &dyn Fn(char) -> bool) -> String {
     if level.is_empty() {
         // NUL is in no mailbox's name, so its code is free to stand for nothing at all.
         return "%00".to_owned();
@@ -264,15 +311,15 @@ fn escape(level: &str, every_dot: bool) -> String {
     for (at, c) in level.char_indices() {
         let rest = level.get(at + c.len_utf8()..).unwrap_or("");
         let harmful = c.is_control() || c == '/' || (c == '.' && (every_dot || at == 0)) || (c == '%' && is_code(rest));
-        if harmful { out.push_str(&percent(c)) } else { out.push(c) }
+        if harmful || !keeps(c) { out.push_str(&percent(c)) } else { out.push(c) }
     }
     out
 }
 
-/// Would what follows make a `%` a code of ours?
+/// Would what follows make a `%` a code of ours, at least to those to whom case says nothing?
 fn is_code(rest: &str) -> bool {
     let mut two = rest.chars();
-    let hex = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
+    let hex = |c: Option<char>| c.is_some_and(|c| c.is_ascii_hexdigit());
     rest.starts_with('+') || (hex(two.next()) && hex(two.next()))
 }
 
@@ -291,7 +338,8 @@ fn unescape(name: &str) -> String {
     let mut rest = name;
     while let Some((plain, tail)) = rest.split_once('%') {
         bytes.extend_from_slice(plain.as_bytes());
-        let code = if is_code(tail) { tail.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()) } else { None };
+        let own = tail.get(..2).filter(|two| is_code(tail) && !two.contains(|c: char| c.is_ascii_lowercase()));
+        let code = own.and_then(|two| u8::from_str_radix(two, 16).ok());
         match code {
             Some(0) => rest = tail.get(2..).unwrap_or(""),
             Some(byte) => {
@@ -336,7 +384,7 @@ fn from_flat(dotted: &str) -> Option<MailboxName> {
 }
 
 /// Makes a directory and those above it, each durably. It is no error if it is there.
-fn make_durably(path: &Path) -> io::Result<()> {
+pub(super) fn make_durably(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -442,12 +490,72 @@ mod tests {
         let listed = nested.list();
         assert_eq!(listed.found.get(&MailboxName::inbox()), Some(&nested.path.join("Inbox")));
         assert_eq!(nested.create(&MailboxName::inbox()).unwrap(), nested.path.join("Inbox"));
-        assert_eq!(listed.found.len(), 1);
-        assert_eq!(listed.faults.len(), 2, "names that tern would never write are told: {:?}", listed.faults);
+        assert!(listed.found.contains_key(&name("eA")), "a spelling that sets a name apart");
+        assert_eq!(listed.found.len(), 2);
+        assert_eq!(listed.faults.len(), 1, "names that tern would never write are told: {:?}", listed.faults);
 
         let (_dir, flat) = root(Layout::MaildirPlusPlus);
         fs::create_dir_all(flat.path.join(".\u{fc}ber/cur")).unwrap();
         assert_eq!(flat.directory(&name("\u{fc}ber")).unwrap(), flat.path.join(".\u{fc}ber"));
         assert_eq!(flat.list().found.len(), 1);
+    }
+
+    #[test]
+    fn who_differs_in_case_alone_is_set_apart() {
+        for (layout, texts, paths) in [
+            (
+                Layout::Nested,
+                [
+                    "Archive",
+                    "archive",
+                    "ARCHIVE",
+                    "archive/2026",
+                    "\u{dc}ber",
+                    "\u{fc}ber",
+                    "x/CUR",
+                    "x/cur",
+                    ".SSH",
+                    ".ssh",
+                ],
+                [
+                    "Archive",
+                    "%61rchive",
+                    "%41%52%43%48%49%56%45",
+                    "%61rchive/2026",
+                    "\u{dc}ber",
+                    "%C3%BCber",
+                    "x/%43UR",
+                    "x/%63ur",
+                    "%2ESSH",
+                    "%2E%73sh",
+                ],
+            ),
+            (
+                Layout::MaildirPlusPlus,
+                ["Archive", "archive", "ARCHIVE", "archive/2026", "\u{fc}", "\u{6a9c}", "x/CUR", "x/cur", "v.A", "v.a"],
+                [
+                    ".Archive",
+                    ".%61rchive",
+                    ".%41%52%43%48%49%56%45",
+                    ".archive.2026",
+                    ".&APw-",
+                    ".%E6%AA%9C",
+                    ".x.CUR",
+                    ".%78.%63ur",
+                    ".v%2EA",
+                    ".%76%2Ea",
+                ],
+            ),
+        ] {
+            let (_dir, root) = root(layout);
+            for (text, path) in texts.iter().zip(paths) {
+                assert_eq!(root.create(&name(text)), Ok(root.path.join(path)), "{text}");
+                assert_eq!(root.directory(&name(text)), Ok(root.path.join(path)), "{text}");
+            }
+            let mut names: Vec<MailboxName> = texts.iter().map(|text| name(text)).collect();
+            names.sort();
+            let listed = root.list();
+            assert_eq!((listed.found.into_keys().collect::<Vec<_>>(), listed.faults), (names, vec![]));
+        }
     }
 }

@@ -10,4 +10,5 @@ pub mod name;
 pub mod parts;
 pub mod quarantine;
 pub mod scan;
+mod tree;
 pub mod worker;

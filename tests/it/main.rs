@@ -18,6 +18,7 @@ mod compose;
 mod configs;
 mod corpus;
 mod endings;
+mod folder_names;
 mod hostile;
 mod imap;
 mod imap_faults;
