@@ -122,12 +122,17 @@ pub enum Tls {
 /// How to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// The best that both sides know: PLAIN or LOGIN; XOAUTH2 if the secret is a token.
+    /// The best that both sides know: SCRAM-SHA-256, PLAIN or LOGIN; OAUTHBEARER or XOAUTH2 if the
+    /// secret is a token.
     Auto,
+    /// SASL SCRAM-SHA-256 (RFC 7677), without a binding to the TLS channel.
+    ScramSha256,
     /// SASL PLAIN (RFC 4616).
     Plain,
     /// SASL LOGIN.
     Login,
+    /// SASL OAUTHBEARER (RFC 7628), with a token.
+    OAuthBearer,
     /// XOAUTH2, with a token.
     XOAuth2,
     /// No sign-in (a relay on this machine).

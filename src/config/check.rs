@@ -182,9 +182,9 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
     let smtp = submit.as_ref().and_then(Submit::smtp);
     let servers = || incoming.into_iter().chain(smtp);
     let secret = secret(table, servers().any(signs_in), paths, notes);
-    let takes_token = |server: &super::Server| server.auth == Auth::XOAuth2;
+    let takes_token = |server: &super::Server| matches!(server.auth, Auth::OAuthBearer | Auth::XOAuth2);
     if servers().any(takes_token) && !secret.is_token() {
-        let message = format!("account `{}`: `auth = \"xoauth2\"` takes a `token`", name.value);
+        let message = format!("account `{}`: this `auth` takes a `token`", name.value);
         notes.error(&name.span, &message, Some(TOKEN_WAY_OUT));
     }
     let kept = server::keeps_sent(imap.as_ref(), submit.as_ref());

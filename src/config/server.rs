@@ -127,8 +127,10 @@ fn server(
     };
     let auths = [
         ("auto", Auth::Auto),
+        ("scram-sha-256", Auth::ScramSha256),
         ("plain", Auth::Plain),
         ("login", Auth::Login),
+        ("oauthbearer", Auth::OAuthBearer),
         ("xoauth2", Auth::XOAuth2),
         ("none", Auth::None),
         // Its own word is kept beside: it is no SASL mechanism.

@@ -1,8 +1,12 @@
 //! Ways in: where the secret comes from, what is said to prove it, and the connection it may
 //! travel on. A secret leaves this room only towards a server, never towards a screen or a log.
 
+pub mod binding;
+pub mod certificate;
 pub mod connect;
+mod prep;
 pub mod sasl;
+mod scram;
 pub mod secret;
 pub mod tls;
 

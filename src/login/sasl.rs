@@ -1,10 +1,14 @@
-//! What is said to sign in: PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login) and XOAUTH2, and
-//! which of them to take. Says nothing itself: IMAP and SMTP carry the words. All three show the
-//! secret to the other end, so they belong inside TLS (or on this machine).
+//! What is said to sign in, and which way to take: SCRAM-SHA-256 with and without a binding to the
+//! TLS channel (`scram`), PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login), OAUTHBEARER (RFC 7628)
+//! and XOAUTH2. Says nothing itself: IMAP, POP3 and SMTP carry the words. All but SCRAM show the
+//! secret to the other end, so they belong inside TLS (or on this machine). SCRAM-SHA-1, CRAM-MD5 and
+//! others that are broken or nearly so are not known here.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::binding::Binding;
+use super::scram::{Bound, Problem, Scram};
 use super::secret::Secret;
 use crate::config::Auth;
 use crate::fault::{Again, Cause, Doing, Fault};
@@ -13,11 +17,17 @@ use crate::mail::clean::Clean;
 /// A way to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
+    /// RFC 7677, bound to the TLS connection: nobody in between can hand it on.
+    ScramSha256Plus,
+    /// RFC 7677: both sides prove that they know the password, and neither shows it.
+    ScramSha256,
     /// RFC 4616: name and password in one line.
     Plain,
     /// Name and password, one question each.
     Login,
-    /// A bearer token of OAuth2, as Google and Microsoft want it.
+    /// RFC 7628: a bearer token of OAuth2.
+    OAuthBearer,
+    /// The same as Google and Microsoft had it before.
     XOAuth2,
 }
 
@@ -25,25 +35,46 @@ impl Mechanism {
     /// Its name in AUTH and AUTHENTICATE.
     pub fn name(self) -> &'static str {
         match self {
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::ScramSha256 => "SCRAM-SHA-256",
             Self::Plain => "PLAIN",
             Self::Login => "LOGIN",
+            Self::OAuthBearer => "OAUTHBEARER",
             Self::XOAuth2 => "XOAUTH2",
+        }
+    }
+
+    /// What to try where the server refuses by this way, and another may work with the same secret.
+    pub fn advice(self) -> Option<&'static str> {
+        match self {
+            Self::ScramSha256Plus => Some(
+                "if name and password are right, this server may want another channel binding or keep no password \
+                 for SCRAM: try `auth = \"scram-sha-256\"`, then \"plain\"",
+            ),
+            Self::ScramSha256 => Some(
+                "if name and password are right, this server may keep no password for SCRAM: try `auth = \"plain\"`",
+            ),
+            Self::OAuthBearer => Some("if the token is right: try `auth = \"xoauth2\"`"),
+            Self::Plain | Self::Login | Self::XOAuth2 => None,
         }
     }
 }
 
 /// Chooses a mechanism: what the config says, else the best of what the server `offered` (names
-/// in any case). By itself it takes XOAUTH2 for a token and never for a password.
+/// in any case). By itself it takes a token's ways for a token and never for a password. A binding
+/// to the channel is added by [`Exchange::bind`].
 ///
 /// `None` where the config says not to sign in. A fault where the server does not offer what it takes.
 pub fn choose(auth: Auth, token: bool, offered: &[&str], host: &str) -> Result<Option<Mechanism>, Fault> {
     let wanted: &[Mechanism] = match auth {
         Auth::None => return Ok(None),
+        Auth::ScramSha256 => &[Mechanism::ScramSha256],
         Auth::Plain => &[Mechanism::Plain],
         Auth::Login => &[Mechanism::Login],
+        Auth::OAuthBearer => &[Mechanism::OAuthBearer],
         Auth::XOAuth2 => &[Mechanism::XOAuth2],
-        Auth::Auto if token => &[Mechanism::XOAuth2],
-        Auth::Auto => &[Mechanism::Plain, Mechanism::Login],
+        Auth::Auto if token => &[Mechanism::OAuthBearer, Mechanism::XOAuth2],
+        Auth::Auto => &[Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login],
     };
     let on_offer = |mechanism: &Mechanism| offered.iter().any(|name| name.eq_ignore_ascii_case(mechanism.name()));
     if let Some(mechanism) = wanted.iter().copied().find(on_offer) {
@@ -56,32 +87,68 @@ pub fn choose(auth: Auth, token: bool, offered: &[&str], host: &str) -> Result<O
         .detail(&format!("it does not offer {}, but {offers}", names.join(" or "))))
 }
 
-/// One sign-in: what to say first, and what to answer to each challenge. Nothing here is base64;
-/// [`encode`] makes it so for the wire.
+/// One sign-in: what to say first, what to answer to each challenge, and whether the server may be
+/// believed in the end ([`Exchange::finish`]). Nothing here is base64; [`encode`] makes it so for the
+/// wire.
 #[derive(Debug)]
 pub struct Exchange<'a> {
     mechanism: Mechanism,
     user: &'a str,
     secret: &'a Secret,
+    scram: Option<Scram>,
     answered: usize,
-    /// What the server gave as the reason for its refusal (XOAUTH2).
+    /// What the server gave as the reason for its refusal.
     reason: Option<Clean>,
+    /// Why this side goes no further.
+    objection: Option<&'static str>,
 }
 
 impl<'a> Exchange<'a> {
     /// Prepares a sign-in. A fault where name or password hold a NUL, which PLAIN cannot carry,
-    /// or a control character, which would end a field of XOAUTH2.
+    /// or a control character, which would end a field of a token's mechanism.
     pub fn new(mechanism: Mechanism, user: &'a str, secret: &'a Secret) -> Result<Self, Fault> {
         let illegal = |text: &str| match mechanism {
-            Mechanism::Plain | Mechanism::Login => text.contains('\0'),
-            Mechanism::XOAuth2 => text.contains(|c: char| c.is_control()),
+            Mechanism::Plain | Mechanism::Login | Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => {
+                text.contains('\0')
+            }
+            Mechanism::OAuthBearer | Mechanism::XOAuth2 => text.contains(|c: char| c.is_control()),
         };
         if illegal(user) || illegal(secret.expose()) {
             return Err(Fault::new(Doing::SigningIn, user, Cause::Config)
                 .again(Again::AfterUser)
                 .detail("the name or the secret holds a control character"));
         }
-        Ok(Self { mechanism, user, secret, answered: 0, reason: None })
+        let exchange = Self { mechanism, user, secret, scram: None, answered: 0, reason: None, objection: None };
+        exchange.scramming(Bound::No)
+    }
+
+    fn scramming(mut self, bound: Bound) -> Result<Self, Fault> {
+        self.scram = match self.mechanism {
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => Some(
+                Scram::new(self.user, bound)
+                    .ok_or_else(|| Fault::new(Doing::SigningIn, self.user, Cause::Other).detail("no random numbers"))?,
+            ),
+            Mechanism::Plain | Mechanism::Login | Mechanism::OAuthBearer | Mechanism::XOAuth2 => None,
+        };
+        Ok(self)
+    }
+
+    /// Ties the sign-in to the TLS connection, where the mechanism and the server can: SCRAM-SHA-256
+    /// becomes SCRAM-SHA-256-PLUS, or says that it would have, which shows an offer that somebody took
+    /// away. A config that asks for SCRAM-SHA-256 itself is taken at its word by not calling this.
+    pub fn bind(mut self, binding: Option<Binding>, offered: &[&str]) -> Result<Self, Fault> {
+        if self.mechanism != Mechanism::ScramSha256 {
+            return Ok(self);
+        }
+        let plus = Mechanism::ScramSha256Plus;
+        match binding {
+            None => Ok(self),
+            Some(binding) if offered.iter().any(|name| name.eq_ignore_ascii_case(plus.name())) => {
+                self.mechanism = plus;
+                self.scramming(Bound::To(binding))
+            }
+            Some(_) => self.scramming(Bound::NotOffered),
+        }
     }
 
     /// The mechanism.
@@ -91,35 +158,80 @@ impl<'a> Exchange<'a> {
 
     /// What can be said at once, before the server asks (SASL-IR; RFC 4954 §4): all but LOGIN.
     pub fn initial(&mut self) -> Option<Secret> {
-        match self.mechanism {
-            Mechanism::Plain | Mechanism::XOAuth2 => Some(self.answer(b"")),
-            Mechanism::Login => None,
-        }
+        (self.mechanism != Mechanism::Login).then(|| self.answer(b""))
     }
 
-    /// What to answer to a challenge, decoded. To one more than there can be: an empty line, upon
-    /// which the server says its refusal.
+    /// What to answer to a challenge, decoded. To one more than there can be, and once there is an
+    /// [objection](Self::objection): an empty line, upon which the server says its refusal.
     pub fn answer(&mut self, challenge: &[u8]) -> Secret {
         let turn = self.answered;
         self.answered = self.answered.saturating_add(1);
+        let (user, secret) = (self.user, self.secret);
         match (self.mechanism, turn) {
-            (Mechanism::Plain, 0) => join(&["\0", self.user, "\0", self.secret.expose()]),
-            (Mechanism::Login, 0) => join(&[self.user]),
-            (Mechanism::Login, 1) => join(&[self.secret.expose()]),
-            (Mechanism::XOAuth2, 0) => {
-                join(&["user=", self.user, "\u{1}auth=Bearer ", self.secret.expose(), "\u{1}\u{1}"])
+            (Mechanism::Plain, 0) => join(&["\0", user, "\0", secret.expose()]),
+            (Mechanism::Login, 0) => join(&[user]),
+            (Mechanism::Login, 1) => join(&[secret.expose()]),
+            (Mechanism::XOAuth2, 0) => join(&["user=", user, "\u{1}auth=Bearer ", secret.expose(), "\u{1}\u{1}"]),
+            (Mechanism::OAuthBearer, 0) => {
+                let name = user.replace('=', "=3D").replace(',', "=2C");
+                join(&["n,a=", &name, ",\u{1}auth=Bearer ", secret.expose(), "\u{1}\u{1}"])
             }
             (Mechanism::XOAuth2, _) => {
-                self.reason = Some(xoauth2_reason(challenge));
+                self.reason = Some(token_refusal(challenge));
                 Secret::new(String::new())
             }
+            (Mechanism::OAuthBearer, _) => {
+                self.reason = Some(token_refusal(challenge));
+                // RFC 7628 §3.2.3: a refusal is answered by this one byte.
+                Secret::new("\u{1}".to_owned())
+            }
+            (Mechanism::ScramSha256 | Mechanism::ScramSha256Plus, turn) => self.scram_answer(turn, challenge),
             (Mechanism::Plain | Mechanism::Login, _) => Secret::new(String::new()),
         }
     }
 
-    /// Why the server refused a token, where it said so before its NO.
+    fn scram_answer(&mut self, turn: usize, challenge: &[u8]) -> Secret {
+        let silent = || Secret::new(String::new());
+        let Some(scram) = self.scram.as_mut().filter(|_| self.objection.is_none()) else { return silent() };
+        let said = match turn {
+            0 => Ok(Secret::new(scram.first())),
+            1 => scram.prove(challenge, self.secret).map(Secret::new),
+            2 => scram.verify(challenge).map(|()| silent()),
+            _ => Err(Problem::Untrue("it asks more often than the mechanism has answers")),
+        };
+        said.unwrap_or_else(|problem| {
+            match problem {
+                Problem::Refused(words) => self.reason = Some(words),
+                Problem::Untrue(why) => self.objection = Some(why),
+            }
+            silent()
+        })
+    }
+
+    /// Why the server refused, where it said so before its NO.
     pub fn reason(&self) -> Option<&Clean> {
         self.reason.as_ref()
+    }
+
+    /// Why this side goes no further, whatever the server says next: then the exchange is best
+    /// cancelled by a `*`.
+    pub fn objection(&self, host: &str) -> Option<Fault> {
+        let why = self.objection?;
+        Some(Fault::new(Doing::SigningIn, host, Cause::Protocol).again(Again::AfterUser).detail(why))
+    }
+
+    /// To be called when the server says that we are in: may it be believed? With SCRAM only a server
+    /// that has proven that it knows the password.
+    pub fn finish(&self, host: &str) -> Result<(), Fault> {
+        if let Some(fault) = self.objection(host) {
+            return Err(fault);
+        }
+        if self.scram.as_ref().is_some_and(|scram| !scram.is_proven()) {
+            return Err(Fault::new(Doing::SigningIn, host, Cause::Protocol)
+                .again(Again::AfterUser)
+                .detail("it lets us in without proving that it knows the password; is it an impostor?"));
+        }
+        Ok(())
     }
 }
 
@@ -144,8 +256,9 @@ pub fn decode(challenge: &str) -> Vec<u8> {
     STANDARD.decode(trimmed).unwrap_or_else(|_| trimmed.as_bytes().to_vec())
 }
 
-/// Reads the challenge by which XOAUTH2 refuses: JSON with `status`, `schemes` and `scope`.
-pub fn xoauth2_reason(challenge: &[u8]) -> Clean {
+/// Reads the challenge by which a token is refused (RFC 7628 §3.2.2): JSON with `status`, `scope` and,
+/// with OAUTHBEARER, `openid-configuration`, which is no business of a program that makes no tokens.
+fn token_refusal(challenge: &[u8]) -> Clean {
     const LONGEST: usize = 300;
     let head = challenge.get(..LONGEST.min(challenge.len())).unwrap_or_default();
     let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(head) else {
@@ -212,11 +325,60 @@ mod tests {
     }
 
     #[test]
+    fn oauthbearer_is_that_of_rfc_7628() {
+        let token = secret("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==");
+        let mut exchange = Exchange::new(Mechanism::OAuthBearer, "us,er@example.com", &token).unwrap();
+        let initial = exchange.initial().unwrap();
+        let expected = "n,a=us=2Cer@example.com,\u{1}auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\u{1}\u{1}";
+        assert_eq!(initial.expose(), expected);
+        let refusal = br#"{"status":"invalid_token","scope":"mail","openid-configuration":"https://e.example/c"}"#;
+        assert_eq!(exchange.answer(refusal).expose(), "\u{1}");
+        assert!(exchange.reason().unwrap().as_str().starts_with("the token is not valid or has expired"));
+        assert!(exchange.objection("mx").is_none());
+    }
+
+    #[test]
+    fn a_server_is_believed_only_when_it_has_proven_itself() {
+        let password = secret("pencil");
+        let mut exchange = Exchange::new(Mechanism::ScramSha256, "user", &password).unwrap();
+        assert!(exchange.initial().unwrap().expose().starts_with("n,,n=user,r="));
+        assert!(exchange.finish("mx").unwrap_err().to_string().contains("impostor"));
+        assert!(exchange.objection("mx").is_none(), "it may still prove itself");
+        assert_eq!(exchange.answer(b"r=not-ours,s=QQ==,i=4096").expose(), "");
+        let fault = exchange.objection("mx").unwrap();
+        assert_eq!((fault.cause, fault.again), (Cause::Protocol, Again::AfterUser));
+        // No later words make it good, and nothing more is said.
+        assert_eq!(exchange.answer(b"v=AAAA").expose(), "");
+        assert_eq!(exchange.finish("mx"), Err(fault));
+
+        let mut exchange = Exchange::new(Mechanism::ScramSha256, "user", &password).unwrap();
+        exchange.initial().unwrap();
+        assert_eq!(exchange.answer(b"e=other-error").expose(), "");
+        assert_eq!(exchange.reason().unwrap().as_str(), "other-error");
+        assert!(exchange.objection("mx").is_none() && exchange.finish("mx").is_err());
+    }
+
+    #[test]
+    fn a_binding_is_used_where_it_is_offered_and_missed_where_not() {
+        let password = secret("pencil");
+        let begun = |mechanism, bound: bool, offered: &[&str]| {
+            let binding = bound.then(|| Binding { name: "tls-exporter", data: vec![7; 32] });
+            let mut exchange = Exchange::new(mechanism, "user", &password).unwrap().bind(binding, offered).unwrap();
+            (exchange.mechanism(), exchange.initial().map(|first| first.expose().chars().take(3).collect::<String>()))
+        };
+        let (plain, plus) = (Mechanism::ScramSha256, Mechanism::ScramSha256Plus);
+        assert_eq!(begun(plain, true, &["scram-sha-256-plus"]), (plus, Some("p=t".to_owned())));
+        assert_eq!(begun(plain, true, &["SCRAM-SHA-256"]), (plain, Some("y,,".to_owned())));
+        assert_eq!(begun(plain, false, &["SCRAM-SHA-256-PLUS"]), (plain, Some("n,,".to_owned())));
+        assert_eq!(begun(Mechanism::Plain, true, &["SCRAM-SHA-256-PLUS"]).0, Mechanism::Plain);
+    }
+
+    #[test]
     fn a_refusal_that_is_no_json_is_shown_clean() {
-        assert_eq!(xoauth2_reason(b"no \x1b[31m way").as_str(), "no \u{241b}[31m way");
-        assert_eq!(xoauth2_reason(b"[1]").as_str(), "[1]");
-        assert_eq!(xoauth2_reason(&[b'{'; 5000]).as_str().len(), 300);
-        assert_eq!(xoauth2_reason(br#"{"status":400}"#).as_str(), "the token is not valid or has expired (status 400)");
+        assert_eq!(token_refusal(b"no \x1b[31m way").as_str(), "no \u{241b}[31m way");
+        assert_eq!(token_refusal(b"[1]").as_str(), "[1]");
+        assert_eq!(token_refusal(&[b'{'; 5000]).as_str().len(), 300);
+        assert_eq!(token_refusal(br#"{"status":400}"#).as_str(), "the token is not valid or has expired (status 400)");
     }
 
     #[test]
@@ -234,6 +396,11 @@ mod tests {
             (Auth::Auto, false, &["LOGIN", "plain"], Ok(Some(Mechanism::Plain))),
             (Auth::Auto, false, &["LOGIN", "CRAM-MD5"], Ok(Some(Mechanism::Login))),
             (Auth::Auto, false, &["XOAUTH2"], Err(())),
+            (Auth::Auto, false, &["PLAIN", "SCRAM-SHA-1", "scram-sha-256"], Ok(Some(Mechanism::ScramSha256))),
+            (Auth::Auto, false, &["SCRAM-SHA-1"], Err(())),
+            (Auth::ScramSha256, false, &["PLAIN"], Err(())),
+            (Auth::Auto, true, &["XOAUTH2", "OAUTHBEARER"], Ok(Some(Mechanism::OAuthBearer))),
+            (Auth::XOAuth2, true, &["XOAUTH2", "OAUTHBEARER"], Ok(Some(Mechanism::XOAuth2))),
             (Auth::Auto, true, &["PLAIN", "XOAUTH2"], Ok(Some(Mechanism::XOAuth2))),
             (Auth::Auto, true, &["PLAIN"], Err(())),
             (Auth::Login, false, &["PLAIN", "LOGIN"], Ok(Some(Mechanism::Login))),
@@ -245,6 +412,9 @@ mod tests {
         }
         let fault = choose(Auth::Auto, false, &["GSSAPI"], "mx").unwrap_err();
         assert_eq!(fault.cause, Cause::NotOffered);
-        assert_eq!(fault.to_string(), "cannot sign in to mx: it does not offer PLAIN or LOGIN, but GSSAPI");
+        assert_eq!(
+            fault.to_string(),
+            "cannot sign in to mx: it does not offer SCRAM-SHA-256 or PLAIN or LOGIN, but GSSAPI"
+        );
     }
 }

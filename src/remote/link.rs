@@ -87,6 +87,14 @@ impl Link {
         self.bell.clone()
     }
 
+    /// The TLS connection, where there is one.
+    pub(super) fn secured(&self) -> Option<&ClientConnection> {
+        match &self.socket {
+            Socket::Plain(_) => None,
+            Socket::Tls { tls, .. } => Some(tls),
+        }
+    }
+
     /// Gives the plain socket back, blocking again, for the TLS hand-shake of STARTTLS.
     pub(super) fn into_plain(self) -> io::Result<Option<TcpStream>> {
         match self.socket {

@@ -27,6 +27,7 @@ mod keys;
 mod kills;
 mod ledger;
 mod login;
+mod login_sasl;
 mod maildir;
 mod outbox;
 mod robust;

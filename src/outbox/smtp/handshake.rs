@@ -17,6 +17,7 @@ use super::Offers;
 use super::guard::{Guard, Wire};
 use crate::config::{Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
+use crate::login::binding::{self, Binding};
 use crate::login::{connect, tls};
 use crate::mail::clean::Clean;
 use crate::outbox::policy::Reply;
@@ -26,14 +27,16 @@ use crate::outbox::submit::Observer;
 pub(super) struct Secured {
     pub(super) stream: Box<dyn AsyncTokioStream>,
     pub(super) wire: Arc<Wire>,
+    /// What ties a sign-in to the TLS connection.
+    pub(super) binding: Option<Binding>,
 }
 
 impl Secured {
-    fn of<S>(guard: Guard<S>) -> Self
+    fn of<S>(guard: Guard<S>, binding: Option<Binding>) -> Self
     where
         Guard<S>: AsyncTokioStream + 'static,
     {
-        Self { wire: guard.wire(), stream: Box::new(guard) }
+        Self { wire: guard.wire(), stream: Box::new(guard), binding }
     }
 }
 
@@ -44,13 +47,18 @@ pub(super) async fn secure(stream: Blocking, server: &Server, observer: &mut dyn
     let made = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
     let stream = made.map_err(|error| connect::broken(Doing::Connecting, &error, server))?;
     match server.tls {
-        Tls::Implicit => Ok(Secured::of(Guard::new(hand_shake(stream, server).await?, server.timeout))),
+        Tls::Implicit => {
+            let stream = hand_shake(stream, server).await?;
+            let binding = binding::of(stream.get_ref().1);
+            Ok(Secured::of(Guard::new(stream, server.timeout), binding))
+        }
         Tls::StartTls => {
             let stream = start_tls(stream, server, observer).await?;
-            Ok(Secured::of(Guard::greeted(stream, server.timeout)))
+            let binding = binding::of(stream.get_ref().1);
+            Ok(Secured::of(Guard::greeted(stream, server.timeout), binding))
         }
         Tls::Plain if peer.is_ok_and(|peer| peer.ip().is_loopback()) => {
-            Ok(Secured::of(Guard::new(stream, server.timeout)))
+            Ok(Secured::of(Guard::new(stream, server.timeout), None))
         }
         Tls::Plain => Err(Fault::new(Doing::Securing, &server.host, Cause::Config)
             .again(Again::AfterUser)

@@ -27,8 +27,9 @@ use self::handshake::Secured;
 use super::policy::{Outcome, Reply, Said};
 use super::queue::is_safe;
 use super::submit::{Observer, Parcel, Submit};
-use crate::config::{SecretSource, Server};
+use crate::config::{Auth, SecretSource, Server};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::login::binding::Binding;
 use crate::login::sasl::{self, Exchange};
 use crate::login::secret::{self, Secret};
 use crate::mail::clean::Clean;
@@ -56,6 +57,7 @@ struct Live {
     connection: AsyncSmtpConnection,
     wire: Arc<Wire>,
     offers: Offers,
+    binding: Option<Binding>,
 }
 
 /// What the server offers (RFC 5321 §4.1.1.1).
@@ -153,9 +155,13 @@ impl Smtp {
             Again::Later => Outcome::Broken(fault),
             _ => Outcome::SignIn(fault, None),
         })?;
-        let mut exchange =
-            Exchange::new(mechanism, &server.user, &secret).map_err(|fault| Outcome::SignIn(fault, None))?;
-        let name = mechanism.name();
+        let mut exchange = Exchange::new(mechanism, &server.user, &secret)
+            .and_then(|exchange| match server.auth {
+                Auth::Auto => exchange.bind(live.binding.clone(), &offered),
+                _ => Ok(exchange),
+            })
+            .map_err(|fault| Outcome::SignIn(fault, None))?;
+        let name = exchange.mechanism().name();
         observer.line(Clean::line(&format!("C: AUTH {name} ***")));
         let first = match exchange.initial() {
             Some(initial) => format!("AUTH {name} {}\r\n", sasl::encode(&initial).expose()),
@@ -168,16 +174,24 @@ impl Smtp {
                 Err(Trouble::Broken(fault)) => return Err(Outcome::Broken(fault)),
                 Err(Trouble::Reply(reply)) => {
                     observer.line(Clean::line(&format!("S: {}", reply.line())));
-                    return Err(refused_sign_in(server, reply, exchange.reason()));
+                    return Err(match exchange.objection(&server.host) {
+                        Some(fault) => Outcome::SignIn(fault, None),
+                        None => refused_sign_in(server, reply, &exchange),
+                    });
                 }
             };
             if !response.has_code(334) {
                 observer.line(shown(&response));
-                return Ok(());
+                return exchange.finish(&server.host).map_err(|fault| Outcome::SignIn(fault, None));
             }
             observer.line(Clean::line("S: 334 ***"));
             let challenge = sasl::decode(response.first_line().unwrap_or_default());
             let answer = sasl::encode(&exchange.answer(&challenge));
+            if exchange.objection(&server.host).is_some() {
+                observer.line(Clean::line("C: *"));
+                said = Zeroizing::new("*\r\n".to_owned());
+                continue;
+            }
             observer.line(Clean::line("C: ***"));
             said = Zeroizing::new(format!("{}\r\n", answer.expose()));
         }
@@ -192,7 +206,7 @@ impl Smtp {
 /// Hands the secured stream to lettre, which reads a greeting and says EHLO; then asks once more,
 /// since lettre forgets most of what is offered.
 async fn open(secured: Secured, server: &Server, observer: &mut dyn Observer) -> Result<Live, Outcome> {
-    let Secured { stream, wire } = secured;
+    let Secured { stream, wire, binding } = secured;
     let name = hello();
     let connecting = AsyncSmtpConnection::connect_with_transport(stream, &name);
     let connection = match timeout(server.timeout.saturating_mul(2), connecting).await {
@@ -200,7 +214,7 @@ async fn open(secured: Secured, server: &Server, observer: &mut dyn Observer) ->
         Ok(Err(error)) => return Err(Outcome::Broken(trouble(&error, server).whole(Doing::Connecting, server))),
         Err(_) => return Err(Outcome::Broken(late(Doing::Connecting, server))),
     };
-    let mut live = Live { connection, wire, offers: Offers::default() };
+    let mut live = Live { connection, wire, offers: Offers::default(), binding };
     let ehlo = format!("EHLO {}\r\n", hello());
     observer.line(Clean::line(&format!("C: {}", ehlo.trim_end())));
     match live.ask(&ehlo, server).await {
@@ -451,16 +465,19 @@ fn unsecured(fault: Fault) -> Outcome {
     }
 }
 
-fn refused_sign_in(server: &Server, reply: Reply, reason: Option<&Clean>) -> Outcome {
-    let why = reason.map_or_else(|| reply.line().as_str().to_owned(), |reason| format!("{} ({reason})", reply.line()));
+fn refused_sign_in(server: &Server, reply: Reply, exchange: &Exchange<'_>) -> Outcome {
+    let why = exchange
+        .reason()
+        .map_or_else(|| reply.line().as_str().to_owned(), |reason| format!("{} ({reason})", reply.line()));
     if reply.code == 421 {
         return Outcome::Broken(Fault::new(Doing::SigningIn, &server.host, Cause::RefusedForNow).detail(&why));
     }
-    let fault = if reply.code / 100 == 4 {
-        Fault::new(Doing::SigningIn, &server.host, Cause::RefusedForNow)
-    } else {
-        Fault::new(Doing::SigningIn, &server.host, Cause::SignInRefused).again(Again::AfterUser)
-    };
+    if reply.code / 100 == 4 {
+        let fault = Fault::new(Doing::SigningIn, &server.host, Cause::RefusedForNow).detail(&why);
+        return Outcome::SignIn(fault, Some(reply));
+    }
+    let why = exchange.mechanism().advice().map_or_else(|| why.clone(), |advice| format!("{why}; {advice}"));
+    let fault = Fault::new(Doing::SigningIn, &server.host, Cause::SignInRefused).again(Again::AfterUser);
     Outcome::SignIn(fault.detail(&why), Some(reply))
 }
 

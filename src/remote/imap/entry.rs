@@ -10,9 +10,11 @@ use zeroize::Zeroizing;
 
 use crate::config::{Auth, Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
+use crate::login::binding;
 use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
+use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 
 use super::capability::Capabilities;
@@ -20,6 +22,7 @@ use super::limits::Limits;
 use super::link::Link;
 use super::mailboxes::Names;
 use super::quirks::{self, Quirks};
+use super::refusal;
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::session::{Session, explain};
 use super::tokens::Response;
@@ -189,7 +192,12 @@ impl SignIn<'_> {
         let Some(mechanism) = self.mechanism()? else {
             return self.by_command(client, shared);
         };
-        let exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
+        let mut exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
+        if self.server.auth == Auth::Auto {
+            let binding = shared.lock().link().secured().and_then(binding::of);
+            exchange = exchange.bind(binding, &self.capabilities.mechanisms())?;
+        }
+        let mechanism = exchange.mechanism();
         let talk = Talk(RefCell::new(exchange));
         let mut name = Zeroizing::new(mechanism.name().to_owned());
         if self.capabilities.initial_response()
@@ -201,9 +209,14 @@ impl SignIn<'_> {
         }
         let ran =
             catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk).map_err(|(error, _)| error)));
-        let reason = talk.0.borrow().reason().map(|reason| reason.as_str().to_owned());
-        ran.map_err(|_| Fault::new(Doing::SigningIn, host, Cause::Bug))?
-            .map_err(|error| self.refused(&error, shared, reason.as_deref()))
+        let exchange = talk.0.into_inner();
+        match ran.map_err(|_| Fault::new(Doing::SigningIn, host, Cause::Bug))? {
+            Ok(session) => exchange.finish(host).map(|()| session),
+            Err(error) => Err(exchange.objection(host).unwrap_or_else(|| {
+                let words = exchange.reason().map(Clean::as_str);
+                self.refused(&error, shared, words, Some(mechanism))
+            })),
+        }
     }
 
     /// The SASL mechanism; `None` for the LOGIN command, where nothing better is offered and it is
@@ -225,11 +238,17 @@ impl SignIn<'_> {
         let (user, password) = (&self.server.user, self.secret.expose());
         let ran = catch_unwind(AssertUnwindSafe(|| client.login(user, password).map_err(|(error, _)| error)));
         ran.map_err(|_| Fault::new(Doing::SigningIn, &self.server.host, Cause::Bug))?
-            .map_err(|error| self.refused(&error, shared, None))
+            .map_err(|error| self.refused(&error, shared, None, None))
     }
 
     /// Says why it did not work: the server's words are the best, but those of a token's refusal.
-    fn refused(&self, error: &imap::Error, shared: &Shared, reason: Option<&str>) -> Fault {
+    fn refused(
+        &self,
+        error: &imap::Error,
+        shared: &Shared,
+        reason: Option<&str>,
+        mechanism: Option<Mechanism>,
+    ) -> Fault {
         let host = self.server.host.as_str();
         let mut wire = shared.lock();
         let fault = |cause| Fault::new(Doing::SigningIn, host, cause);
@@ -246,13 +265,12 @@ impl SignIn<'_> {
             };
         };
         let words = reason.unwrap_or(status.text.as_str());
-        match &status.code {
-            // Not the password's fault: too many connections, a database that is down.
-            Some(Code::Other(name)) if matches!(name.as_str(), "UNAVAILABLE" | "INUSE" | "LIMIT") => {
-                fault(Cause::RefusedForNow).detail(words)
-            }
-            _ => fault(Cause::SignInRefused).again(Again::AfterUser).detail(words),
-        }
+        let verdict = refusal::at_the_door(&status);
+        // Another way to sign in helps only where this one was refused for no reason that was told.
+        let unexplained = verdict.cause == Cause::SignInRefused && verdict.advice.is_none();
+        let advice = verdict.advice.or(mechanism.and_then(Mechanism::advice).filter(|_| unexplained));
+        let detail = advice.map_or_else(|| words.to_owned(), |advice| format!("{words}; {advice}"));
+        fault(verdict.cause).again(verdict.again).detail(&detail)
     }
 }
 

@@ -10,6 +10,7 @@ mod idle;
 mod mailboxes;
 mod push;
 mod quirks;
+mod refusal;
 mod replies;
 mod session;
 mod snapshot;

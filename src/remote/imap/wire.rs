@@ -98,6 +98,11 @@ impl Wire {
         self.link.bell()
     }
 
+    /// What it stands on.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
     /// Shortens the longest silence, for a farewell that nobody wants to wait for.
     pub(super) fn hurry(&mut self) {
         self.timeout = self.timeout.min(FAREWELL);

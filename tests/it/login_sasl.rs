@@ -1,0 +1,239 @@
+//! Signing in with SCRAM and with tokens: against Dovecot, and against a small server of the test's
+//! own that knows channel bindings, lies about what it knows, or refuses.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::{digest, hmac, pbkdf2};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use tern::config::{Account, Auth, Paths, SecretSource, Tls};
+use tern::fault::{Again, Cause, Fault};
+use tern::login::Secret;
+use tern::remote::Connect as _;
+use tern::remote::imap::Imap;
+
+use crate::servers::certificates::Certificates;
+use crate::servers::dovecot::{Dovecot, PASSWORD};
+use crate::support::scripted::{Scripted, Step, hear, reply, say};
+
+fn enter(account: &Account, secret: &str) -> Result<(), Fault> {
+    let secret = secret.to_owned();
+    let mut remote = Imap::new(account, Arc::new(move || Ok(Secret::new(secret.clone())))).connect()?;
+    remote.close();
+    Ok(())
+}
+
+/// An account as a config would make it.
+fn account(port: u16, tls: &str, ca: Option<&Path>) -> Account {
+    let ca = ca.map_or_else(String::new, |ca| format!(", ca = \"{}\"", ca.display()));
+    let text = format!(
+        "[accounts.ada]\naddress = \"ada@example.org\"\n\
+         imap = {{ host = \"127.0.0.1\", port = {port}, tls = \"{tls}\", user = \"ada\"{ca} }}\n"
+    );
+    tern::config::parse(&text, &Paths::under(Path::new("/nonexistent"))).accounts.remove(0)
+}
+
+#[test]
+fn dovecot_takes_scram_and_is_told_no_password() {
+    let dovecot = Dovecot::start_with("auth_mechanisms = plain login scram-sha-256\n");
+    let mut account = dovecot.account("ada", Tls::Implicit, Path::new("/nonexistent"));
+    enter(&account, PASSWORD).unwrap();
+    assert!(dovecot.log().contains("user=<ada>, method=SCRAM-SHA-256"), "{}", dovecot.log());
+
+    let fault = enter(&account, "wrong").unwrap_err();
+    assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser));
+    assert!(fault.detail.as_str().ends_with("may keep no password for SCRAM: try `auth = \"plain\"`"), "{fault}");
+
+    for (auth, method) in [(Auth::ScramSha256, "SCRAM-SHA-256"), (Auth::Plain, "PLAIN"), (Auth::Login, "LOGIN")] {
+        let server = account.imap.as_mut().unwrap();
+        server.auth = auth;
+        server.user = method.to_lowercase();
+        enter(&account, PASSWORD).unwrap();
+        assert!(dovecot.log().contains(&format!("user=<{}>, method={method}", method.to_lowercase())));
+    }
+}
+
+/// What the server of the test does with the sign-in.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Honest,
+    /// Says what only one who knows the password could say, wrongly, and lets us in.
+    WrongProof,
+    /// Lets us in without any proof.
+    NoProof,
+    /// Makes a nonce of its own.
+    OtherNonce,
+}
+
+fn line(reader: &mut impl Read) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while reader.read(&mut byte).ok()? == 1 {
+        if byte == *b"\n" {
+            return Some(String::from_utf8(bytes).unwrap().trim_end().to_owned());
+        }
+        bytes.push(byte[0]);
+    }
+    None
+}
+
+/// Plays the server's side of RFC 5802 on a connection whose binding is `binding`. Gives the first
+/// message of the client.
+fn serve(stream: &mut (impl Read + Write), offers: &str, manner: Manner, binding: &[u8]) -> String {
+    write!(stream, "* OK [CAPABILITY IMAP4rev1 SASL-IR {offers}] here\r\n").unwrap();
+    let command = line(stream).unwrap();
+    let (tag, initial) = (command.split(' ').next().unwrap(), command.rsplit(' ').next().unwrap());
+    let first = String::from_utf8(STANDARD.decode(initial).unwrap()).unwrap();
+    let bare = &first[first.find("n=").unwrap()..];
+    let header = &first[..first.len() - bare.len()];
+    let nonce = bare.rsplit("r=").next().unwrap();
+    let nonce = if manner == Manner::OtherNonce { "mine".to_owned() } else { format!("{nonce}theirs") };
+    let server_first = format!("r={nonce},s={},i=4096", STANDARD.encode(b"salt"));
+    write!(stream, "+ {}\r\n", STANDARD.encode(&server_first)).unwrap();
+    let answer = STANDARD.decode(line(stream).unwrap()).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    if answer.is_empty() {
+        write!(stream, "{tag} OK [CAPABILITY IMAP4rev1] come in\r\n").unwrap();
+        return first;
+    }
+    let (end, proof) = answer.split_once(",p=").unwrap();
+    let channel = [header.as_bytes(), if header.starts_with('p') { binding } else { b"" }].concat();
+    assert_eq!(end, format!("c={},r={nonce}", STANDARD.encode(channel)), "the binding is that of this connection");
+
+    let mut salted = [0; 32];
+    let rounds = NonZeroU32::new(4096).unwrap();
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, b"salt", b"hunter2", &mut salted);
+    let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
+    let message = format!("{bare},{server_first},{end}");
+    let client_key = hmac::sign(&key(&salted), b"Client Key");
+    let stored = digest::digest(&digest::SHA256, client_key.as_ref());
+    let signature = hmac::sign(&key(stored.as_ref()), message.as_bytes());
+    let expected: Vec<u8> = client_key.as_ref().iter().zip(signature.as_ref()).map(|(a, b)| a ^ b).collect();
+    assert_eq!(STANDARD.decode(proof).unwrap(), expected, "the client knows the password");
+
+    let server_key = hmac::sign(&key(&salted), b"Server Key");
+    let proof = match manner {
+        Manner::WrongProof => vec![0; 32],
+        _ => hmac::sign(&key(server_key.as_ref()), message.as_bytes()).as_ref().to_vec(),
+    };
+    if manner != Manner::NoProof {
+        write!(stream, "+ {}\r\n", STANDARD.encode(format!("v={}", STANDARD.encode(proof)))).unwrap();
+        assert_eq!(line(stream).as_deref(), Some(""));
+    }
+    write!(stream, "{tag} OK [CAPABILITY IMAP4rev1] come in\r\n").unwrap();
+    if let Some(logout) = line(stream) {
+        write!(stream, "* BYE\r\n{} OK\r\n", logout.split(' ').next().unwrap()).unwrap();
+    }
+    first
+}
+
+fn plain(offers: &'static str, manner: Manner) -> (u16, JoinHandle<String>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (port, std::thread::spawn(move || serve(&mut listener.accept().unwrap().0, offers, manner, b"")))
+}
+
+#[test]
+fn a_server_that_does_not_know_the_password_is_left() {
+    for (manner, words) in [
+        (Manner::WrongProof, "does not prove that it knows the password"),
+        (Manner::NoProof, "without proving that it knows the password"),
+        (Manner::OtherNonce, "nonce is not made from ours"),
+    ] {
+        let (port, server) = plain("AUTH=PLAIN AUTH=SCRAM-SHA-256", manner);
+        let fault = enter(&account(port, "plain", None), "hunter2").unwrap_err();
+        assert_eq!((fault.cause, fault.again), (Cause::Protocol, Again::AfterUser), "{fault}");
+        assert!(fault.to_string().contains(words), "{fault}");
+        server.join().unwrap();
+    }
+    let (port, server) = plain("AUTH=SCRAM-SHA-256", Manner::Honest);
+    enter(&account(port, "plain", None), "hunter2").unwrap();
+    assert!(server.join().unwrap().starts_with("n,,n=ada,r="));
+}
+
+/// The same over TLS; the binding is computed by the server for itself.
+fn secured(
+    certificates: &Certificates,
+    version: &'static SupportedProtocolVersion,
+    offers: &'static str,
+) -> (u16, JoinHandle<String>) {
+    let chain = CertificateDer::pem_file_iter(&certificates.cert).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();
+    let hash = digest::digest(&digest::SHA256, &chain[0]).as_ref().to_vec();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let thread = std::thread::spawn(move || {
+        let mut tcp = listener.accept().unwrap().0;
+        let mut session = ServerConnection::new(Arc::new(config)).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut tcp).unwrap();
+        }
+        let binding = if session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+            session.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).unwrap().to_vec()
+        } else {
+            hash
+        };
+        serve(&mut StreamOwned::new(session, tcp), offers, Manner::Honest, &binding)
+    });
+    (port, thread)
+}
+
+#[test]
+fn scram_is_bound_to_the_tls_connection_where_it_is_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    let certificates = Certificates::make(dir.path());
+    let both = "AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS";
+    for (version, offers, auth, begins) in [
+        (&rustls::version::TLS13, both, Auth::Auto, "p=tls-exporter,,n=ada,"),
+        (&rustls::version::TLS12, both, Auth::Auto, "p=tls-server-end-point,,n=ada,"),
+        (&rustls::version::TLS13, "AUTH=SCRAM-SHA-256", Auth::Auto, "y,,n=ada,"),
+        (&rustls::version::TLS13, both, Auth::ScramSha256, "n,,n=ada,"),
+    ] {
+        let (port, server) = secured(&certificates, version, offers);
+        let mut account = account(port, "implicit", Some(&certificates.ca));
+        account.imap.as_mut().unwrap().auth = auth;
+        enter(&account, "hunter2").unwrap();
+        let first = server.join().unwrap();
+        assert!(first.starts_with(begins), "{first}");
+    }
+}
+
+#[test]
+fn a_refused_token_is_told_with_the_servers_reason() {
+    let refusal = STANDARD.encode(br#"{"status":"invalid_token","scope":"mail.read"}"#);
+    for (offer, command, ending) in [
+        ("AUTH=XOAUTH2 AUTH=OAUTHBEARER", "AUTHENTICATE OAUTHBEARER bixhPWFkYSwBYXV0aD1CZWFyZXIgdG9rZW4BAQ==", "AQ=="),
+        ("AUTH=XOAUTH2", "AUTHENTICATE XOAUTH2 dXNlcj1hZGEBYXV0aD1CZWFyZXIgdG9rZW4BAQ==", ""),
+    ] {
+        let server = Scripted::play(vec![
+            say(format!("* OK [CAPABILITY IMAP4rev1 SASL-IR {offer}] here\r\n")),
+            hear(command),
+            reply(format!("+ {refusal}\r\n")),
+            Step::HearAnswer,
+            reply("%T NO [AUTHENTICATIONFAILED] no\r\n"),
+        ]);
+        // The answer to a challenge has no tag: the script's last one is that of AUTHENTICATE.
+        let mut account = account(server.port, "plain", None);
+        account.secret = SecretSource::TokenCommand(vec!["true".to_owned()]);
+        let fault = enter(&account, "token").unwrap_err();
+        assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser));
+        let told = fault.to_string();
+        assert!(told.contains("the token is not valid or has expired (status invalid_token)"), "{told}");
+        assert!(told.contains("wanted scope: mail.read"), "{told}");
+        assert_eq!(server.heard().last().unwrap(), ending);
+    }
+}
