@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::quirk::Quirks;
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::{MailboxName, Role};
@@ -106,6 +107,8 @@ pub struct Server {
     pub ca: Option<PathBuf>,
     /// How long to wait for a connection and for each reply.
     pub timeout: Duration,
+    /// What the user says of its oddities (IMAP).
+    pub quirks: Quirks,
 }
 
 /// How a connection is made secure (RFC 8314).

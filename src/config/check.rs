@@ -182,9 +182,13 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
     let smtp = submit.as_ref().and_then(Submit::smtp);
     let servers = || incoming.into_iter().chain(smtp);
     let secret = secret(table, servers().any(signs_in), paths, notes);
-    let takes_token = |server: &super::Server| matches!(server.auth, Auth::OAuthBearer | Auth::XOAuth2);
-    if servers().any(takes_token) && !secret.is_token() {
-        let message = format!("account `{}`: this `auth` takes a `token`", name.value);
+    let takes_token = |server: &super::Server| match server.auth {
+        Auth::OAuthBearer => Some("oauthbearer"),
+        Auth::XOAuth2 => Some("xoauth2"),
+        Auth::Auto | Auth::ScramSha256 | Auth::Plain | Auth::Login | Auth::None => None,
+    };
+    if let Some(auth) = servers().find_map(takes_token).filter(|_| !secret.is_token()) {
+        let message = format!("account `{}`: `auth = \"{auth}\"` takes a `token`", name.value);
         notes.error(&name.span, &message, Some(TOKEN_WAY_OUT));
     }
     let kept = server::keeps_sent(imap.as_ref(), submit.as_ref());

@@ -6,6 +6,7 @@ mod check;
 mod load;
 pub mod paths;
 mod problem;
+pub mod quirk;
 mod raw;
 mod server;
 mod value;

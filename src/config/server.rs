@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::account::{Account, Auth, DeleteThere, Pop3, PopSignIn, Retention, Server, Submit, Tls};
 use super::check::set;
+use super::quirk::{Quirk, Quirks};
 use super::raw::{Never, Notes, Table, Time};
 use super::{Paths, value};
 
@@ -37,7 +38,15 @@ pub(super) fn imap(
         return Ok(None);
     }
     let table = account.table("imap", "accounts.NAME.imap", notes).ok_or("`imap` is not a table")?;
-    server(&table, &IMAP, user, paths, notes).map(Some)
+    let mut server = server(&table, &IMAP, user, paths, notes)?;
+    if let Some(table) = table.table("quirks", "accounts.NAME.imap.quirks", notes) {
+        for (name, quirk) in Quirk::all() {
+            if let Some(has) = table.boolean(name, notes) {
+                server.quirks.0.insert(quirk, has);
+            }
+        }
+    }
+    Ok(Some(server))
 }
 
 /// Reads `pop3`; the error says why the account cannot be used.
@@ -124,6 +133,7 @@ fn server(
         pin: None,
         ca: table.text("ca", notes).map(|file| paths.resolve(file.value)),
         timeout: TIMEOUT,
+        quirks: Quirks::default(),
     };
     let auths = [
         ("auto", Auth::Auto),

@@ -3,6 +3,7 @@
 
 pub mod binding;
 pub mod certificate;
+pub mod channel;
 pub mod connect;
 mod prep;
 pub mod sasl;

@@ -57,6 +57,7 @@ fn account(port: u16, tls: Tls) -> Account {
         pin: None,
         ca: None,
         timeout: Duration::from_secs(20),
+        quirks: tern::config::quirk::Quirks::default(),
     };
     Account {
         id: AccountId::new("ada"),

@@ -22,6 +22,7 @@ use tern::remote::imap::Imap;
 
 use crate::servers::certificates::Certificates;
 use crate::servers::dovecot::{Dovecot, PASSWORD};
+use crate::support::patience::eventually;
 use crate::support::scripted::{Scripted, Step, hear, reply, say};
 
 fn enter(account: &Account, secret: &str) -> Result<(), Fault> {
@@ -29,6 +30,11 @@ fn enter(account: &Account, secret: &str) -> Result<(), Fault> {
     let mut remote = Imap::new(account, Arc::new(move || Ok(Secret::new(secret.clone())))).connect()?;
     remote.close();
     Ok(())
+}
+
+/// Waits until the server has written this into its log.
+fn logged(dovecot: &Dovecot, words: &str) {
+    eventually(words, || dovecot.log(), |log| log.contains(words));
 }
 
 /// An account as a config would make it.
@@ -46,7 +52,7 @@ fn dovecot_takes_scram_and_is_told_no_password() {
     let dovecot = Dovecot::start_with("auth_mechanisms = plain login scram-sha-256\n");
     let mut account = dovecot.account("ada", Tls::Implicit, Path::new("/nonexistent"));
     enter(&account, PASSWORD).unwrap();
-    assert!(dovecot.log().contains("user=<ada>, method=SCRAM-SHA-256"), "{}", dovecot.log());
+    logged(&dovecot, "user=<ada>, method=SCRAM-SHA-256");
 
     let fault = enter(&account, "wrong").unwrap_err();
     assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser));
@@ -57,7 +63,7 @@ fn dovecot_takes_scram_and_is_told_no_password() {
         server.auth = auth;
         server.user = method.to_lowercase();
         enter(&account, PASSWORD).unwrap();
-        assert!(dovecot.log().contains(&format!("user=<{}>, method={method}", method.to_lowercase())));
+        logged(&dovecot, &format!("user=<{}>, method={method}", method.to_lowercase()));
     }
 }
 

@@ -5,31 +5,42 @@ use std::collections::BTreeSet;
 /// The capabilities of a connection. Those from before TLS or before the sign-in are forgotten
 /// once there are newer ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Capabilities(BTreeSet<String>);
+pub(super) struct Capabilities {
+    told: BTreeSet<String>,
+    /// What it says it can do and cannot.
+    void: BTreeSet<String>,
+}
 
 impl Capabilities {
     /// Takes the names as the server wrote them.
     pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self(names.into_iter().map(|name| name.to_ascii_uppercase()).collect())
+        let told = names.into_iter().map(|name| name.to_ascii_uppercase()).collect();
+        Self { told, void: BTreeSet::new() }
     }
 
     /// Forgets what the server says it can do and cannot.
     pub(super) fn forget(&mut self, names: &[&str]) {
-        self.0.retain(|known| !names.contains(&known.as_str()));
+        self.void.extend(names.iter().map(|name| (*name).to_owned()));
     }
 
-    fn has(&self, name: &str) -> bool {
-        self.0.contains(name)
+    /// The names that count, sorted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.told.difference(&self.void).map(String::as_str)
+    }
+
+    /// Is it told, and not forgotten?
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.told.contains(name) && !self.void.contains(name)
     }
 
     /// Has it, or has `IMAP4rev2`, which holds it (RFC 9051 appendix E).
     fn has_or_rev2(&self, name: &str) -> bool {
-        self.has(name) || self.has("IMAP4REV2")
+        !self.void.contains(name) && (self.has(name) || self.has("IMAP4REV2"))
     }
 
     /// The names of the SASL mechanisms.
     pub(super) fn mechanisms(&self) -> Vec<&str> {
-        self.0.iter().filter_map(|name| name.strip_prefix("AUTH=")).collect()
+        self.names().filter_map(|name| name.strip_prefix("AUTH=")).collect()
     }
 
     /// Is the LOGIN command forbidden (RFC 9051 §6.2.3)?
@@ -89,7 +100,7 @@ impl Capabilities {
 
     /// The largest message that can be appended, where the server says one for all mailboxes (RFC 7889).
     pub(super) fn append_limit(&self) -> Option<u64> {
-        self.0.iter().find_map(|name| name.strip_prefix("APPENDLIMIT=")?.parse().ok())
+        self.names().find_map(|name| name.strip_prefix("APPENDLIMIT=")?.parse().ok())
     }
 }
 

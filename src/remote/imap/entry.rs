@@ -8,29 +8,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use zeroize::Zeroizing;
 
+use crate::config::quirk::Quirk;
 use crate::config::{Auth, Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
-use crate::login::binding;
 use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
+use crate::login::{binding, channel};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 
 use super::capability::Capabilities;
+use super::facts::Facts;
 use super::limits::Limits;
 use super::link::Link;
 use super::mailboxes::Names;
-use super::quirks::{self, Quirks};
+use super::quirks;
 use super::refusal;
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::session::{Session, explain};
 use super::tokens::Response;
 use super::wire::{Mode, Port, Shared, Wire};
-
-/// What the client calls itself where a server wants to know.
-const ID: &str =
-    concat!("ID (\"name\" \"", env!("CARGO_PKG_NAME"), "\" \"version\" \"", env!("CARGO_PKG_VERSION"), "\")");
 
 /// Connects and signs in. `token`: is the secret an OAuth2 token?
 pub(super) fn enter(
@@ -41,16 +39,18 @@ pub(super) fn enter(
 ) -> Result<Session, Fault> {
     let ours = |fault: Fault| fault.of(account);
     let (mut wire, greeting) = arrive(server).map_err(ours)?;
-    let quirks = quirks::of(&server.host, greeting.text.as_str());
-    let capabilities = match (server.tls, greeting.code) {
+    let quirks = quirks::of(&server.host, greeting.text.as_str(), &server.quirks);
+    let channel = wire.link().secured().map(channel::of);
+    let mut capabilities = match (server.tls, greeting.code.clone()) {
         // What was offered before TLS is forgotten: ask again.
         (Tls::Implicit | Tls::Plain, Some(Code::Capability(names))) => Capabilities::new(names),
         _ => ask_capabilities(&mut wire, server).map_err(ours)?,
     };
+    quirks::apply(&quirks, &mut capabilities);
     let secret = secret().map_err(ours)?;
-    let plan = SignIn { server, secret: &secret, token, capabilities: &capabilities, quirks };
+    let plan = SignIn { server, secret: &secret, token, capabilities: &capabilities };
     let shared = Shared::new(wire);
-    let imap = plan.run(&shared).map_err(ours)?;
+    let (imap, mechanism) = plan.run(&shared).map_err(ours)?;
     drop(secret);
     let (held, answer) = {
         let mut wire = shared.lock();
@@ -63,6 +63,16 @@ pub(super) fn enter(
         account: account.clone(),
         host: server.host.clone(),
         capabilities: fresh.clone().unwrap_or_default(),
+        facts: Facts {
+            greeting: greeting.text,
+            channel,
+            mechanism,
+            id: Vec::new(),
+            capabilities: Vec::new(),
+            quirks,
+            mailboxes: Vec::new(),
+            alerts: Vec::new(),
+        },
         names: Names::default(),
         selected: None,
         epochs: BTreeMap::new(),
@@ -72,9 +82,10 @@ pub(super) fn enter(
         let reply = session.tell(Doing::SigningIn, &server.host, "CAPABILITY", Limits::USUAL)?;
         session.capabilities = capabilities_in(&reply.untagged, Some(&reply.status)).unwrap_or_default();
     }
-    if quirks.wants_id && session.capabilities.id() {
-        // A server that does not like the answer says so at the next command.
-        let _ = session.ask(Doing::SigningIn, ID, Limits::USUAL)?;
+    quirks::apply(&session.facts.quirks, &mut session.capabilities);
+    if session.capabilities.id() || session.facts.quirks.contains(&Quirk::WantsId) {
+        let sent = session.wire.lock().introduce();
+        sent.map_err(|trouble| session.give_up(Doing::SigningIn, trouble))?;
     }
     Ok(session)
 }
@@ -181,16 +192,16 @@ struct SignIn<'a> {
     secret: &'a Secret,
     token: bool,
     capabilities: &'a Capabilities,
-    quirks: Quirks,
 }
 
 impl SignIn<'_> {
-    fn run(&self, shared: &Shared) -> Result<imap::Session<Port>, Fault> {
+    /// Signs in; tells by what mechanism.
+    fn run(&self, shared: &Shared) -> Result<(imap::Session<Port>, &'static str), Fault> {
         shared.lock().begin(Limits::USUAL, Mode::SigningIn);
         let client = imap::Client::new(shared.port());
         let host = self.server.host.as_str();
         let Some(mechanism) = self.mechanism()? else {
-            return self.by_command(client, shared);
+            return self.by_command(client, shared).map(|session| (session, "LOGIN"));
         };
         let mut exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
         if self.server.auth == Auth::Auto {
@@ -201,7 +212,6 @@ impl SignIn<'_> {
         let talk = Talk(RefCell::new(exchange));
         let mut name = Zeroizing::new(mechanism.name().to_owned());
         if self.capabilities.initial_response()
-            && !self.quirks.no_initial_response
             && let Some(first) = talk.0.borrow_mut().initial()
         {
             name.push(' ');
@@ -211,7 +221,7 @@ impl SignIn<'_> {
             catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk).map_err(|(error, _)| error)));
         let exchange = talk.0.into_inner();
         match ran.map_err(|_| Fault::new(Doing::SigningIn, host, Cause::Bug))? {
-            Ok(session) => exchange.finish(host).map(|()| session),
+            Ok(session) => exchange.finish(host).map(|()| (session, mechanism.name())),
             Err(error) => Err(exchange.objection(host).unwrap_or_else(|| {
                 let words = exchange.reason().map(Clean::as_str);
                 self.refused(&error, shared, words, Some(mechanism))

@@ -5,8 +5,10 @@
 
 mod capability;
 mod entry;
+mod facts;
 mod fetch;
 mod idle;
+mod introduction;
 mod mailboxes;
 mod push;
 mod quirks;
@@ -31,6 +33,7 @@ use super::{
     Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
     limits, link,
 };
+pub use facts::Facts;
 use session::Session;
 
 /// Gives the password or token, anew for each connection.
@@ -53,14 +56,28 @@ impl Imap {
     }
 }
 
-impl Connect for Imap {
-    fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
+impl Imap {
+    /// Signs in, lists the mailboxes, tells all that the server has shown of itself, and leaves.
+    /// Changes nothing there.
+    pub fn describe(&self) -> Result<Facts, Fault> {
+        let mut session = self.enter()?;
+        let facts = session.describe();
+        session.close();
+        facts
+    }
+
+    fn enter(&self) -> Result<Session, Fault> {
         let Some(server) = &self.server else {
             let fault = Fault::new(Doing::Connecting, self.account.as_str(), Cause::Config).of(&self.account);
             return Err(fault.again(Again::AfterUser).detail("the account has no IMAP server"));
         };
-        let session = entry::enter(server, &self.account, &*self.secret, self.token)?;
-        Ok(Box::new(session))
+        entry::enter(server, &self.account, &*self.secret, self.token)
+    }
+}
+
+impl Connect for Imap {
+    fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
+        Ok(Box::new(self.enter()?))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::mail::ids::{AccountId, ModSeq, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 
 use super::capability::Capabilities;
+use super::facts::Facts;
 use super::limits::{Limits, Trouble};
 use super::mailboxes::Names;
 use super::replies::{self, Answer, Code, Kind, Status};
@@ -32,6 +33,8 @@ pub(super) struct Session {
     pub(super) host: String,
     /// What the server can do.
     pub(super) capabilities: Capabilities,
+    /// What it has shown of itself on the way in.
+    pub(super) facts: Facts,
     /// How mailboxes are called on the wire.
     pub(super) names: Names,
     /// The mailbox that is selected.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::mail::clean::Clean;
 
+use super::introduction::{self, Introduction};
 use super::limits::{LITERAL, Limits, Pace, Trouble};
 use super::link::{Bell, Link, Wake};
 use super::replies::{self, Answer, Code, Kind, Status};
@@ -63,6 +64,8 @@ pub(super) struct Wire {
     unhurried: bool,
     news: bool,
     alerts: Vec<Clean>,
+    /// ID, on its way or answered.
+    pub(super) introduction: Introduction,
     goodbye: Option<Clean>,
 }
 
@@ -89,6 +92,7 @@ impl Wire {
             unhurried: false,
             news: false,
             alerts: Vec::new(),
+            introduction: Introduction::default(),
             goodbye: None,
         }
     }
@@ -174,6 +178,13 @@ impl Wire {
         Ok(self.link.write_all(bytes, self.timeout)?)
     }
 
+    /// Introduces this program. The answer comes before that of the next command, and is passed over.
+    pub(super) fn introduce(&mut self) -> Result<(), Trouble> {
+        log(">", introduction::ID.as_bytes());
+        self.introduction.sent();
+        self.send(format!("{} {}\r\n", introduction::TAG, introduction::ID).as_bytes())
+    }
+
     /// Runs a command by hand, before there is a session. Gives the untagged responses and the answer.
     pub(super) fn exchange(&mut self, tag: &str, command: &str) -> Result<(Vec<Response>, Status), Trouble> {
         self.begin(Limits::USUAL, Mode::Command);
@@ -209,6 +220,17 @@ impl Wire {
     /// Reads text up to the end of a line and adds it to `into`. Gives the length of the literal
     /// that is announced there; it must be read next, by [`Wire::keep`] or [`Wire::stream`].
     pub(super) fn segment(&mut self, into: &mut Response) -> Result<Option<u64>, Trouble> {
+        let begun = into.text.len();
+        loop {
+            let literal = self.cut(into)?;
+            if begun > 0 || literal.is_some() || !self.introduction.is_answered_by(into) {
+                return Ok(literal);
+            }
+            into.clear();
+        }
+    }
+
+    fn cut(&mut self, into: &mut Response) -> Result<Option<u64>, Trouble> {
         let begun = into.text.len();
         if begun == 0 {
             self.counted = self.counted.saturating_add(1);
