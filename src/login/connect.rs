@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::tls;
@@ -38,11 +39,25 @@ pub fn dial(server: &Server) -> Result<TcpStream, Fault> {
     }
     let ready = || -> io::Result<()> {
         stream.set_nodelay(true)?;
+        keep_alive(&stream)?;
         stream.set_read_timeout(Some(server.timeout))?;
         stream.set_write_timeout(Some(server.timeout))
     };
     ready().map_err(|error| unreached(&error, server))?;
     Ok(stream)
+}
+
+/// Has the system ask a connection on which nothing is said whether the other end is still there: a
+/// router that forgot it tells nobody. Without an answer it ends after about three minutes.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    #[cfg(target_os = "linux")]
+    {
+        sockopt::set_tcp_keepidle(stream, Duration::from_secs(100))?;
+        sockopt::set_tcp_keepintvl(stream, Duration::from_secs(20))?;
+        sockopt::set_tcp_keepcnt(stream, 4)?;
+    }
+    Ok(())
 }
 
 /// May there be a connection without TLS? The config has seen only the name of the host; what a name
@@ -137,6 +152,16 @@ pub fn broken(doing: Doing, error: &io::Error, server: &Server) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silent_connection_is_asked_whether_it_lives() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(!sockopt::socket_keepalive(&stream).unwrap());
+        keep_alive(&stream).unwrap();
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), Duration::from_secs(100));
+    }
 
     #[test]
     fn without_tls_only_this_machine_is_spoken_to() {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::commit::Lane;
 use crate::config::Account;
@@ -27,6 +27,11 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Lets `time` pass.
     fn pause(&self, time: Duration);
+    /// By how many seconds the clock on the wall has run ahead of the time for which this machine was
+    /// awake. A leap of it is a suspend, or a clock that was set; a clock that knows no sleep says 0.
+    fn ahead(&self) -> i64 {
+        0
+    }
 }
 
 /// The system's clock.
@@ -41,6 +46,13 @@ impl Clock for WallClock {
 
     fn pause(&self, time: Duration) {
         std::thread::sleep(time);
+    }
+
+    fn ahead(&self) -> i64 {
+        /// The steady clock stands still while the machine sleeps; where it begins does not matter.
+        static BEGUN: OnceLock<Instant> = OnceLock::new();
+        let awake = BEGUN.get_or_init(Instant::now).elapsed().as_secs();
+        self.now().get().saturating_sub(i64::try_from(awake).unwrap_or(i64::MAX))
     }
 }
 

@@ -24,6 +24,11 @@ use crate::store::quarantine::Quarantine;
 /// How long to wait before looking again whether the other process is done.
 const ELSEWHERE: Duration = Duration::from_secs(20);
 
+/// How often it is looked whether the machine has slept.
+const TICK: Duration = Duration::from_secs(10);
+/// A leap of the clock by more seconds than that is no correction of it.
+const LEAP: u64 = 30;
+
 /// How long to wait after so many failures in a row: 2 s, 1.8 times as long each time up to half a
 /// minute, then whole minutes up to five.
 pub(crate) fn backoff(failures: u32) -> Duration {
@@ -129,6 +134,8 @@ struct Worker<'a> {
     failures: u32,
     /// Does the user have to do something before it is worth trying again?
     blocked: bool,
+    /// By how much the clock was ahead when it was last looked at.
+    ahead: i64,
     /// What came in while a round ran.
     queue: VecDeque<SyncJob>,
 }
@@ -144,6 +151,7 @@ impl<'a> Worker<'a> {
             memory: Memory::default(),
             failures: 0,
             blocked: false,
+            ahead: env.clock.ahead(),
             queue: VecDeque::new(),
         }
     }
@@ -160,6 +168,9 @@ impl<'a> Worker<'a> {
             Due::Asked => (None, None),
         };
         loop {
+            if self.has_slept() {
+                wanted = wanted.max(self.wake_up());
+            }
             // Many wishes at once are one round.
             while let Some(job) = self.queue.pop_front().or_else(|| jobs.try_recv().ok()) {
                 wanted = wanted.max(self.take(job));
@@ -167,16 +178,31 @@ impl<'a> Worker<'a> {
             if wanted.is_some() || (self.env.stop)() {
                 return wanted;
             }
-            let job = match until {
-                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(until) => jobs.recv_timeout(until.saturating_duration_since(Instant::now())),
-            };
-            match job {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            match jobs.recv_timeout(left.map_or(TICK, |left| left.min(TICK))) {
                 Ok(job) => self.queue.push_back(job),
-                Err(RecvTimeoutError::Timeout) => return Some(Extent::All),
+                Err(RecvTimeoutError::Timeout) if left.is_some_and(|left| left <= TICK) => return Some(Extent::All),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
+    }
+
+    /// Has the machine slept, or the clock been set, since this was last asked?
+    fn has_slept(&mut self) -> bool {
+        let ahead = self.env.clock.ahead();
+        let leap = ahead.abs_diff(self.ahead);
+        self.ahead = ahead;
+        leap > LEAP
+    }
+
+    /// After a sleep every connection is in doubt, the network may be another one, and what a timer
+    /// that stood still would wait for is long due.
+    fn wake_up(&mut self) -> Option<Extent> {
+        tracing::info!("{}: the clock has leapt: connections are made anew", self.env.account.id);
+        self.hang_up();
+        self.env.wake_watch();
+        self.take(SyncJob::Wake { account: None, why: Wake::Network })
     }
 
     /// Takes one job in; says how far the round goes that it asks for.

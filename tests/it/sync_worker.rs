@@ -2,7 +2,7 @@
 //! it. Nothing sleeps: each test waits for the report that it is about.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
@@ -11,9 +11,11 @@ use tern::fault::Cause;
 use tern::job::sync::{SyncState, Wake};
 use tern::job::{Changed, SyncJob, SyncReport};
 use tern::mail::flags::Flags;
+use tern::mail::ids::Timestamp;
 use tern::mail::mailbox::MailboxName;
 use tern::mail::place::MailboxId;
 use tern::store::maildir::fresh;
+use tern::sync::env::Clock;
 use tern::sync::{Env, commit, watch, worker};
 
 use crate::support::meeting::{Meeting, mail};
@@ -69,6 +71,10 @@ impl Thread {
                 return found;
             }
         }
+    }
+
+    fn env_mailbox(&self) -> MailboxId {
+        MailboxId { account: self.env.account.id.clone(), name: MailboxName::inbox() }
     }
 
     fn up_to_date(&self) -> bool {
@@ -263,4 +269,46 @@ fn a_lane_that_died_is_a_fault_and_the_messages_are_fetched_again() {
     dying.join().unwrap();
     assert_eq!(meeting.sync_well().counts.fetched, 3);
     meeting.assert_met();
+}
+
+/// A machine that can be put to sleep: nothing but the clock on the wall goes on.
+#[derive(Default)]
+struct Lid(AtomicI64);
+
+impl Clock for Lid {
+    fn now(&self) -> Timestamp {
+        Timestamp::new(1_800_000_000 + self.0.load(Ordering::SeqCst))
+    }
+
+    fn pause(&self, _: Duration) {}
+
+    fn ahead(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn after_a_sleep_the_connection_is_made_anew_at_once() {
+    let mut meeting = Meeting::new();
+    let lid = Arc::new(Lid::default());
+    meeting.env.clock = Arc::clone(&lid) as Arc<dyn Clock>;
+    let thread = Thread::start(&meeting, false);
+    thread.up_to_date();
+    // A correction of the clock is none; and this job asks for no round by itself.
+    let look = || thread.send(SyncJob::Visible(thread.env_mailbox()));
+    lid.0.store(20, Ordering::SeqCst);
+    look();
+    lid.0.store(20 + 3600, Ordering::SeqCst);
+    look();
+    let states = std::cell::RefCell::new(Vec::new());
+    let at = thread.wait(|report| match report {
+        SyncReport::State { state: SyncState::UpToDate { at, .. }, .. } => Some(at),
+        SyncReport::State { state, .. } => {
+            states.borrow_mut().push(state);
+            None
+        }
+        _ => None,
+    });
+    assert!(states.borrow().contains(&SyncState::Connecting), "{states:?}");
+    assert_eq!(at, Timestamp::new(1_800_003_620));
 }
