@@ -6,15 +6,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Result, params};
 
 use super::extract::{self, Depth, Incoming, Unread};
 use super::schema::ATTACHMENT;
-use super::write::{FileName, Haste, KnownMailbox, Writer};
+use super::write::{FileName, Haste, KnownMailbox, Writer, from_words};
 use crate::fault::Fault;
 use crate::job::files::{DirStamp, ListedFile, Listing, Seen};
 use crate::job::index::{Arrival, IndexReport};
-use crate::job::{Changed, PlaceChange};
+use crate::job::{Changed, PlaceChange, PlaceFile};
 use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::Role;
@@ -89,7 +90,7 @@ impl Writer {
                 self.remove_place(&mailbox, change.unique.as_str())?;
                 continue;
             };
-            let file = file_of_path(&change.unique, &now.path, &now.flags);
+            let file = file_of_path(&change.unique, now);
             if self.rename_place(&mailbox, &file)? {
                 continue;
             }
@@ -129,7 +130,9 @@ impl Writer {
         for renamed in difference.renamed.chunks(STEP) {
             self.step(|writer| {
                 let files = renamed.iter().filter_map(|at| listing.files.get(*at));
-                files.map(listed_name).try_for_each(|file| writer.rename_place(&mailbox, &file).map(drop))
+                files
+                    .map(|file| listed_name(file, &listing.tells))
+                    .try_for_each(|file| writer.rename_place(&mailbox, &file).map(drop))
             })?;
         }
         self.backlog.forget(mailbox.row);
@@ -211,7 +214,7 @@ impl Writer {
         let mut files = Files::new(&waiting.listing.directory);
         let mut read = Vec::with_capacity(batch.len());
         for listed in batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at)) {
-            let mut file = listed_name(listed);
+            let mut file = listed_name(listed, &waiting.listing.tells);
             read.extend(files.read(&mut file, depth, self).map(|incoming| (file, incoming)));
         }
         let quiet = !waiting.mailbox.seen_before;
@@ -306,7 +309,7 @@ impl Writer {
                     let (in_new, info) = (row.get(2)?, row.get(3)?);
                     let flags = Flags::from_bits(row.get(4)?);
                     let mailbox = super::write::mailbox_id(&row.get::<_, String>(5)?, &row.get::<_, String>(6)?);
-                    let file = unique.map(|unique| FileName { unique, in_new, info, flags });
+                    let file = unique.map(|unique| FileName { unique, in_new, info, flags, tells: None });
                     file.zip(mailbox).map(|(file, mailbox)| Wordless { mailbox, directory, file })
                 }
                 None => None,
@@ -343,8 +346,9 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
     order.sort_by_key(|at| listing.files.get(*at).map(|file| file.unique.as_str()));
     let mut listed = order.into_iter().filter_map(|at| Some((at, listing.files.get(at)?))).peekable();
     let mut found = Difference { gone: Vec::new(), renamed: Vec::new(), new: Vec::new() };
-    let mut places =
-        writer.db.prepare_cached("SELECT name, in_new, flags FROM places WHERE mailbox = ?1 ORDER BY name")?;
+    let mut places = writer
+        .db
+        .prepare_cached("SELECT name, in_new, flags, keywords FROM places WHERE mailbox = ?1 ORDER BY name")?;
     let mut rows = places.query([mailbox.row])?;
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
@@ -354,7 +358,14 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
         match listed.next_if(|(_, file)| file.unique.as_str() == name) {
             Some((at, file)) => {
                 let (in_new, flags): (bool, u8) = (row.get(1)?, row.get(2)?);
-                if file.in_new != in_new || file.flags.bits() != flags {
+                let same_keywords = match row.get_ref(3)? {
+                    ValueRef::Null => file.flags.keywords().next().is_none(),
+                    text => {
+                        let known = from_words(Some(text.as_str()?));
+                        known.minus(&listing.tells).union(&file.flags.words()) == known
+                    }
+                };
+                if file.in_new != in_new || file.flags.bits() != flags || !same_keywords {
                     found.renamed.push(at);
                 }
             }
@@ -373,17 +384,17 @@ fn age(unique: &UniqueName) -> u64 {
     digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
-fn listed_name(file: &ListedFile) -> FileName {
-    let letters = file.flags.letters();
-    let info = if file.in_new && letters.is_empty() { String::new() } else { format!(":2,{letters}") };
-    FileName { unique: file.unique.clone(), in_new: file.in_new, info, flags: file.flags.clone() }
+fn listed_name(file: &ListedFile, tells: &Flags) -> FileName {
+    let (info, flags) = (file.info.to_string(), file.flags.clone());
+    FileName { unique: file.unique.clone(), in_new: file.in_new, info, flags, tells: Some(tells.clone()) }
 }
 
-fn file_of_path(unique: &UniqueName, path: &Path, flags: &Flags) -> FileName {
+fn file_of_path(unique: &UniqueName, file: &PlaceFile) -> FileName {
+    let PlaceFile { path, flags, tells } = file;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let info = name.strip_prefix(unique.as_str()).unwrap_or_default().to_owned();
     let in_new = path.parent().and_then(Path::file_name).is_some_and(|parent| parent == "new");
-    FileName { unique: unique.clone(), in_new, info, flags: flags.clone() }
+    FileName { unique: unique.clone(), in_new, info, flags: flags.clone(), tells: tells.clone() }
 }
 
 /// The files of one mailbox, found by the name they should have, else by looking.
@@ -408,7 +419,8 @@ impl Files {
             Err(Unread::Refused) => return Some(extract::unreadable(&expected)),
             Err(Unread::Gone) => self.look(file.unique.as_str())?,
         };
-        let found = file_of_path(&file.unique, &path, &file.flags);
+        let now = PlaceFile { path, flags: file.flags.clone(), tells: file.tells.clone() };
+        let (found, path) = (file_of_path(&file.unique, &now), now.path);
         match extract::read(&path, depth, &writer.own) {
             Ok(incoming) => {
                 *file = found;

@@ -12,7 +12,7 @@ use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
 use super::threads;
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::index::Arrival;
-use crate::mail::flags::Flags;
+use crate::mail::flags::{Flags, Keyword};
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::{MailboxId, Place, UniqueName};
@@ -50,6 +50,8 @@ pub(super) struct FileName {
     /// What follows the base name: `:2,S`, or nothing.
     pub(super) info: String,
     pub(super) flags: Flags,
+    /// Of which keywords the flags speak; `None`: of all.
+    pub(super) tells: Option<Flags>,
 }
 
 /// A mailbox as the index knows it.
@@ -227,11 +229,15 @@ impl Writer {
 
     /// A place was renamed: its flags, or from `new` to `cur`.
     pub(super) fn rename_place(&mut self, mailbox: &KnownMailbox, file: &FileName) -> Result<bool> {
-        let keywords = keywords(&file.flags);
+        let carried = match &file.tells {
+            None => Flags::none(),
+            Some(tells) => self.keywords_of(mailbox, file)?.minus(tells),
+        };
+        let keywords = keywords(&file.flags.union(&carried));
         let thread: Option<i64> = self
             .db
             .prepare_cached(
-                "UPDATE places SET in_new = ?3, info = ?4, flags = ?5, keywords = ifnull(?6, keywords)
+                "UPDATE places SET in_new = ?3, info = ?4, flags = ?5, keywords = ?6
                  WHERE mailbox = ?1 AND name = ?2 RETURNING thread",
             )?
             .query_row(
@@ -243,6 +249,17 @@ impl Writer {
             self.touch(mailbox, thread);
         }
         Ok(thread.is_some())
+    }
+
+    /// The keywords that are known of a place.
+    fn keywords_of(&self, mailbox: &KnownMailbox, file: &FileName) -> Result<Flags> {
+        self.db
+            .prepare_cached("SELECT keywords FROM places WHERE mailbox = ?1 AND name = ?2")?
+            .query_row(params![mailbox.row, file.unique.as_str()], |row| {
+                row.get_ref(0)?.as_str_or_null().map(from_words).map_err(Into::into)
+            })
+            .optional()
+            .map(Option::unwrap_or_default)
     }
 
     /// A place is gone. Its message stays for a while, since a move first takes it from one mailbox
@@ -487,8 +504,14 @@ pub(super) fn misdirected(path: &Path, job: &str) -> Fault {
         .detail(&format!("{job} came to a thread that does not do that"))
 }
 
+/// The keywords that a place keeps: atoms, so blanks keep them apart.
+pub(super) fn from_words(words: Option<&str>) -> Flags {
+    let words = words.into_iter().flat_map(|words| words.split(' ')).filter_map(Keyword::new);
+    words.fold(Flags::none(), Flags::with_keyword)
+}
+
 fn keywords(flags: &Flags) -> Option<String> {
-    let words: Vec<&str> = flags.keywords().map(crate::mail::flags::Keyword::as_str).collect();
+    let words: Vec<&str> = flags.keywords().map(Keyword::as_str).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 

@@ -169,6 +169,8 @@ pub struct Listing {
     pub complete: bool,
     /// The absolute path of the mailbox's directory (the one with `cur`, `new` and `tmp` in it).
     pub directory: PathBuf,
+    /// The keywords that a file name can tell here: what is known of any other stays.
+    pub tells: Flags,
     /// The files: name below `directory` (`cur/name:2,S`), sorted by unique name.
     pub files: Vec<ListedFile>,
 }
@@ -178,9 +180,11 @@ pub struct Listing {
 pub struct ListedFile {
     /// The base name.
     pub unique: UniqueName,
-    /// The rest: is it in `new/`, and what follows the base name (`:2,S`, or nothing).
+    /// Is it in `new/`? Else in `cur/`.
     pub in_new: bool,
-    /// The flags of the name.
+    /// What follows the base name: `:2,S`, or nothing.
+    pub info: Box<str>,
+    /// The flags of the name, with the keywords that its letters tell.
     pub flags: Flags,
 }
 

@@ -96,6 +96,8 @@ pub struct PlaceChange {
 pub struct PlaceFile {
     /// Its absolute path.
     pub path: PathBuf,
-    /// Its flags. Keywords are in it only where the one who reports it knows them.
+    /// Its flags, with the keywords that are known.
     pub flags: Flags,
+    /// Of which keywords these flags speak: any other stays as it was. `None`: they speak of all.
+    pub tells: Option<Flags>,
 }

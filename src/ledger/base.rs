@@ -2,6 +2,8 @@
 //! full comparison, or by UID and by name, so that the cost of a small change stays small. All
 //! changes of a step are written in one transaction.
 
+use std::collections::BTreeMap;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Params, Statement, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
@@ -10,7 +12,7 @@ use super::fault;
 use super::intents::{self, IntentId};
 use super::schema::Ledger;
 use crate::fault::Fault;
-use crate::mail::flags::{Flags, Keyword};
+use crate::mail::flags::{Flags, Keyword, Letters};
 use crate::mail::ids::{AccountId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
@@ -71,6 +73,8 @@ pub struct Change {
     pub put: Vec<Row>,
     /// Flags that both sides have now; a UID that has no row is passed over.
     pub flags: Vec<(Uid, Flags)>,
+    /// Letters of keywords that the names of files have now; they go with the row.
+    pub letters: Vec<(Uid, Letters)>,
     /// Files that have another base name now; a UID that has no row is passed over.
     pub rename: Vec<(Uid, UniqueName)>,
     /// What was agreed on about the mailbox.
@@ -204,6 +208,20 @@ impl Ledger {
         Ok(rows)
     }
 
+    /// The letters of keywords that the names of files had when both sides agreed last; those without
+    /// any are missing.
+    pub fn letters(&self, key: MailboxKey) -> Result<BTreeMap<Uid, Letters>, Fault> {
+        let run = || -> rusqlite::Result<BTreeMap<Uid, Letters>> {
+            let mut find = self.db.prepare_cached("SELECT uid, letters FROM letters WHERE mailbox = ?1")?;
+            let rows = find.query_map([key.0], |row| {
+                let letters = Letters::from_bits(row.get(1)?);
+                Ok(Uid::new(row.get(0)?).map(|uid| (uid, letters)))
+            })?;
+            rows.filter_map(Result::transpose).collect()
+        };
+        run().map_err(|e| fault(&e))
+    }
+
     /// Writes what one step changed, in one mailbox or several, as one transaction: all of it is
     /// durable when this returns, or none.
     pub fn commit(&mut self, changes: &[(MailboxKey, Change)]) -> Result<(), Fault> {
@@ -253,6 +271,18 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
     for (uid, flags) in &change.flags {
         let (flags, keywords) = flags_out(flags);
         set.execute(params![key.0, uid.get(), flags, keywords])?;
+    }
+    let mut letter = db.prepare_cached(
+        "INSERT OR REPLACE INTO letters (mailbox, uid, letters)
+         SELECT mailbox, uid, ?3 FROM base WHERE mailbox = ?1 AND uid = ?2",
+    )?;
+    let mut mute = db.prepare_cached("DELETE FROM letters WHERE mailbox = ?1 AND uid = ?2")?;
+    for (uid, letters) in &change.letters {
+        if letters.is_empty() {
+            mute.execute(params![key.0, uid.get()])?;
+        } else {
+            letter.execute(params![key.0, uid.get(), letters.bits()])?;
+        }
     }
     let mut rename = db.prepare_cached("UPDATE OR IGNORE base SET name = ?3 WHERE mailbox = ?1 AND uid = ?2")?;
     let mut is_there = db.prepare_cached("SELECT 1 FROM base WHERE mailbox = ?1 AND uid = ?2")?;

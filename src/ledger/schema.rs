@@ -13,7 +13,7 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -59,6 +59,18 @@ const STEPS: [&str; 2] = [
     "
     ALTER TABLE mailbox ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
     UPDATE mailbox SET messages = (SELECT count(*) FROM base WHERE base.mailbox = mailbox.key);
+",
+    // Which letters of keywords a file's name had when both sides agreed last; few have any.
+    "
+    CREATE TABLE letters (
+        mailbox INTEGER NOT NULL,
+        uid     INTEGER NOT NULL,
+        letters INTEGER NOT NULL,
+        PRIMARY KEY (mailbox, uid)
+    ) WITHOUT ROWID;
+    CREATE TRIGGER base_gone AFTER DELETE ON base BEGIN
+        DELETE FROM letters WHERE mailbox = OLD.mailbox AND uid = OLD.uid;
+    END;
 ",
 ];
 

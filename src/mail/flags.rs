@@ -158,10 +158,16 @@ impl Flags {
         Self { bits: self.bits & other.bits, keywords: self.keywords.intersection(&other.keywords).cloned().collect() }
     }
 
-    /// This set without its keywords: what a Maildir file name can say.
+    /// This set without its keywords: what a Maildir file name says by itself, without a table.
     #[must_use]
     pub fn system(&self) -> Self {
         Self { bits: self.bits, keywords: BTreeSet::new() }
+    }
+
+    /// The keywords of this set alone.
+    #[must_use]
+    pub fn words(&self) -> Self {
+        Self { bits: 0, keywords: self.keywords.clone() }
     }
 
     /// The flags as Maildir letters, in ASCII order; keywords have none here.
@@ -217,6 +223,76 @@ impl Flags {
     }
 }
 
+/// The letters `a` to `z` of a Maildir file name. Each stands for a keyword by the table of its folder
+/// (`dovecot-keywords`); without a row there it means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Letters(u32);
+
+impl Letters {
+    /// How many there are.
+    pub const COUNT: u8 = 26;
+
+    /// No letter.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// The letters among these characters.
+    pub fn of(text: &str) -> Self {
+        text.bytes().filter(u8::is_ascii_lowercase).fold(Self::none(), |set, letter| set.with(letter - b'a'))
+    }
+
+    /// This set and the letter of that number, 0 for `a`; a number over 25 has none.
+    #[must_use]
+    pub fn with(self, number: u8) -> Self {
+        if number < Self::COUNT { Self(self.0 | 1 << number) } else { self }
+    }
+
+    /// Is the letter of that number in it?
+    pub fn has(self, number: u8) -> bool {
+        number < Self::COUNT && self.0 & 1 << number != 0
+    }
+
+    /// The numbers of its letters.
+    pub fn numbers(self) -> impl Iterator<Item = u8> {
+        (0..Self::COUNT).filter(move |number| self.has(*number))
+    }
+
+    /// Is there none?
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The bits, for a ledger.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set that [`Letters::bits`] told.
+    pub fn from_bits(bits: u32) -> Self {
+        Self(bits & ((1 << Self::COUNT) - 1))
+    }
+}
+
+/// As they stand in a file name: in order.
+impl fmt::Display for Letters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.numbers().try_for_each(|number| fmt::Write::write_char(f, char::from(b'a' + number)))
+    }
+}
+
 impl fmt::Display for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.imap_names().join(" "))
@@ -233,6 +309,15 @@ mod tests {
         assert_eq!(set.letters(), "FPS");
         assert_eq!(Flags::from_letters("SPFx"), set.system());
         assert_eq!(set.imap_names(), ["\\Flagged", "$Forwarded", "\\Seen", "todo"]);
+    }
+
+    #[test]
+    fn letters_of_keywords_round_trip() {
+        let set = Letters::of("zFSa,b:c");
+        assert_eq!((set.to_string(), set.numbers().collect::<Vec<_>>()), ("abcz".to_owned(), vec![0, 1, 2, 25]));
+        assert_eq!(Letters::from_bits(set.bits()), set);
+        assert_eq!(Letters::from_bits(u32::MAX).to_string().len(), 26);
+        assert_eq!(Letters::none().with(26).with(255), Letters::none());
     }
 
     #[test]

@@ -110,7 +110,11 @@ impl Batch {
     /// # Errors
     /// A write failed, or bytes are missing; then the message is dropped and the batch goes on.
     pub fn keep(&mut self, unique: &UniqueName, flags: &Flags, size: u64) -> Result<(), Fault> {
-        let entry = if flags.system().is_empty() { Entry::in_new(unique) } else { Entry::in_cur(unique, flags) };
+        // Without a letter a keyword is in no name; whoever knows of it by the server carries it on.
+        let table = self.maildir.table_with(flags).unwrap_or_else(|_| self.maildir.table());
+        let letters = table.letters_of(&flags.words());
+        let is_plain = flags.system().is_empty() && letters.is_empty();
+        let entry = if is_plain { Entry::in_new(unique) } else { Entry::in_cur(unique, flags, letters) };
         let current = std::mem::take(&mut self.current);
         let Finished { tmp, file, written, buffer } =
             finish(&self.maildir, current).map_err(|error| self.maildir.fault(Doing::Storing, &entry, &error))?;

@@ -10,17 +10,18 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::keywords::{Table, Version};
 use super::name::{self, Entry};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::PlaceFile;
-use crate::mail::flags::{Flag, Flags};
+use crate::mail::flags::{Flag, Flags, Letters};
 use crate::mail::ids::Timestamp;
 use crate::mail::place::UniqueName;
 
@@ -45,6 +46,8 @@ struct Open {
     cur: OwnedFd,
     new: OwnedFd,
     tmp: OwnedFd,
+    /// What the letters of keywords mean, as it was read last.
+    table: Mutex<Option<(Option<Version>, Arc<Table>)>>,
 }
 
 impl Maildir {
@@ -66,7 +69,7 @@ impl Maildir {
                 other => other,
             };
             let (new, tmp) = (part("new")?, part("tmp")?);
-            Ok(Open { path: directory.to_owned(), cur, new, tmp })
+            Ok(Open { path: directory.to_owned(), cur, new, tmp, table: Mutex::default() })
         };
         open()
             .map(|open| Self(Arc::new(open)))
@@ -85,7 +88,49 @@ impl Maildir {
 
     /// What the index wants to know of a file.
     pub fn place_file(&self, entry: &Entry) -> PlaceFile {
-        PlaceFile { path: self.path_of(entry), flags: entry.flags() }
+        let table = self.table();
+        let flags = table.flags(&entry.flags(), entry.letters());
+        PlaceFile { path: self.path_of(entry), flags, tells: Some(table.keywords()) }
+    }
+
+    /// The flags of a file, with the keywords that its name tells by the folder's table.
+    pub fn flags(&self, entry: &Entry) -> Flags {
+        self.table().flags(&entry.flags(), entry.letters())
+    }
+
+    /// What the letters of keywords mean here. It is read again only if the file is another one; one
+    /// that cannot be read says nothing.
+    pub fn table(&self) -> Arc<Table> {
+        let mut known = self.0.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = Version::of(&self.0.path);
+        if let Some((_, table)) = known.as_ref().filter(|(seen, _)| *seen == version) {
+            return Arc::clone(table);
+        }
+        let table = Arc::new(Table::load(&self.0.path).unwrap_or_default());
+        *known = Some((version, Arc::clone(&table)));
+        table
+    }
+
+    /// The same, once the keywords among `flags` have letters as far as there are any left.
+    ///
+    /// # Errors
+    /// The table cannot be written, or another program keeps its lock.
+    pub fn table_with(&self, flags: &Flags) -> Result<Arc<Table>, Fault> {
+        let table = self.table();
+        let lacking = flags.words().minus(&table.keywords());
+        if lacking.is_empty() || table.is_full() {
+            return Ok(table);
+        }
+        let used = || {
+            let entries = super::scan::read_once(self).map_err(|fault| io::Error::other(fault.to_string()))?;
+            Ok(entries.iter().fold(Letters::none(), |used, entry| used.union(entry.letters())))
+        };
+        Table::extend(&self.0.path, &lacking, used).map_err(|error| {
+            Fault::io(Doing::Storing, &self.0.path.to_string_lossy(), &error)
+                .scope(Scope::Mailbox)
+                .detail(&format!("the table of keywords cannot be written: {error}"))
+        })?;
+        Ok(self.table())
     }
 
     pub(super) fn fd(&self, in_new: bool) -> &OwnedFd {
@@ -126,10 +171,14 @@ impl Maildir {
 
     /// Tries the names that our own flags can make.
     fn probe(&self, unique: &UniqueName) -> Option<Entry> {
-        let in_cur = |flags: Flags| Entry::in_cur(unique, &flags);
+        let in_cur = |flags: Flags| Entry::in_cur(unique, &flags, Letters::none());
         let usual = [Flags::only(Flag::Seen), Flags::none()].into_iter().map(in_cur);
         let rest = (0..64).map(Flags::from_bits).map(in_cur);
-        let mut guesses = usual.chain(std::iter::once(Entry::in_new(unique))).chain(rest);
+        let with_one = self.table().letters().numbers().collect::<Vec<_>>().into_iter().flat_map(|number| {
+            let letter = Letters::none().with(number);
+            [Flags::only(Flag::Seen), Flags::none()].map(|flags| Entry::in_cur(unique, &flags, letter))
+        });
+        let mut guesses = usual.chain(std::iter::once(Entry::in_new(unique))).chain(rest).chain(with_one);
         guesses.find(|guess| {
             rustix::fs::accessat(
                 self.fd(guess.is_new()),
@@ -237,11 +286,13 @@ impl Maildir {
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("this is no regular file")) }
     }
 
-    /// Sets and clears flags; keywords are passed over, since a file name cannot say them. Gives
+    /// Sets and clears flags. Keywords go by the folder's table as it is: one without a letter there
+    /// is passed over ([`Maildir::table_with`] gives it one). Letters that mean nothing stay. Gives
     /// the file as it is now, `None` if it is gone. Durable after [`Maildir::settle`].
     pub fn set_flags(&self, entry: &Entry, add: &Flags, remove: &Flags) -> Result<Option<Entry>, Fault> {
+        let table = self.table();
         self.chase(entry, Doing::Storing, |at| {
-            let wanted = at.with_flags(add, remove);
+            let wanted = at.with_flags(add, remove, table.changed(at.letters(), add, remove));
             if wanted == *at {
                 // Nothing is renamed, so nothing yet says that the file is still there.
                 rustix::fs::accessat(
@@ -258,12 +309,14 @@ impl Maildir {
     }
 
     /// Moves a file to another mailbox under the base name `unique` ([`fresh`] makes one), keeping
-    /// its flags. On another file system it is copied, made durable there, and only then removed
+    /// its flags: the letters of its keywords become those of the other table, and one that had no
+    /// meaning does not get one. On another file system it is copied, made durable there, and only then removed
     /// here. Gives the new file, `None` if the old one is gone. Durable after `to.settle()` and
     /// then `self.settle()`.
     pub fn move_to(&self, entry: &Entry, to: &Self, unique: &UniqueName) -> Result<Option<Entry>, Fault> {
+        let (from_table, to_table) = (self.table(), to.table());
         self.chase(entry, Doing::Storing, |at| {
-            let target = at.renamed(unique);
+            let target = at.renamed(unique, from_table.translated(at.letters(), &to_table));
             match rename_new(self.fd(at.is_new()), at.file_name(), to.fd(target.is_new()), target.file_name()) {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                     let from = self.open_file(at)?;

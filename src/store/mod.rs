@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod drafts;
 pub mod folders;
+pub mod keywords;
 mod look;
 pub mod maildir;
 pub mod name;

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::mail::flags::{Flags, TABLE};
+use crate::mail::flags::{Flags, Letters, TABLE};
 use crate::mail::ids::{RemoteId, Timestamp, Uid, UidValidity};
 use crate::mail::place::{MailboxId, UniqueName};
 
@@ -31,9 +31,9 @@ impl Entry {
         UniqueName::is_legal(base).then(|| Self { name: Box::from(file_name), base: length, in_new })
     }
 
-    /// The file of `unique` in `cur/` with the letters of `flags`.
-    pub fn in_cur(unique: &UniqueName, flags: &Flags) -> Self {
-        Self::join(unique.as_str(), &info("", flags), false)
+    /// The file of `unique` in `cur/` with the letters of `flags`, and those of keywords.
+    pub fn in_cur(unique: &UniqueName, flags: &Flags, keywords: Letters) -> Self {
+        Self::join(unique.as_str(), &info("", flags, keywords), false)
     }
 
     /// The file of `unique` in `new/`, without flags.
@@ -71,9 +71,16 @@ impl Entry {
         UniqueName::new(self.base())
     }
 
-    /// The flags of the name. A file in `new/` has those that stand in its name all the same.
+    /// The flags of the name, without keywords: what its other letters mean only the table of its
+    /// folder tells ([`super::maildir::Maildir::flags`]). A file in `new/` has those that stand in its
+    /// name all the same.
     pub fn flags(&self) -> Flags {
         flags(self.info())
+    }
+
+    /// The letters of keywords in the name.
+    pub fn letters(&self) -> Letters {
+        Letters::of(letters(self.info()).0)
     }
 
     /// The path below the mailbox's directory: `cur/NAME`.
@@ -86,21 +93,25 @@ impl Entry {
         if self.in_new { "new" } else { "cur" }
     }
 
-    /// The same file with other flags: the letters that mean nothing here stay. It goes from
-    /// `new/` to `cur/` as soon as it has a flag.
+    /// The same file with other flags and, exactly, these letters of keywords: what else stands in its
+    /// name stays. It goes from `new/` to `cur/` as soon as it has a flag.
     #[must_use]
-    pub fn with_flags(&self, add: &Flags, remove: &Flags) -> Self {
+    pub fn with_flags(&self, add: &Flags, remove: &Flags, keywords: Letters) -> Self {
         let wanted = self.flags().union(&add.system()).minus(remove);
-        if wanted == self.flags() {
+        if wanted == self.flags() && keywords == self.letters() {
             return self.clone();
         }
-        Self::join(self.base(), &info(self.info(), &wanted), false)
+        Self::join(self.base(), &info(self.info(), &wanted, keywords), false)
     }
 
-    /// The same file under another base name, with the same flags in the same directory.
+    /// The same file under another base name and with these letters of keywords, in the same directory
+    /// unless only `cur/` can hold them.
     #[must_use]
-    pub fn renamed(&self, unique: &UniqueName) -> Self {
-        Self::join(unique.as_str(), self.info(), self.in_new)
+    pub fn renamed(&self, unique: &UniqueName, keywords: Letters) -> Self {
+        if keywords == self.letters() {
+            return Self::join(unique.as_str(), self.info(), self.in_new);
+        }
+        Self::join(unique.as_str(), &info(self.info(), &self.flags(), keywords), self.in_new && keywords.is_empty())
     }
 }
 
@@ -122,12 +133,13 @@ pub fn flags(info: &str) -> Flags {
     Flags::from_letters(letters(info).0)
 }
 
-/// Writes `flags` into what follows a base name. Letters that mean nothing here (the `a` to `z` of
-/// Dovecot's keywords) and what follows a second comma stay as they are.
-pub fn info(old: &str, flags: &Flags) -> String {
+/// Writes `flags` and the letters of keywords into what follows a base name. Letters that are neither
+/// and what follows a second comma stay as they are.
+pub fn info(old: &str, flags: &Flags, keywords: Letters) -> String {
     let (letters, tail) = letters(old);
-    let foreign = letters.chars().filter(|c| !TABLE.iter().any(|(.., known)| known == c));
-    let mut all: Vec<char> = flags.letters().chars().chain(foreign).collect();
+    let foreign = letters.chars().filter(|c| !c.is_ascii_lowercase() && !TABLE.iter().any(|(.., known)| known == c));
+    let keywords = keywords.to_string();
+    let mut all: Vec<char> = flags.letters().chars().chain(foreign).chain(keywords.chars()).collect();
     all.sort_unstable();
     all.dedup();
     let mut out = String::from(":2,");
@@ -356,8 +368,11 @@ mod tests {
             ("a:1,x", false, seen.clone(), Flags::none(), "cur/a:2,S"),
         ] {
             let entry = Entry::parse(name, in_new).unwrap();
-            assert_eq!(entry.with_flags(&add, &remove).relative(), after, "{name}");
+            assert_eq!(entry.with_flags(&add, &remove, entry.letters()).relative(), after, "{name}");
         }
+        let entry = Entry::parse("a:2,FXac,odd", true).unwrap();
+        let changed = entry.with_flags(&Flags::none(), &Flags::none(), Letters::of("bc"));
+        assert_eq!(changed.relative(), "cur/a:2,FXbc,odd");
     }
 
     #[test]

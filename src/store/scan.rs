@@ -73,14 +73,19 @@ pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
 
 /// The listing that the index takes in.
 pub fn listing(mailbox: &MailboxId, directory: &Path) -> Result<Listing, Fault> {
-    let scan = scan(&Maildir::open(directory)?)?;
-    let file =
-        |entry: Entry| Some(ListedFile { unique: entry.unique()?, in_new: entry.is_new(), flags: entry.flags() });
+    let maildir = Maildir::open(directory)?;
+    let scan = scan(&maildir)?;
+    let table = maildir.table();
+    let file = |entry: Entry| {
+        let flags = table.flags(&entry.flags(), entry.letters());
+        Some(ListedFile { unique: entry.unique()?, in_new: entry.is_new(), info: entry.info().into(), flags })
+    };
     Ok(Listing {
         mailbox: mailbox.clone(),
         stamp: scan.stamp,
         complete: scan.complete,
         directory: directory.to_owned(),
+        tells: table.keywords(),
         // One by one, so that a big mailbox is not in memory twice.
         files: scan.entries.into_iter().filter_map(file).collect(),
     })

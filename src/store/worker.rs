@@ -197,7 +197,15 @@ impl Files<'_> {
     }
 
     fn set_flags(&self, places: &[Place], add: &Flags, remove: &Flags) -> Result<(), Fault> {
-        let act = |maildir: &Maildir, _: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
+        let act = |maildir: &Maildir, mailbox: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
+            // A wish that no file name can tell would be lost without a word.
+            let mute = add.words().minus(&maildir.table_with(add)?.keywords());
+            if !mute.is_empty() {
+                return Err(Fault::new(Doing::Storing, mailbox.name.as_str(), Cause::Refused)
+                    .scope(Scope::Mailbox)
+                    .again(Again::Never)
+                    .detail(&format!("a mailbox has letters for 26 keywords, and there is none left for {mute}")));
+            }
             let now = maildir.set_flags(entry, add, remove)?;
             Ok(now.map(|entry| PlaceChange { unique: unique.clone(), now: Some(maildir.place_file(&entry)) }))
         };
@@ -217,6 +225,8 @@ impl Files<'_> {
         let mut arrived = Vec::new();
         let act = |maildir: &Maildir, mailbox: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
             let new = fresh(maildir.size(entry)?);
+            // Keywords that get no letter there are told by the server, if at all.
+            let _ = target.table_with(&maildir.flags(entry));
             if let Some(entry) = maildir.move_to(entry, &target, &new)? {
                 arrived.push(PlaceChange { unique: new.clone(), now: Some(target.place_file(&entry)) });
                 moved.push((

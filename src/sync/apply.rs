@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::changes::{Agreed as Known, Identity};
 use super::env::{Env, Halt, Reporter};
 use super::fetch::Tray;
+use super::keywords::Lettering;
 use super::plan::{FlagChange, Op, Plan};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::sync::Counts;
@@ -46,6 +47,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) uid_next: Option<Uid>,
     /// Intents that an adoption fulfils.
     pub(crate) intents: BTreeMap<UniqueName, Vec<IntentId>>,
+    /// What the names of its files tell of keywords.
+    pub(super) lettering: &'a Lettering,
     /// What was done.
     pub(crate) counts: Counts,
     /// What went wrong with single messages; they are tried again in the next round.
@@ -223,11 +226,13 @@ impl Hands<'_> {
             self.counts.appended += 1;
             if let Some((_, uid)) = id.filter(|(epoch, _)| *epoch == self.epoch) {
                 let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
+                change.letters.push((uid, self.lettering.now(unique, uid)));
                 change.put.push(row(uid, &known));
                 change.settled.push(intent);
                 change.settled.extend(self.intents.remove(unique).unwrap_or_default());
             } else if let Some(uid) = self.find(&file)? {
                 let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
+                change.letters.push((uid, self.lettering.now(unique, uid)));
                 change.put.push(row(uid, &known));
                 change.settled.push(intent);
             }
@@ -254,7 +259,9 @@ impl Hands<'_> {
             self.flags_there(some)?;
             self.env.step()?;
             let flags = some.iter().map(|change| (change.uid, change.agreed.clone())).collect();
-            self.commit(Change { flags, ..Change::default() })?;
+            let table = self.maildir.table();
+            let letters = some.iter().map(|change| (change.uid, self.lettering.after(&table, change))).collect();
+            self.commit(Change { flags, letters, ..Change::default() })?;
             self.tell(places);
         }
         Ok(())
@@ -262,6 +269,9 @@ impl Hands<'_> {
 
     fn flags_here(&mut self, some: &[&FlagChange]) -> Result<Vec<PlaceChange>, Halt> {
         let uniques: Vec<UniqueName> = some.iter().map(|change| change.unique.clone()).collect();
+        let wanted = some.iter().fold(Flags::none(), |all, change| all.union(&change.add_here.words()));
+        // A keyword that gets no letter is carried by the base alone.
+        let _ = self.maildir.table_with(&wanted);
         let found = self.maildir.find_all(&uniques)?;
         let mut places = Vec::new();
         let mut renamed = false;
@@ -275,8 +285,8 @@ impl Hands<'_> {
                 renamed = true;
                 self.counts.flagged_here += 1;
             }
-            let keywords = change.agreed.minus(&change.agreed.system());
-            let now = PlaceFile { path: self.maildir.path_of(&entry), flags: entry.flags().union(&keywords) };
+            let flags = self.maildir.flags(&entry).union(&change.agreed.words());
+            let now = PlaceFile { path: self.maildir.path_of(&entry), flags, tells: None };
             places.push(PlaceChange { unique: change.unique.clone(), now: Some(now) });
         }
         if renamed {

@@ -262,7 +262,8 @@ pub fn diff_server(listing: &ServerListing, base: &Base) -> ServerChanges {
 pub struct LocalFile {
     /// Its base name.
     pub unique: UniqueName,
-    /// The flags of its name.
+    /// Its flags. Keywords are among them: those that its name tells, and those of the base that no name
+    /// can tell.
     pub flags: Flags,
     /// Which message of this very mailbox it was fetched from, as its name says.
     pub origin: Option<(UidValidity, Uid)>,
@@ -302,7 +303,7 @@ pub struct Leaving {
 pub struct LocalChanges {
     /// Files without a row.
     pub new: BTreeMap<UniqueName, NewHere>,
-    /// Flags that differ from the base's; with the base's keywords, which no file name tells.
+    /// Flags that differ from the base's.
     pub flags: BTreeMap<Uid, Flags>,
     /// Rows whose file is gone.
     pub gone: BTreeSet<Uid>,
@@ -327,25 +328,19 @@ pub fn diff_local(listing: &LocalListing, base: &Base) -> LocalChanges {
     let mut seen = BTreeSet::new();
     for file in &listing.files {
         let Some((uid, row)) = base.uid_of(&file.unique).and_then(|uid| Some((uid, base.get(uid)?))) else {
-            let new = NewHere { flags: file.flags.system(), origin: file.origin, identity: None };
+            let new = NewHere { flags: file.flags.clone(), origin: file.origin, identity: None };
             changes.new.insert(file.unique.clone(), new);
             continue;
         };
         seen.insert(uid);
-        let now = with_keywords_of(&file.flags, &row.flags);
-        if now != row.flags {
-            changes.flags.insert(uid, now);
+        if file.flags != row.flags {
+            changes.flags.insert(uid, file.flags.clone());
         }
     }
     if listing.complete {
         changes.gone = base.rows.keys().filter(|uid| !seen.contains(uid)).copied().collect();
     }
     changes
-}
-
-/// The flags of a file name with the keywords of `known`, since a name can tell none.
-pub fn with_keywords_of(name: &Flags, known: &Flags) -> Flags {
-    name.system().union(&known.minus(&known.system()))
 }
 
 #[cfg(test)]
@@ -408,16 +403,17 @@ mod tests {
     }
 
     #[test]
-    fn keywords_that_a_file_name_cannot_tell_are_no_wish() {
+    fn keywords_are_wishes_as_flags_are() {
         let file = |name: &str, flags| LocalFile { unique: UniqueName::new(name).unwrap(), flags, origin: None };
         let files = vec![
             file("a", Flags::none()),
-            file("b", Flags::only(Flag::Seen)),
+            file("b", Flags::from_imap(["\\Seen", "other"])),
             file("d", Flags::none()),
             file("c", Flags::only(Flag::Flagged)),
         ];
         let changes = diff_local(&LocalListing { files, complete: true }, &base());
-        assert_eq!(changes.flags, BTreeMap::from([(uid(3), Flags::only(Flag::Flagged))]));
+        let other = Flags::from_imap(["\\Seen", "other"]);
+        assert_eq!(changes.flags, BTreeMap::from([(uid(2), other), (uid(3), Flags::only(Flag::Flagged))]));
         assert_eq!(changes.new.len(), 1);
         assert!(changes.gone.is_empty());
     }

@@ -90,16 +90,18 @@ pub(crate) fn land(parcel: Parcel, ledger: &mut Ledger, step: &dyn Fn() -> Resul
     };
     let rows: std::collections::BTreeMap<_, _> = rows.into_iter().map(|row| (row.unique.clone(), row)).collect();
     let mut put = Vec::with_capacity(done.stored.len());
+    let mut letters = Vec::new();
     let mut places = Vec::with_capacity(done.stored.len());
     for stored in done.stored {
         let Some(row) = rows.get(&stored.unique) else { continue };
-        let now = PlaceFile { path: maildir.path_of(&stored.entry), flags: row.flags.clone() };
+        let now = PlaceFile { path: maildir.path_of(&stored.entry), flags: row.flags.clone(), tells: None };
         places.push(PlaceChange { unique: stored.unique, now: Some(now) });
+        letters.extend(Some((row.uid, stored.entry.letters())).filter(|(_, letters)| !letters.is_empty()));
         put.push(row.clone());
     }
     landed.faults = done.failed.into_iter().map(|(_, fault)| fault).collect();
     let written = step().and_then(|()| {
-        ledger.commit(&[(key, Change { put, ..Change::default() })])?;
+        ledger.commit(&[(key, Change { put, letters, ..Change::default() })])?;
         Ok(())
     });
     match written {

@@ -5,6 +5,7 @@
 use super::apply::{known, read};
 use super::changes::{Base, LocalChanges, LocalFile, LocalListing, diff_local};
 use super::env::Halt;
+use super::keywords::Lettering;
 use super::moves::{Side, join_moves};
 use super::round::Round;
 use crate::fault::Fault;
@@ -27,6 +28,8 @@ pub(super) struct Look {
     pub(super) read: bool,
     pub(super) stamp: DirStamp,
     pub(super) side: Side,
+    /// What its names tell of keywords.
+    pub(super) lettering: Lettering,
 }
 
 impl Round<'_> {
@@ -47,21 +50,26 @@ impl Round<'_> {
         };
         let unmoved = LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() };
         let side = Side { mailbox: name.clone(), base: Base::default(), changes: unmoved };
-        let mut look = Look { mailbox, key, agreed, count, maildir, read: false, stamp: DirStamp::default(), side };
+        let (lettering, stamp) = (Lettering::unmoved(self.ledger.letters(key)?), DirStamp::default());
+        let mut look = Look { mailbox, key, agreed, count, maildir, read: false, stamp, side, lettering };
         let Some(maildir) = &look.maildir else { return Ok(look) };
         let known = DirStamp { cur: agreed.stamp_cur, new: agreed.stamp_new };
         look.stamp = known;
         if known == DirStamp::default() || scan::stamp(maildir.path())? != known {
             let scan = scan::scan(maildir)?;
             let home = Home::of(&look.mailbox);
+            let base = self.base(key, &agreed)?;
+            let lettering = Lettering::listed(maildir, &scan.entries, self.ledger.letters(key)?);
             let file = |entry: &crate::store::name::Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
-                Some(LocalFile { unique: entry.unique()?, flags: entry.flags(), origin })
+                let unique = entry.unique()?;
+                Some(LocalFile { flags: lettering.wished(entry, &unique, &base), unique, origin })
             };
             let listing =
                 LocalListing { files: scan.entries.iter().filter_map(file).collect(), complete: scan.complete };
-            look.side.base = self.base(key, &agreed)?;
-            look.side.changes = diff_local(&listing, &look.side.base);
+            look.side.changes = diff_local(&listing, &base);
+            look.side.base = base;
+            look.lettering = lettering;
             look.stamp = if scan.complete { scan.stamp } else { DirStamp::default() };
             look.read = true;
         }
@@ -88,7 +96,8 @@ impl Round<'_> {
             let (uid, row) = known(row);
             if let Some(file) = changes.new.remove(&row.unique) {
                 changes.arriving.remove(&row.unique);
-                let now = super::changes::with_keywords_of(&file.flags, &row.flags);
+                // Nothing is known yet of the letters that its name had before: they add, at most.
+                let now = file.flags.union(&row.flags.words());
                 if now != row.flags {
                     changes.flags.insert(uid, now);
                 }

@@ -11,6 +11,7 @@ mod fetch;
 mod folders;
 pub mod guard;
 mod judge;
+mod keywords;
 mod look;
 pub mod moves;
 pub mod plan;

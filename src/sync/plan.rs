@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{Agreed, Base, Identity, LocalChanges, NewThere, ServerChanges, with_keywords_of};
+use super::changes::{Agreed, Base, Identity, LocalChanges, NewThere, ServerChanges};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -263,11 +263,10 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
         let known = candidate.agreed.cloned().unwrap_or_else(|| new.flags.common(&candidate.flags));
         let row = Agreed {
             unique: candidate.unique.clone(),
-            flags: with_keywords_of(&known, &new.flags),
+            flags: known,
             identity: candidate.identity.copied().or(new.identity).unwrap_or_default(),
         };
-        let now = with_keywords_of(&candidate.flags, &new.flags);
-        flags.extend(meet(uid, &row, &new.flags, &now, server));
+        flags.extend(meet(uid, &row, &new.flags, &candidate.flags, server));
         adopt.push(Op::Adopt { uid, row });
     }
     let mut bring = Vec::new();
@@ -322,22 +321,21 @@ fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) 
         (false, false) => {
             let there = server.flags.get(&uid).unwrap_or(&row.flags);
             let here = local.flags.get(&uid).unwrap_or(&row.flags);
-            meet(uid, row, there, &with_keywords_of(here, there), server)
+            meet(uid, row, there, here, server)
         }
     }
 }
 
 /// Brings the flags of one message together: each side's wish since the base survives.
 fn meet(uid: Uid, row: &Agreed, there: &Flags, here: &Flags, server: &ServerChanges) -> Option<Op> {
-    let base = with_keywords_of(&row.flags, there);
-    let target = Flags::merge(&base, there, here);
+    let target = Flags::merge(&row.flags, there, here);
     let add_there = server.allows.settable(&target.minus(there));
     let remove_there = server.allows.settable(&there.minus(&target));
     let change = FlagChange {
         uid,
         unique: row.unique.clone(),
-        add_here: target.system().minus(here),
-        remove_here: here.system().minus(&target),
+        add_here: target.minus(here),
+        remove_here: here.minus(&target),
         agreed: there.union(&add_there).minus(&remove_there),
         add_there,
         remove_there,

@@ -143,7 +143,7 @@ impl Round<'_> {
         self.env.root().list().found.keys().all(|name| known.shown.iter().any(|(shown, _)| shown == name))
     }
 
-    fn fault(&mut self, fault: Fault) {
+    pub(super) fn fault(&mut self, fault: Fault) {
         self.outcome.faults.push(fault.of(&self.env.account.id));
     }
 
@@ -202,6 +202,7 @@ impl Round<'_> {
             epoch: told.validity,
             uid_next: told.uid_next,
             intents: settled.intents,
+            lettering: &look.lettering,
             counts: Counts::default(),
             faults: Vec::new(),
         };
@@ -215,6 +216,7 @@ impl Round<'_> {
         }
         applied?;
         self.adopted(look, plan, maildir)?;
+        self.letters(look, plan, maildir)?;
         let settled: Vec<_> = intents.into_values().flatten().collect();
         self.agree(look, told, whole && clean, settled)?;
         (self.report)(SyncReport::Finished { mailbox: look.mailbox.clone(), counts });
@@ -230,8 +232,9 @@ impl Round<'_> {
         let mut places = Vec::new();
         for row in rows {
             if let Some(entry) = maildir.find(&row.unique)? {
-                let keywords = row.flags.minus(&row.flags.system());
-                let now = PlaceFile { path: maildir.path_of(&entry), flags: entry.flags().union(&keywords) };
+                let keywords = row.flags.words();
+                let (path, flags) = (maildir.path_of(&entry), maildir.flags(&entry).union(&keywords));
+                let now = PlaceFile { path, flags, tells: None };
                 places.push(PlaceChange { unique: row.unique.clone(), now: Some(now) });
             }
         }

@@ -57,10 +57,10 @@ fn world(root: &Path) -> PathBuf {
         );
         fs::write(directory.join("cur").join(format!("{base}:2,S")), text).expect("a file");
         let unique = UniqueName::new(&base).expect("a legal name");
-        files.push(ListedFile { unique, in_new: false, flags: Flags::only(Flag::Seen) });
+        files.push(ListedFile { unique, in_new: false, info: ":2,S".into(), flags: Flags::only(Flag::Seen) });
     }
     let stamp = DirStamp { cur: 1, new: 1 };
-    let listing = Listing { mailbox: inbox(), stamp, complete: true, directory, files };
+    let listing = Listing { mailbox: inbox(), stamp, complete: true, directory, tells: Flags::none(), files };
     let path = root.join("index.db");
     let mut writer = Writer::open(&path, &[]).expect("an index");
     writer.reconcile(&Arc::new(listing)).expect("a listing taken in");

@@ -319,7 +319,7 @@ proptest! {
             let _ = (name::size(&text), name::date(&text));
             if let Some(entry) = Entry::parse(&text, false) {
                 prop_assert_eq!(format!("{}{}", entry.base(), entry.info()), text);
-                let both = entry.with_flags(&Flags::only(Flag::Seen), &Flags::none());
+                let both = entry.with_flags(&Flags::only(Flag::Seen), &Flags::none(), entry.letters());
                 prop_assert!(both.flags().has(Flag::Seen) && both.base() == entry.base());
                 prop_assert_eq!(both.flags().without(Flag::Seen), entry.flags().without(Flag::Seen));
             }

@@ -37,6 +37,7 @@ mod servers;
 mod support;
 mod sync_dovecot;
 mod sync_histories;
+mod sync_keywords;
 mod sync_properties;
 mod sync_steps;
 mod sync_worker;

@@ -191,7 +191,7 @@ impl World {
             Event::FlaggedHere(n, flag) if !self.disk.is_empty() => {
                 let at = n % self.disk.len();
                 let file = self.disk.values_mut().nth(at).unwrap();
-                file.flags = toggled(&file.flags, *flag).system();
+                file.flags = toggled(&file.flags, *flag);
             }
             Event::Renumbered => {
                 self.epoch += 1;
@@ -317,7 +317,7 @@ impl World {
             }
             Op::Download { uid, flags } => {
                 let mail = self.server[uid].mail;
-                let unique = self.add_here(mail, flags.system(), Some((self.epoch(), *uid)));
+                let unique = self.add_here(mail, flags.clone(), Some((self.epoch(), *uid)));
                 if !go_on() {
                     return false;
                 }
@@ -393,7 +393,7 @@ impl World {
         for (uid, row) in &self.base {
             let (there, here) = (&self.server[uid], &self.disk[&row.unique]);
             assert_eq!(there.mail, here.mail, "the same mail on both sides");
-            assert_eq!(there.flags.system(), here.flags, "the same flags on both sides");
+            assert_eq!(there.flags, here.flags, "the same flags on both sides");
             assert_eq!(there.flags, row.flags, "and in the base");
         }
         for mail in 1..=self.mails {

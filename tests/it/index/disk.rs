@@ -80,7 +80,7 @@ impl Disk {
     }
 
     fn now(&self, file: &Lying) -> Changed {
-        let now = PlaceFile { path: self.path(file), flags: file.flags.clone() };
+        let now = PlaceFile { path: self.path(file), flags: file.flags.clone(), tells: None };
         let places = vec![PlaceChange { unique: file.unique.clone(), now: Some(now) }];
         Changed { mailbox: file.mailbox.clone(), places }
     }
@@ -127,15 +127,18 @@ impl Disk {
     }
 
     pub(super) fn listing(&self, mailbox: &MailboxId, complete: bool) -> Arc<Listing> {
-        let listed =
-            |file: &Lying| ListedFile { unique: file.unique.clone(), in_new: false, flags: file.flags.clone() };
+        let listed = |file: &Lying| {
+            let info = format!(":2,{}", file.flags.letters()).into();
+            ListedFile { unique: file.unique.clone(), in_new: false, info, flags: file.flags.clone() }
+        };
         let mut files: Vec<_> = self.files.values().filter(|file| file.mailbox == *mailbox).map(listed).collect();
         files.sort_by(|a, b| a.unique.cmp(&b.unique));
         if !complete {
             files.truncate(files.len() / 2);
         }
         let stamp = DirStamp { cur: 7, new: 7 };
-        Arc::new(Listing { mailbox: mailbox.clone(), stamp, complete, directory: self.directory(mailbox), files })
+        let (directory, tells) = (self.directory(mailbox), Flags::none());
+        Arc::new(Listing { mailbox: mailbox.clone(), stamp, complete, directory, tells, files })
     }
 }
 

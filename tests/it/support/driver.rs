@@ -197,7 +197,11 @@ impl World {
         let mut by_mailbox: BTreeMap<MailboxId, Vec<PlaceChange>> = BTreeMap::new();
         for place in places {
             let now = self.mails.iter().find(|mail| mail.place == *place);
-            let now = now.map(|mail| PlaceFile { path: place.unique.as_str().into(), flags: mail.flags.clone() });
+            let now = now.map(|mail| PlaceFile {
+                path: place.unique.as_str().into(),
+                flags: mail.flags.clone(),
+                tells: None,
+            });
             by_mailbox
                 .entry(place.mailbox.clone())
                 .or_default()
