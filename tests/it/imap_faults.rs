@@ -88,7 +88,7 @@ fn refused(tls: Tls, script: Vec<Step>) -> (Fault, Vec<String>) {
 }
 
 /// Plays `script` to a client that has signed in.
-fn signed_in(capabilities: &str, script: Vec<Step>) -> (Box<dyn Remote>, Scripted) {
+pub(crate) fn signed_in(capabilities: &str, script: Vec<Step>) -> (Box<dyn Remote>, Scripted) {
     let mut steps = vec![
         say(format!("* OK [CAPABILITY {capabilities}] ready\r\n")),
         hear("AUTHENTICATE PLAIN AGFkYQBodW50ZXIy"),
@@ -295,10 +295,14 @@ fn what_a_server_offers_and_does_not_understand_is_done_without() {
     let (mut remote, server) = signed_in(
         "IMAP4rev1 SASL-IR AUTH=PLAIN CONDSTORE LIST-EXTENDED SPECIAL-USE",
         vec![
-            hear("LIST \"\" \"*\" RETURN (SPECIAL-USE)"),
+            hear("LIST \"\" \"*\" RETURN (SPECIAL-USE SUBSCRIBED)"),
             reply("%T BAD what is RETURN?\r\n"),
             hear("LIST \"\" \"*\""),
             reply("* LIST () \"/\" INBOX\r\n%T OK done\r\n"),
+            hear("LSUB \"\" \"*\""),
+            reply("%T NO what is LSUB?\r\n"),
+            hear("STATUS \"INBOX\" (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"),
+            reply("* STATUS INBOX (MESSAGES 3 UIDVALIDITY 7)\r\n%T OK done\r\n"),
             hear("SELECT \"INBOX\" (CONDSTORE)"),
             reply("%T BAD what is CONDSTORE?\r\n"),
             hear("SELECT \"INBOX\""),
@@ -484,6 +488,6 @@ fn an_answer_to_another_question_is_none() {
         assert_eq!(remote.mailboxes().unwrap_err().cause, Cause::Protocol, "{line:?}");
     }
     let (mut remote, _server) =
-        signed_in(CAPABILITIES, vec![hear("LIST"), reply("%T OK but none\r\n"), Step::AwaitClose]);
+        signed_in(CAPABILITIES, vec![hear("LIST"), reply("%T OK but none\r\n"), hear("LSUB"), reply("%T OK\r\n")]);
     assert_eq!(remote.mailboxes().unwrap_err().cause, Cause::Protocol, "a list without the INBOX is no list");
 }

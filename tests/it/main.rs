@@ -22,6 +22,7 @@ mod folder_names;
 mod hostile;
 mod imap;
 mod imap_faults;
+mod imap_flights;
 mod imap_quirks;
 mod index;
 mod keys;

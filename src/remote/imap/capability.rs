@@ -73,6 +73,26 @@ impl Capabilities {
         self.has("SPECIAL-USE") && self.has_or_rev2("LIST-EXTENDED")
     }
 
+    /// LIST … RETURN (SUBSCRIBED) (RFC 5258 §3.2).
+    pub(super) fn list_extended(&self) -> bool {
+        self.has_or_rev2("LIST-EXTENDED")
+    }
+
+    /// LIST … RETURN (STATUS (…)) (RFC 5819).
+    pub(super) fn list_status(&self) -> bool {
+        self.has_or_rev2("LIST-STATUS") && self.list_extended()
+    }
+
+    /// UNSELECT (RFC 3691).
+    pub(super) fn unselect(&self) -> bool {
+        self.has_or_rev2("UNSELECT")
+    }
+
+    /// ENABLE QRESYNC (RFC 7162 §3.2, RFC 5161).
+    pub(super) fn qresync(&self) -> bool {
+        self.has("QRESYNC") && self.has_or_rev2("ENABLE")
+    }
+
     /// CONDSTORE (RFC 7162 §3.1), which QRESYNC implies.
     pub(super) fn condstore(&self) -> bool {
         self.has("CONDSTORE") || self.has("QRESYNC")

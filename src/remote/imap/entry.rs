@@ -19,6 +19,7 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 
 use super::capability::Capabilities;
+use super::extensions::qresync::Resync;
 use super::facts::Facts;
 use super::limits::Limits;
 use super::link::Link;
@@ -74,6 +75,7 @@ pub(super) fn enter(
             alerts: Vec::new(),
         },
         names: Names::default(),
+        resync: Resync::Unasked,
         selected: None,
         epochs: BTreeMap::new(),
         broken: false,

@@ -9,13 +9,16 @@ use crate::mail::clean::Clean;
 use crate::mail::mailbox::{MailboxName, Role, from_modified_utf7, to_modified_utf7};
 use crate::remote::RemoteMailbox;
 
-use super::limits::Limits;
-use super::replies::{self, Code, Kind, Listed, Status};
-use super::session::{Session, quote};
+use super::extensions::list_status::{Standings, Subscriptions, key, standing};
+use super::limits::{Limits, Trouble};
+use super::replies::{self, Answer, Code, Kind, Listed, Status};
+use super::session::{Session, bad, quote};
 use super::tokens::Response;
 
 /// How many mailboxes an account may have.
 const MOST: usize = 20_000;
+/// Who is subscribed to, on a server whose LIST does not tell.
+const LSUB: &str = "LSUB \"\" \"*\"";
 /// What stands for a `/` inside a level, which the program's names cannot hold: the division slash.
 const SLASH: &str = "\u{2215}";
 
@@ -57,7 +60,7 @@ impl Names {
     }
 
     /// The wire spelling of a mailbox: as it was listed, else as it would have to be made.
-    fn encode(&self, mailbox: &MailboxName) -> Result<String, &'static str> {
+    pub(super) fn encode(&self, mailbox: &MailboxName) -> Result<String, &'static str> {
         if mailbox.is_inbox() {
             return Ok("INBOX".to_owned());
         }
@@ -78,23 +81,101 @@ impl Names {
     }
 }
 
+/// What LIST and its companions told.
+#[derive(Default)]
+struct Survey {
+    listed: Vec<Listed>,
+    subscriptions: Subscriptions,
+    standings: Standings,
+    prefix: Option<String>,
+}
+
+impl Survey {
+    fn hear(&mut self, kind: &Kind, response: &Response) {
+        match kind {
+            Kind::List => self.listed.extend(listed(response)),
+            Kind::Subscribed => self.subscriptions.0.extend(listed(response).map(|one| key(&one.name))),
+            Kind::MailboxStatus => self.standings.extend(standing(response)),
+            Kind::Namespace if self.prefix.is_none() => {
+                let prefix = replies::namespace(response).and_then(|bytes| String::from_utf8(bytes).ok());
+                self.prefix = prefix.filter(|prefix| !prefix.chars().any(char::is_control));
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Session {
-    /// All mailboxes.
+    /// All mailboxes, by name alone.
     pub(super) fn list(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
-        let doing = Doing::ListingMailboxes;
-        let host = self.host.clone();
-        self.learn_prefix()?;
         let options = if self.capabilities.list_special_use() { " RETURN (SPECIAL-USE)" } else { "" };
-        let limits = Limits::for_messages(MOST, 200);
-        let asked = ("LIST \"\" \"*\"", options, ["SPECIAL-USE"].as_slice());
-        let reply = self.ask_with(doing, asked, limits)?.map_err(|status| self.refusal(doing, &host, &status))?;
-        let listed: Vec<Listed> = reply.untagged.iter().filter_map(listed).collect();
+        let (survey, _) = self.survey_with(Vec::new(), options, None)?;
+        self.take_names(survey, None, false).map(|(mailboxes, _)| mailboxes)
+    }
+
+    /// All mailboxes, with all that the server tells along with them. `first` goes before, in the same flight.
+    pub(super) fn list_all(&mut self, first: Vec<String>) -> Result<(Vec<RemoteMailbox>, Standings), Fault> {
+        let options = self.list_options();
+        let extended = self.capabilities.list_extended();
+        let (survey, subscribed) = self.survey_with(first, &options, (!extended).then_some(LSUB))?;
+        // What was offered and not understood is not offered any more.
+        let extended = extended && self.capabilities.list_extended();
+        self.take_names(survey, subscribed, extended)
+    }
+
+    /// Sends LIST and what goes with it. Gives also how the last command was answered, if there was one.
+    fn survey_with(
+        &mut self,
+        first: Vec<String>,
+        options: &str,
+        last: Option<&str>,
+    ) -> Result<(Survey, Option<Answer>), Fault> {
+        let doing = Doing::ListingMailboxes;
+        let mut commands = first;
+        if !self.names.known && self.capabilities.namespace() {
+            commands.push("NAMESPACE".to_owned());
+        }
+        let place = commands.len();
+        commands.push(format!("LIST \"\" \"*\"{options}"));
+        commands.extend(last.map(str::to_owned));
+        let mut survey = Survey::default();
+        let limits = Limits::for_messages(MOST, 400);
+        let told = self.converse(doing, &commands, limits, |_, kind, response| survey.hear(kind, response))?;
+        let answer = |place: usize| told.statuses.get(place);
+        match answer(place) {
+            Some(status) if status.answer == Answer::Ok => {
+                let last = last.and_then(|_| answer(place + 1)).map(|status| status.answer);
+                Ok((survey, last))
+            }
+            Some(status) if status.answer == Answer::Bad && !options.is_empty() => {
+                tracing::warn!("{}: {}; LIST is sent without{options}", self.host, bad(status));
+                self.capabilities.forget(&["SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS"]);
+                let last = last.or_else(|| options.contains("SUBSCRIBED").then_some(LSUB));
+                self.survey_with(Vec::new(), "", last)
+            }
+            Some(status) if status.answer == Answer::No => Err(self.refusal(doing, &self.host, status)),
+            Some(status) => Err(self.give_up(doing, Trouble::Protocol(bad(status)))),
+            None => Err(self.give_up(doing, Trouble::protocol("the server answers what was not asked"))),
+        }
+    }
+
+    /// Learns the names, and tells the mailboxes.
+    fn take_names(
+        &mut self,
+        survey: Survey,
+        subscribed: Option<Answer>,
+        extended: bool,
+    ) -> Result<(Vec<RemoteMailbox>, Standings), Fault> {
+        let Survey { listed, subscriptions, standings, prefix } = survey;
+        if let Some(prefix) = prefix {
+            self.names.prefix = prefix;
+        }
         self.names.delimiter = delimiter(&listed);
         self.names.wire.clear();
         let mut out: BTreeMap<MailboxName, RemoteMailbox> = BTreeMap::new();
         for one in &listed {
             let Some((name, wire)) = self.names.decode(one) else {
-                tracing::warn!("{host}: a mailbox has no name that could be used: {}", Clean::bytes(&one.name));
+                tracing::warn!("{}: a mailbox has no name that could be used: {}", self.host, Clean::bytes(&one.name));
                 continue;
             };
             if one.is("\\NonExistent") && !one.is("\\Noselect") && out.contains_key(&name) {
@@ -102,34 +183,23 @@ impl Session {
             }
             let clash = self.names.wire.insert(name.clone(), wire.clone()).filter(|before| *before != wire);
             if let Some(before) = clash {
-                tracing::warn!("{host}: {} and {} mean the same here", Clean::line(&before), Clean::line(&wire));
+                let (first, second) = (Clean::line(&before), Clean::line(&wire));
+                tracing::warn!("{}: {first} and {second} mean the same here", self.host);
                 self.names.wire.insert(name, before);
                 continue;
             }
             let role = role(&name, one);
             let selectable = !one.is("\\Noselect") && !one.is("\\NonExistent");
-            out.insert(name.clone(), RemoteMailbox { name, role, selectable, subscribed: None, standing: None });
+            let subscribed =
+                if extended { Some(one.is("\\Subscribed")) } else { subscriptions.tell(&one.name, subscribed) };
+            out.insert(name.clone(), RemoteMailbox { name, role, selectable, subscribed, standing: None });
         }
         if out.is_empty() {
-            let fault = self.fault(doing, &host, Cause::Protocol);
+            let fault = self.fault(Doing::ListingMailboxes, &self.host, Cause::Protocol);
             return Err(fault.detail("the server lists no mailbox at all, not even the INBOX"));
         }
         self.names.known = true;
-        Ok(out.into_values().collect())
-    }
-
-    /// Asks once what the names of this user's mailboxes begin with.
-    fn learn_prefix(&mut self) -> Result<(), Fault> {
-        if self.names.known || !self.capabilities.namespace() {
-            return Ok(());
-        }
-        if let Ok(reply) = self.ask(Doing::ListingMailboxes, "NAMESPACE", Limits::USUAL)? {
-            let told = reply.untagged.iter().filter(|response| replies::kind(response) == Kind::Namespace);
-            let prefix = told.filter_map(replies::namespace).find_map(|bytes| String::from_utf8(bytes).ok());
-            let usable = prefix.filter(|prefix| !prefix.chars().any(char::is_control));
-            self.names.prefix = usable.unwrap_or_default();
-        }
-        Ok(())
+        Ok((out.into_values().collect(), standings))
     }
 
     /// The wire spelling of a mailbox. Lists first if that was not done on this connection.
@@ -223,9 +293,6 @@ impl Listed {
 }
 
 fn listed(response: &Response) -> Option<Listed> {
-    if replies::kind(response) != Kind::List {
-        return None;
-    }
     let read = replies::list(response);
     if let Err(error) = &read {
         tracing::warn!("a LIST line makes no sense ({}): {}", error.0, Clean::bytes(&response.text));

@@ -5,15 +5,19 @@
 
 mod capability;
 mod entry;
+mod extensions;
 mod facts;
 mod fetch;
 mod idle;
 mod introduction;
+mod listing;
 mod mailboxes;
+mod pipeline;
 mod push;
 mod quirks;
 mod refusal;
 mod replies;
+mod select;
 mod session;
 mod snapshot;
 mod tokens;
@@ -87,7 +91,7 @@ impl Remote for Session {
     }
 
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
-        self.list()
+        self.survey()
     }
 
     fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
@@ -96,6 +100,10 @@ impl Remote for Session {
 
     fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
         self.compare(mailbox, since)
+    }
+
+    fn changes_of(&mut self, asked: &[(MailboxName, Since)]) -> Result<Vec<Result<RemoteChanges, Fault>>, Fault> {
+        self.compare_all(asked)
     }
 
     fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {

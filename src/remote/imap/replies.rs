@@ -6,6 +6,7 @@ use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{ModSeq, Timestamp, Uid, UidValidity};
 
+use super::extensions::qresync::{self, Vanished};
 use super::tokens::{Malformed, Response, Token, Tokens, number};
 
 /// Ranges of numbers as in `1:4,7`, in their order, each from the smaller to the larger.
@@ -49,6 +50,8 @@ pub(super) enum Code {
     PermanentFlags(Flags, bool),
     ReadOnly,
     ReadWrite,
+    /// What was said before is about the mailbox that was selected before (RFC 7162 §3.2.11).
+    Closed,
     AppendUid(UidValidity, Ranges),
     CopyUid(UidValidity, Ranges, Ranges),
     TryCreate,
@@ -63,12 +66,20 @@ pub(super) enum Kind {
     Status(Status),
     Exists(u32),
     Expunge,
+    /// VANISHED (RFC 7162 §3.2.10).
+    Vanished(Vanished),
     Fetch,
     List,
+    /// LSUB (RFC 3501 §7.2.3).
+    Subscribed,
+    /// STATUS (RFC 9051 §7.3.4).
+    MailboxStatus,
     Search,
     ESearch,
     Capability,
     Namespace,
+    /// ENABLED, with or without QRESYNC in it.
+    Enabled(bool),
     /// None that means anything here.
     Other,
 }
@@ -172,6 +183,7 @@ fn code(inside: &[u8]) -> Option<Code> {
         }),
         "READ-ONLY" => Some(Code::ReadOnly),
         "READ-WRITE" => Some(Code::ReadWrite),
+        "CLOSED" => Some(Code::Closed),
         "TRYCREATE" => Some(Code::TryCreate),
         "APPENDUID" => append_uid(&mut tokens),
         "COPYUID" => copy_uid(&mut tokens),
@@ -249,11 +261,14 @@ pub(super) fn kind(response: &Response) -> Kind {
     }
     match first.bytes().unwrap_or_default().to_ascii_uppercase().as_slice() {
         b"LIST" => Kind::List,
+        b"LSUB" => Kind::Subscribed,
+        b"STATUS" => Kind::MailboxStatus,
         b"SEARCH" => Kind::Search,
         b"ESEARCH" => Kind::ESearch,
         b"CAPABILITY" => Kind::Capability,
         b"NAMESPACE" => Kind::Namespace,
-        b"VANISHED" => Kind::Expunge,
+        b"VANISHED" => Kind::Vanished(qresync::when(response)),
+        b"ENABLED" => Kind::Enabled(capability(response).iter().any(|name| name.eq_ignore_ascii_case("QRESYNC"))),
         _ => Kind::Other,
     }
 }
@@ -267,7 +282,7 @@ impl Response {
     }
 
     /// Its tokens after `*` and the word or number that follows.
-    fn arguments(&self) -> Tokens<'_> {
+    pub(super) fn arguments(&self) -> Tokens<'_> {
         let mut tokens = self.after_star();
         let _ = tokens.next();
         tokens

@@ -9,8 +9,10 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, ModSeq, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
+use crate::remote::{Presence, RemoteChanges, RemoteItem};
 
 use super::capability::Capabilities;
+use super::extensions::qresync::{Resync, Vanished};
 use super::facts::Facts;
 use super::limits::{Limits, Trouble};
 use super::mailboxes::Names;
@@ -37,6 +39,8 @@ pub(super) struct Session {
     pub(super) facts: Facts,
     /// How mailboxes are called on the wire.
     pub(super) names: Names,
+    /// Is QRESYNC agreed on?
+    pub(super) resync: Resync,
     /// The mailbox that is selected.
     pub(super) selected: Option<Selected>,
     /// The epoch in which each mailbox was last compared: UIDs of before mean nothing in another.
@@ -63,6 +67,22 @@ pub(super) struct Selected {
     pub(super) stirred: bool,
 }
 
+impl Selected {
+    /// What changed in it.
+    pub(super) fn changes(&self, items: Vec<RemoteItem>, presence: Presence, modseq: Option<ModSeq>) -> RemoteChanges {
+        RemoteChanges {
+            validity: self.validity,
+            uid_next: self.uid_next,
+            modseq,
+            items,
+            presence,
+            keeps: self.keeps.clone(),
+            new_keywords: self.new_keywords,
+            read_only: self.read_only,
+        }
+    }
+}
+
 /// What a command brought.
 pub(super) struct Reply {
     /// Untagged responses, in their order.
@@ -86,25 +106,6 @@ impl Session {
     /// Runs a command. A NO is given back as it is; all else but OK is a fault that ends the session.
     pub(super) fn ask(&mut self, doing: Doing, command: &str, limits: Limits) -> Result<Result<Reply, Status>, Fault> {
         match self.attempt(doing, command, limits)? {
-            Err(status) if status.answer == Answer::Bad => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
-            other => Ok(other),
-        }
-    }
-
-    /// As [`Session::ask`], with an option of an extension behind the command. A server that offers it
-    /// and does not understand it is asked without, and is not taken by that word again.
-    pub(super) fn ask_with(
-        &mut self,
-        doing: Doing,
-        (command, option, extensions): (&str, &str, &[&str]),
-        limits: Limits,
-    ) -> Result<Result<Reply, Status>, Fault> {
-        match self.attempt(doing, &format!("{command}{option}"), limits)? {
-            Err(status) if status.answer == Answer::Bad && !option.is_empty() => {
-                tracing::warn!("{}: {}; {command} is sent without{option}", self.host, bad(&status));
-                self.capabilities.forget(extensions);
-                self.ask(doing, command, limits)
-            }
             Err(status) if status.answer == Answer::Bad => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
             other => Ok(other),
         }
@@ -210,6 +211,14 @@ impl Session {
                 selected.exists = selected.exists.saturating_sub(1);
                 selected.expunged = selected.expunged.saturating_add(1);
             }
+            Kind::Vanished(Vanished::Now(count)) => {
+                selected.stirred = true;
+                // More than there are is a lie, by which nothing may be excused.
+                if let Some(count) = usize::try_from(*count).ok().filter(|count| *count <= selected.exists) {
+                    selected.exists -= count;
+                    selected.expunged = selected.expunged.saturating_add(count);
+                }
+            }
             _ => {}
         }
     }
@@ -221,17 +230,8 @@ impl Session {
         }
     }
 
-    /// Selects `mailbox`, unless it is selected.
-    pub(super) fn turn_to(&mut self, doing: Doing, mailbox: &MailboxName) -> Result<Selected, Fault> {
-        match &self.selected {
-            Some(selected) if selected.name == *mailbox => Ok(selected.clone()),
-            _ => self.select(doing, mailbox),
-        }
-        .and_then(|selected| self.same_epoch(doing, selected))
-    }
-
     /// UIDs are only good in the epoch in which they were told.
-    fn same_epoch(&self, doing: Doing, selected: Selected) -> Result<Selected, Fault> {
+    pub(super) fn same_epoch(&self, doing: Doing, selected: Selected) -> Result<Selected, Fault> {
         match self.epochs.get(&selected.name) {
             Some(known) if *known != selected.validity => Err(self
                 .fault(doing, selected.name.as_str(), Cause::Other)
@@ -240,68 +240,6 @@ impl Session {
                 .detail("the server has renumbered its messages; they are compared anew first")),
             _ => Ok(selected),
         }
-    }
-
-    /// Selects `mailbox`, again if it is selected, so that all that is told of it is new.
-    pub(super) fn select(&mut self, doing: Doing, mailbox: &MailboxName) -> Result<Selected, Fault> {
-        let name = self.wire_name(doing, mailbox)?;
-        let parameter = if self.capabilities.condstore() { " (CONDSTORE)" } else { "" };
-        self.selected = None;
-        let command = format!("SELECT {}", quote(&name));
-        let asked = (command.as_str(), parameter, ["CONDSTORE", "QRESYNC"].as_slice());
-        let reply = match self.ask_with(doing, asked, Limits::USUAL)? {
-            Ok(reply) => reply,
-            Err(status) => return Err(self.not_opened(doing, mailbox, &status)?),
-        };
-        let selected = self.opened(mailbox, &reply).ok_or_else(|| {
-            let fault = self.fault(doing, mailbox.as_str(), Cause::Protocol).scope(Scope::Mailbox);
-            fault.detail("the server does not say how many messages there are, or in which epoch")
-        })?;
-        self.selected = Some(selected.clone());
-        Ok(selected)
-    }
-
-    /// Why a mailbox was refused. Not every server says that there is none: look.
-    fn not_opened(&mut self, doing: Doing, mailbox: &MailboxName, status: &Status) -> Result<Fault, Fault> {
-        let fault = self.refusal(doing, mailbox.as_str(), status);
-        if fault.cause != Cause::RefusedForNow || self.list()?.iter().any(|known| known.name == *mailbox) {
-            return Ok(fault);
-        }
-        Ok(self.fault(doing, mailbox.as_str(), Cause::Missing).scope(Scope::Mailbox).detail(status.text.as_str()))
-    }
-
-    fn opened(&self, mailbox: &MailboxName, reply: &Reply) -> Option<Selected> {
-        let exists = reply.untagged.iter().rev().find_map(|response| match replies::kind(response) {
-            Kind::Exists(count) => usize::try_from(count).ok(),
-            _ => None,
-        });
-        let (mut validity, mut uid_next, mut modseq, mut permanent) = (None, None, None, None);
-        let mut read_only = false;
-        for code in reply.codes() {
-            match code {
-                Code::UidValidity(value) => validity = Some(value),
-                Code::UidNext(value) => uid_next = Some(value),
-                Code::HighestModSeq(value) => modseq = Some(value),
-                Code::NoModSeq => modseq = None,
-                Code::PermanentFlags(flags, fresh) => permanent = Some((flags, fresh)),
-                Code::ReadOnly => read_only = true,
-                Code::ReadWrite => read_only = false,
-                _ => {}
-            }
-        }
-        let (keeps, new_keywords) = permanent.map_or((None, true), |(flags, fresh)| (Some(flags), fresh));
-        Some(Selected {
-            name: mailbox.clone(),
-            validity: validity?,
-            exists: exists?,
-            expunged: 0,
-            uid_next,
-            modseq: modseq.filter(|_| self.capabilities.condstore()),
-            keeps,
-            new_keywords,
-            read_only,
-            stirred: false,
-        })
     }
 
     /// A fault on this account.
@@ -330,7 +268,7 @@ impl Session {
         self.give_up(doing, trouble)
     }
 
-    fn panicked(&mut self, doing: Doing) -> Fault {
+    pub(super) fn panicked(&mut self, doing: Doing) -> Fault {
         self.broken = true;
         self.fault(doing, &self.host, Cause::Bug).detail("the session layer failed on what the server said")
     }

@@ -53,6 +53,8 @@ pub(super) struct Wire {
     prepared: VecDeque<u8>,
     /// What the crate has written and not flushed.
     outgoing: Vec<u8>,
+    /// Commands that wait for others, so that all go in one write.
+    corked: Option<Vec<u8>>,
     /// The tag of the command that was sent last.
     tag: String,
     /// Untagged responses to the running command.
@@ -84,6 +86,7 @@ impl Wire {
             mode: Mode::Command,
             prepared: VecDeque::new(),
             outgoing: Vec::new(),
+            corked: None,
             tag: String::new(),
             held: Vec::new(),
             answer: None,
@@ -126,6 +129,24 @@ impl Wire {
         self.held.clear();
         self.answer = None;
         self.woken = false;
+    }
+
+    /// The answer that is being read is about so many messages: it may be longer than thought.
+    pub(super) fn allow_for(&mut self, messages: usize, bytes_each: usize) {
+        let more = Limits::for_messages(messages, bytes_each);
+        self.limits.total = self.limits.total.max(more.total);
+        self.limits.count = self.limits.count.max(more.count);
+    }
+
+    /// Holds back what is written from here on.
+    pub(super) fn cork(&mut self) {
+        self.corked = Some(Vec::new());
+    }
+
+    /// Sends in one write what was held back.
+    pub(super) fn uncork(&mut self) -> Result<(), Trouble> {
+        let bytes = self.corked.take().unwrap_or_default();
+        self.send(&bytes)
     }
 
     /// Takes the untagged responses to the last command.
@@ -377,7 +398,7 @@ impl Wire {
         match self.mode {
             Mode::Command | Mode::SigningIn => self.held.push(response),
             Mode::IdleWanted(_) | Mode::Idle(_) | Mode::IdleEnding => {
-                if matches!(kind, Kind::Exists(_) | Kind::Expunge | Kind::Fetch) {
+                if matches!(kind, Kind::Exists(_) | Kind::Expunge | Kind::Vanished(_) | Kind::Fetch) {
                     self.news = true;
                     self.nudge();
                 }
@@ -432,6 +453,10 @@ impl Wire {
         }
         if line == b"DONE" {
             self.mode = Mode::IdleEnding;
+        }
+        if let Some(corked) = &mut self.corked {
+            corked.extend_from_slice(&bytes);
+            return Ok(());
         }
         self.send(&bytes)
     }

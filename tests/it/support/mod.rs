@@ -6,3 +6,4 @@ pub(crate) mod meeting;
 pub(crate) mod patience;
 pub(crate) mod scripted;
 pub(crate) mod smtp_script;
+pub(crate) mod turnstile;
