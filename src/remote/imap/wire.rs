@@ -4,8 +4,7 @@
 //! idle mailbox changed. So no byte of a server ever meets a parser that could fall over it.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use crate::mail::clean::Clean;
@@ -15,6 +14,10 @@ use super::limits::{LITERAL, Limits, Pace, Trouble};
 use super::link::{Bell, Link, Wake};
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::tokens::{Held, Response, number};
+
+mod port;
+
+pub(super) use port::{Port, Shared};
 
 /// How much is read at once.
 const BUFFER: usize = 256 * 1024;
@@ -540,65 +543,5 @@ fn log(direction: &str, line: &[u8]) {
     if tracing::enabled!(tracing::Level::TRACE) {
         let shown = line.get(..line.len().min(300)).unwrap_or_default();
         tracing::trace!("{direction} {}", Clean::bytes(shown));
-    }
-}
-
-/// The wire, shared by the session and the crate. Both are in one thread at any time; the lock is
-/// what lets a session be handed to another.
-#[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<Wire>>);
-
-impl Shared {
-    /// Shares a wire.
-    pub(super) fn new(wire: Wire) -> Self {
-        Self(Arc::new(Mutex::new(wire)))
-    }
-
-    /// Takes the wire for a while.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Wire> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the crate reads from and writes to.
-    pub(super) fn port(&self) -> Port {
-        Port(self.clone())
-    }
-}
-
-/// The crate's end of the wire.
-pub(super) struct Port(Shared);
-
-impl Read for Port {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut wire = self.0.lock();
-        if wire.trouble.is_some() {
-            return Err(io::Error::other("the connection broke"));
-        }
-        if let Err(trouble) = wire.feed() {
-            return Err(wire.report(trouble));
-        }
-        wire.prepared.read(into)
-    }
-}
-
-impl Write for Port {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().outgoing.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let mut wire = self.0.lock();
-        if wire.trouble.is_some() {
-            return Err(io::Error::other("the connection broke"));
-        }
-        wire.dispatch().map_err(|trouble| wire.report(trouble))
-    }
-}
-
-impl imap::extensions::idle::SetReadTimeout for Port {
-    /// The wire keeps its own deadlines.
-    fn set_read_timeout(&mut self, _: Option<Duration>) -> imap::error::Result<()> {
-        Ok(())
     }
 }
