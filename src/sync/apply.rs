@@ -2,7 +2,7 @@
 //! durable, then the ledger, then the report. It decides nothing; a step that finds the world
 //! changed does nothing, and the next round plans anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -32,6 +32,9 @@ const APPENDS: usize = 20;
 /// The bytes after which no further message is added to these: all are in memory at once.
 const APPEND_BYTES: u64 = 32 << 20;
 
+/// A message on its way from another mailbox: its UID here and there, its file there, its row here.
+type Passenger<'a> = (Uid, Uid, &'a UniqueName, &'a Known);
+
 /// All that is needed to work on one mailbox, and what came of it so far.
 pub(crate) struct Hands<'a> {
     pub(crate) env: &'a Env,
@@ -51,8 +54,14 @@ pub(crate) struct Hands<'a> {
     pub(super) lettering: &'a Lettering,
     /// What was done.
     pub(crate) counts: Counts,
-    /// What went wrong with single messages; they are tried again in the next round.
+    /// Messages that could not be fetched before, of which the user was told.
+    pub(crate) again: BTreeSet<Uid>,
+    /// What went wrong with single messages; they are tried again in a later round.
     pub(crate) faults: Vec<Fault>,
+    /// Messages that could not be fetched.
+    pub(crate) unfetched: Vec<Uid>,
+    /// Why, of those of which the user was not told yet.
+    pub(crate) troubles: Vec<Fault>,
 }
 
 /// What a file is, and how it goes on the wire.
@@ -100,6 +109,7 @@ impl Hands<'_> {
     /// Carries out the plan. What was done before a halt stays done and is counted.
     pub(crate) fn apply(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
         self.adopt(plan, known)?;
+        self.bring_over(plan)?;
         self.download(plan)?;
         self.append(plan)?;
         self.flags(plan)?;
@@ -141,23 +151,95 @@ impl Hands<'_> {
         self.commit(change)
     }
 
+    /// Brings files over that were moved here from other mailboxes on the server: all files first, then
+    /// their rows in one step. Whoever comes after a stop finds them by the origin in their new names.
+    fn bring_over(&mut self, plan: &Plan) -> Result<(), Halt> {
+        let mut by_source: BTreeMap<&MailboxName, Vec<Passenger<'_>>> = BTreeMap::new();
+        for op in &plan.ops {
+            if let Op::BringOver { uid, from, from_uid, unique, row } = op {
+                by_source.entry(from).or_default().push((*uid, *from_uid, unique, row));
+            }
+        }
+        for (from, all) in by_source {
+            for some in all.chunks(AT_ONCE) {
+                self.env.step()?;
+                self.bring_some_over(from, some)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn bring_some_over(&mut self, from: &MailboxName, some: &[Passenger<'_>]) -> Result<(), Halt> {
+        let source = Maildir::open(&self.env.root().directory(from)?)?;
+        let uniques: Vec<UniqueName> = some.iter().map(|(_, _, unique, _)| (*unique).clone()).collect();
+        let found = source.find_all(&uniques)?;
+        let (mut leave, mut arrive) = (Change::default(), Change::default());
+        let (mut left, mut arrived) = (Vec::new(), Vec::new());
+        for (uid, from_uid, unique, known) in some {
+            // Where the user took it away meanwhile, the next round sees it anew.
+            let Some(entry) = found.get(*unique) else { continue };
+            match source.move_to(entry, self.maildir, &known.unique) {
+                Ok(Some(entry)) => {
+                    leave.remove.push(*from_uid);
+                    arrive.put.push(row(*uid, known));
+                    arrive.letters.push((*uid, entry.letters()));
+                    let flags = self.maildir.flags(&entry).union(&known.flags.words());
+                    let now = PlaceFile { path: self.maildir.path_of(&entry), flags, tells: None };
+                    arrived.push(PlaceChange { unique: known.unique.clone(), now: Some(now) });
+                    left.push(PlaceChange { unique: (*unique).clone(), now: None });
+                }
+                Ok(None) => {}
+                Err(fault) if fault.cause == Cause::DiskFull => return Err(fault.into()),
+                Err(fault) => self.faults.push(fault.scope(Scope::Message)),
+            }
+        }
+        if arrived.is_empty() {
+            return Ok(());
+        }
+        self.maildir.settle()?;
+        source.settle()?;
+        self.env.step()?;
+        let from = self.env.mailbox(from);
+        let from_key = self.ledger.mailbox(&from)?;
+        self.counts.moved += arrived.len() as u64;
+        self.ledger.commit(&[(from_key, leave), (self.key, arrive)])?;
+        // The new place first, so that nobody takes the message for gone in between.
+        self.tell(arrived);
+        (self.report)(SyncReport::Changed(Changed { mailbox: from, places: left }));
+        Ok(())
+    }
+
     fn download(&mut self, plan: &Plan) -> Result<(), Halt> {
-        let uids: Vec<Uid> = plan
-            .ops
-            .iter()
-            .filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None })
-            .collect();
+        let wanted = plan.ops.iter().filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None });
+        let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
+        self.fetch(&first)?;
+        // What failed before comes last, and the user has been told of it.
+        let told = self.troubles.len();
+        self.fetch(&again)?;
+        for fault in self.troubles.drain(told..) {
+            tracing::info!("once more: {fault}");
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, uids: &[Uid]) -> Result<(), Halt> {
         if uids.is_empty() {
             return Ok(());
         }
         self.env.step()?;
         let target = (self.mailbox, self.key, self.maildir);
         let mut tray = Tray::new(self.env, self.ledger, self.report, target, uids.len());
-        let fetched = self.remote.fetch(&self.mailbox.name, &uids, Want::Whole, &mut tray);
+        let fetched = self.remote.fetch(&self.mailbox.name, uids, Want::Whole, &mut tray);
         let finished = tray.finish(fetched);
         self.counts.fetched += tray.landed;
-        self.faults.append(&mut tray.faults);
+        let mut faults = std::mem::take(&mut tray.faults);
+        let some_failed = !faults.is_empty();
+        self.troubles.append(&mut faults);
         finished?;
+        if some_failed {
+            let here: BTreeSet<Uid> = self.ledger.rows_of_uids(self.key, uids)?.iter().map(|row| row.uid).collect();
+            self.unfetched.extend(uids.iter().filter(|uid| !here.contains(uid)));
+        }
         self.env.step()
     }
 

@@ -82,6 +82,21 @@ impl Base {
         }
     }
 
+    /// Takes in rows that it does not have yet.
+    pub fn complete(&mut self, rows: impl IntoIterator<Item = (Uid, Agreed)>) {
+        for (uid, row) in rows {
+            if !self.rows.contains_key(&uid) {
+                self.insert(uid, row);
+            }
+        }
+    }
+
+    /// Lets go of all rows but these: what no change touches need not be remembered.
+    pub fn keep_only(&mut self, touched: &BTreeSet<Uid>) {
+        self.rows.retain(|uid, _| touched.contains(uid));
+        self.uids.retain(|_, uid| touched.contains(uid));
+    }
+
     /// The epoch of the UIDs; `None`: never seen.
     pub fn epoch(&self) -> Option<UidValidity> {
         self.epoch
@@ -187,6 +202,21 @@ pub struct NewThere {
     pub identity: Option<Identity>,
 }
 
+/// A new message on the server that lay in another mailbox there before; its file lies there still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The mailbox it came from.
+    pub from: MailboxName,
+    /// The UID it had there.
+    pub from_uid: Uid,
+    /// Its file there.
+    pub unique: UniqueName,
+    /// The flags of that file now, with the keywords that were agreed on.
+    pub here: Flags,
+    /// What was agreed on about it, under the name that its file gets.
+    pub row: Agreed,
+}
+
 /// What changed on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerChanges {
@@ -200,6 +230,10 @@ pub struct ServerChanges {
     pub flags: BTreeMap<Uid, Flags>,
     /// Rows whose message is gone.
     pub gone: BTreeSet<Uid>,
+    /// Of those that are gone, the ones that lie in another mailbox on the server now.
+    pub leaving: BTreeSet<Uid>,
+    /// Of the new ones, those that lay in another mailbox on the server before.
+    pub arriving: BTreeMap<Uid, Arrival>,
     /// All UIDs, where the listing was complete.
     pub exactly: Option<BTreeSet<Uid>>,
     /// Is every new message among them? If not, a file without a row may be there all the same.
@@ -219,6 +253,8 @@ pub fn diff_server(listing: &ServerListing, base: &Base) -> ServerChanges {
         new: BTreeMap::new(),
         flags: BTreeMap::new(),
         gone: BTreeSet::new(),
+        leaving: BTreeSet::new(),
+        arriving: BTreeMap::new(),
         exactly: None,
         complete: listing.present != Present::Unknown,
         allows: listing.allows.clone(),
@@ -319,6 +355,17 @@ impl LocalChanges {
     /// Nothing changed: the directories did not move since both sides agreed.
     pub fn unmoved() -> Self {
         Self { complete: true, ..Self::default() }
+    }
+
+    /// Is everything as it was agreed on, and sure to be?
+    pub fn is_nothing(&self) -> bool {
+        self.complete && self.new.is_empty() && self.flags.is_empty() && self.gone.is_empty()
+    }
+
+    /// The UIDs that these changes are about, among them those that files without a row name.
+    pub fn touched(&self, epoch: Option<UidValidity>) -> BTreeSet<Uid> {
+        let named = self.new.values().filter_map(|file| file.origin.filter(|(of, _)| Some(*of) == epoch));
+        self.flags.keys().chain(&self.gone).copied().chain(named.map(|(_, uid)| uid)).collect()
     }
 }
 

@@ -1,60 +1,95 @@
-//! What the server says of one mailbox, compared with what both sides agreed on, and the questions
-//! that are asked on both sides before a plan can be made without guessing. It changes nothing.
+//! What the server says of the mailboxes, compared with what both sides agreed on; what moved between
+//! them there; and the questions that are asked on both sides before a plan can be made without
+//! guessing. It changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
 use super::apply::{known, read};
-use super::changes::{Allows, Base, Identity, Present, ServerChanges, ServerListing, diff_server};
+use super::changes::{Agreed, Allows, Arrival, Identity, NewThere, Present, ServerChanges, ServerListing, diff_server};
+use super::doubt::Settled;
 use super::env::Halt;
+use super::keywords::Lettering;
 use super::look::Look;
-use super::moves::Side;
+use super::moves::{Seat, Side, join_server_moves};
 use super::plan::{Unsure, unsure};
 use super::round::Round;
 use crate::fault::{Fault, Scope};
 use crate::ledger::digest;
-use crate::mail::ids::{MessageId, Uid};
+use crate::mail::ids::{MessageId, ModSeq, RemoteId, Uid, UidValidity};
 use crate::remote::{Presence, RemoteChanges, Since, Want};
+use crate::store::name;
 
 /// How often questions are answered before what is still unsure is left unpaired.
 const ANSWERS: usize = 4;
 /// Messages over this size are not fetched only to compare them.
 const COMPARABLE: u64 = 64 << 20;
 
+/// For each message that is gone elsewhere, so many new ones are asked what they are at most: to ask
+/// about a thousand costs about as much as to fetch ten.
+const WORTH: usize = 16;
+
+/// What the server said of a mailbox as a whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) validity: UidValidity,
+    pub(super) uid_next: Option<Uid>,
+    pub(super) modseq: Option<ModSeq>,
+    /// Did it tell which messages are there? Else nothing may be taken for taken in.
+    pub(super) certain: bool,
+    /// Did it tell of each message that is there, whether it changed or not?
+    pub(super) in_full: bool,
+}
+
+/// Both sides of a mailbox, compared with the base.
+pub(super) struct Sight {
+    pub(super) look: Look,
+    pub(super) heard: Heard,
+    pub(super) server: ServerChanges,
+    pub(super) settled: Settled,
+}
+
 impl Round<'_> {
-    pub(super) fn changes(&mut self, look: &Look) -> Result<RemoteChanges, Fault> {
+    /// What the server is asked about a mailbox: what changed since, or all of it.
+    pub(super) fn since(look: &Look) -> Since {
+        let Look { agreed, side, .. } = look;
         // Whether a fetched file without a row is still on the server only a full listing tells.
-        let orphans = look
-            .side
-            .changes
-            .new
-            .values()
-            .any(|file| file.origin.is_some_and(|(epoch, _)| Some(epoch) == look.agreed.validity));
-        let since = Since {
-            validity: look.agreed.validity,
-            modseq: look.agreed.modseq.filter(|_| !orphans),
-            uid_next: look.agreed.uid_next.filter(|_| !orphans),
+        let orphan = |(epoch, _)| Some(epoch) == agreed.validity;
+        let orphans = side.changes.new.values().any(|file| file.origin.is_some_and(orphan));
+        let in_full = look.due || orphans;
+        Since {
+            validity: agreed.validity,
+            modseq: agreed.modseq.filter(|_| !in_full),
+            uid_next: agreed.uid_next.filter(|_| !in_full),
             count: u32::try_from(look.count).unwrap_or(u32::MAX),
-        };
-        self.remote.changes(&look.mailbox.name, &since)
+        }
     }
 
-    /// Compares what the server told with the base, of which only the rows that it touches are
-    /// read if both sides told no more than what changed.
-    pub(super) fn compare(&mut self, look: &mut Look, told: &RemoteChanges) -> Result<ServerChanges, Fault> {
+    /// Compares what the server told with the base, of which only the rows that both sides' changes
+    /// touch are kept in mind.
+    pub(super) fn compare(&mut self, mut look: Look, since: &Since, told: RemoteChanges) -> Result<Sight, Fault> {
         let rights = self.remote.rights();
         let writable = !told.read_only;
+        let restarted = look.agreed.validity.is_some_and(|known| known != told.validity);
+        let exactly = matches!(told.presence, Presence::Exactly(_));
+        let heard = Heard {
+            validity: told.validity,
+            uid_next: told.uid_next,
+            modseq: told.modseq,
+            certain: told.presence != Presence::Unknown,
+            in_full: exactly && (restarted || since.modseq.is_none()),
+        };
         let listing = ServerListing {
             epoch: told.validity,
-            items: told.items.iter().map(|item| (item.uid, item.flags.clone())).collect(),
-            present: match &told.presence {
-                Presence::Exactly(uids) => Present::Exactly(uids.iter().copied().collect()),
-                Presence::Except(uids) => Present::Except(uids.clone()),
+            items: told.items.into_iter().map(|item| (item.uid, item.flags)).collect(),
+            present: match told.presence {
+                Presence::Exactly(uids) => Present::Exactly(uids.into_iter().collect()),
+                Presence::Except(uids) => Present::Except(uids),
                 Presence::Unknown => Present::Unknown,
             },
             allows: Allows {
-                keeps: told.keeps.clone(),
+                keeps: told.keeps,
                 new_keywords: told.new_keywords,
                 flags: rights.flags && writable,
                 append: rights.append && writable,
@@ -62,19 +97,100 @@ impl Round<'_> {
                 r#move: rights.r#move && writable,
             },
         };
+        let rows = match &listing.present {
+            Present::Except(gone) if !restarted => {
+                let touched: Vec<Uid> = listing.items.keys().copied().collect();
+                let mut rows = self.ledger.rows_of_uids(look.key, &touched)?;
+                rows.append(&mut self.ledger.rows_of_ranges(look.key, gone)?);
+                rows
+            }
+            _ => self.ledger.rows(look.key)?,
+        };
         if !look.read {
-            let restarted = look.agreed.validity.is_some_and(|known| known != told.validity);
-            look.side.base = match &told.presence {
-                Presence::Except(gone) if !restarted => {
-                    let touched: Vec<Uid> = listing.items.keys().copied().collect();
-                    let mut rows = self.ledger.rows_of_uids(look.key, &touched)?;
-                    rows.append(&mut self.ledger.rows_of_ranges(look.key, gone)?);
-                    Base::new(look.agreed.validity, rows.into_iter().map(known))
-                }
-                _ => self.base(look.key, &look.agreed)?,
-            };
+            look.lettering = Lettering::unmoved(self.ledger.letters(look.key)?);
         }
-        Ok(diff_server(&listing, &look.side.base))
+        let Side { base, changes, .. } = &mut look.side;
+        // What was kept of what was read is needed further on.
+        let kept: BTreeSet<Uid> = base.iter().map(|(uid, _)| uid).collect();
+        base.complete(rows.into_iter().map(known));
+        let mut server = diff_server(&listing, base);
+        if !restarted {
+            let mut touched = changes.touched(Some(server.epoch));
+            // All that is ever looked up in it later, and a set of all UIDs is large.
+            server.exactly = server.exactly.map(|uids| uids.intersection(&touched).copied().collect());
+            touched.extend(server.flags.keys().chain(&server.gone).chain(&kept));
+            base.keep_only(&touched);
+        }
+        Ok(Sight { look, heard, server, settled: Settled::default() })
+    }
+
+    /// Finds what was moved from one of these mailboxes to another on the server.
+    pub(super) fn join_there(&mut self, sights: &mut [Sight]) -> Result<(), Halt> {
+        let mut gone = Vec::new();
+        for (mailbox, sight) in sights.iter().enumerate().filter(|(_, sight)| !sight.server.restarted) {
+            let Side { base, changes, .. } = &sight.look.side;
+            let here = sight.server.gone.difference(&changes.gone);
+            let row = |uid: &Uid| Some((Seat { mailbox, uid: *uid }, base.get(*uid)?.identity));
+            gone.extend(here.filter_map(row).filter(|(_, identity)| identity.id.is_some()));
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut new = Vec::new();
+        for (mailbox, sight) in sights.iter_mut().enumerate() {
+            let elsewhere = gone.iter().filter(|(seat, _)| seat.mailbox != mailbox).count();
+            match self.newcomers(sight, elsewhere) {
+                Ok(found) => new.extend(found.into_iter().map(|(uid, known)| (Seat { mailbox, uid }, known))),
+                Err(halt) => self.pass_over(halt)?,
+            }
+        }
+        for (from, to) in join_server_moves(&gone, &new) {
+            let Some(arrival) = sights.get(from.mailbox).and_then(|source| {
+                let Side { mailbox, base, changes } = &source.look.side;
+                let row = base.get(from.uid)?.clone();
+                let here = changes.flags.get(&from.uid).unwrap_or(&row.flags).clone();
+                Some(Arrival { from: mailbox.clone(), from_uid: from.uid, unique: row.unique.clone(), here, row })
+            }) else {
+                continue;
+            };
+            let Some(target) = sights.get_mut(to.mailbox) else { continue };
+            let id = RemoteId::Uid(target.heard.validity, to.uid);
+            let date = name::date(arrival.unique.as_str());
+            let unique = name::fetched(&target.look.mailbox, &id, date, arrival.row.identity.size);
+            let row = Agreed { unique, ..arrival.row.clone() };
+            target.server.arriving.insert(to.uid, Arrival { row, ..arrival });
+            if let Some(source) = sights.get_mut(from.mailbox) {
+                source.server.leaving.insert(from.uid);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the new messages of a mailbox are, if it is worth while to ask: `gone` of them at most can
+    /// have come from elsewhere.
+    fn newcomers(&mut self, sight: &mut Sight, gone: usize) -> Result<Vec<(Uid, Identity)>, Halt> {
+        let Sight { look, server, .. } = sight;
+        let changes = &look.side.changes;
+        if server.restarted || !changes.complete || server.new.len() > gone.saturating_mul(WORTH) {
+            return Ok(Vec::new());
+        }
+        let here: BTreeSet<Uid> = changes.touched(Some(server.epoch));
+        let wanted = |uid: &Uid, new: &NewThere| !here.contains(uid) && new.identity.is_none();
+        let asked: Vec<Uid> = server.new.iter().filter(|(uid, new)| wanted(uid, new)).map(|(uid, _)| *uid).collect();
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.env.step()?;
+        let mut found = Vec::new();
+        for item in self.remote.identify(&look.mailbox.name, &asked)? {
+            let id = item.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
+            let identity = Identity { size: item.size, id, digest: None };
+            if let Some(new) = server.new.get_mut(&item.uid) {
+                new.identity = Some(identity);
+                found.push((item.uid, identity));
+            }
+        }
+        Ok(found)
     }
 
     /// Finds out what the plan cannot be made without.
@@ -122,10 +238,10 @@ impl Round<'_> {
     }
 
     pub(super) fn answer_there(&mut self, look: &Look, server: &mut ServerChanges, asked: &Unsure) -> Result<(), Halt> {
-        let name = &look.mailbox.name;
+        let mailbox = &look.mailbox.name;
         if !asked.uids.is_empty() {
             let mut found: BTreeMap<Uid, Identity> = BTreeMap::new();
-            for item in self.remote.identify(name, &asked.uids)? {
+            for item in self.remote.identify(mailbox, &asked.uids)? {
                 let id = item.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
                 found.insert(item.uid, Identity { size: item.size, id, digest: None });
             }
@@ -142,7 +258,7 @@ impl Round<'_> {
             let Some(identity) = &mut new.identity else { continue };
             let mut glass = Glass::default();
             if identity.size <= COMPARABLE {
-                self.remote.fetch(name, &[*uid], Want::Whole, &mut glass)?;
+                self.remote.fetch(mailbox, &[*uid], Want::Whole, &mut glass)?;
             }
             // What cannot be read is like nothing else.
             identity.digest = Some(glass.digest.unwrap_or_default());

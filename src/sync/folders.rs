@@ -7,7 +7,7 @@ use super::env::{Env, Halt};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::ledger::Ledger;
 use crate::mail::mailbox::{MailboxName, Role};
-use crate::remote::{Remote, RemoteMailbox};
+use crate::remote::{Remote, RemoteMailbox, Standing};
 
 /// The mailboxes of an account.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Folders {
     pub(crate) shown: Vec<(MailboxName, Option<Role>)>,
     /// Those that are synced, in the order in which they are.
     pub(crate) synced: Vec<MailboxName>,
+    /// How they stood on the server when they were listed, where it told.
+    pub(crate) standings: BTreeMap<MailboxName, Standing>,
     /// What is wrong with single folders.
     pub(crate) faults: Vec<Fault>,
 }
@@ -71,7 +73,8 @@ pub(crate) fn meet(env: &Env, remote: &mut dyn Remote, ledger: &mut Ledger) -> R
     let place = |name: &MailboxName| (rank(roles.get(name).copied()), name.clone());
     let mut synced: Vec<MailboxName> = synced.into_iter().collect();
     synced.sort_by_key(place);
-    Ok(Folders { shown: shown.into_iter().map(|(role, name)| (name, role)).collect(), synced, faults })
+    let standings = listed.into_iter().filter_map(|m| Some((m.name, m.standing?))).collect();
+    Ok(Folders { shown: shown.into_iter().map(|(role, name)| (name, role)).collect(), synced, standings, faults })
 }
 
 /// Where a mailbox of that role stands among the others.

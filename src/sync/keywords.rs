@@ -49,6 +49,25 @@ impl Lettering {
         Self { table: maildir.table(), names, before, read: true }
     }
 
+    /// The rows of which letters or keywords are known: few have any.
+    pub(super) fn touched(&self, base: &Base) -> BTreeSet<Uid> {
+        let with_words = base.iter().filter(|(_, row)| !row.flags.words().is_empty()).map(|(uid, _)| uid);
+        with_words
+            .chain(self.names.keys().filter_map(|unique| base.uid_of(unique)))
+            .chain(self.before.keys().copied())
+            .collect()
+    }
+
+    /// Do the letters of these rows tell what is remembered, and all keywords? Else there is something
+    /// to be written even if no flag has changed.
+    pub(super) fn is_at_rest(&self, base: &Base) -> bool {
+        !self.read
+            || base.iter().all(|(uid, row)| {
+                let now = self.now(&row.unique, uid);
+                now == self.before(uid) && row.flags.words().minus(&self.table.meaning(now)).is_empty()
+            })
+    }
+
     fn before(&self, uid: Uid) -> Letters {
         self.before.get(&uid).copied().unwrap_or_default()
     }
@@ -140,7 +159,8 @@ fn rest(lettering: &Lettering, look: &Look, plan: &Plan) -> Rest {
             }
             Op::Forget { uid } | Op::RemoveThere { uid } | Op::Move { uid, .. } => drop(done.insert(*uid)),
             Op::RemoveHere { uid, .. } => done.extend(uid),
-            Op::Adopt { .. } | Op::Download { .. } | Op::Append { .. } => {}
+            // What was brought over is looked at when its directory is read the next time.
+            Op::Adopt { .. } | Op::BringOver { .. } | Op::Download { .. } | Op::Append { .. } => {}
         }
     }
     for op in &plan.ops {

@@ -1,21 +1,28 @@
-//! One mailbox as it lies on disk: its directories are asked first, its files are read only if those
-//! moved, and what moved from one mailbox to another is found by laying all of them side by side. It
-//! asks no server.
+//! The mailboxes as they lie on disk: their directories are asked first, their files are read only if
+//! those moved, and what moved from one mailbox to another is found by laying all of them side by
+//! side. The server is asked only about files that nobody had written down when they were moved.
 
-use super::apply::{known, read};
-use super::changes::{Base, LocalChanges, LocalFile, LocalListing, diff_local};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::apply::{known as known_row, read, row as ledger_row};
+use super::changes::{Agreed as Known, Base, LocalChanges, LocalFile, LocalListing, diff_local};
 use super::env::Halt;
 use super::keywords::Lettering;
 use super::moves::{Side, join_moves};
 use super::round::Round;
 use crate::fault::Fault;
 use crate::job::files::DirStamp;
-use crate::ledger::{Agreed, MailboxKey};
+use crate::ledger::{Agreed, Change, MailboxKey, digest};
+use crate::mail::flags::Flags;
+use crate::mail::ids::{MessageId, Uid};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
 use crate::store::maildir::Maildir;
 use crate::store::name::Home;
 use crate::store::scan;
+
+/// How often mailboxes that keep moving are looked at again before nothing in them is taken for removed.
+const SURVEYS: usize = 4;
 
 /// One mailbox as it was found on disk.
 pub(super) struct Look {
@@ -24,17 +31,78 @@ pub(super) struct Look {
     pub(super) agreed: Agreed,
     pub(super) count: usize,
     pub(super) maildir: Option<Maildir>,
+    /// Is it time to compare it in full, whatever both sides say of themselves?
+    pub(super) due: bool,
     /// Were the files read? Else their directories have not moved.
     pub(super) read: bool,
+    /// Do files come and go so fast that none may be taken for removed?
+    pub(super) restless: bool,
+    /// Its directories right before they were looked at.
+    pub(super) seen: DirStamp,
+    /// What may be written down of its directories once all is taken in.
     pub(super) stamp: DirStamp,
+    /// What changed here, with the rows that this touches.
     pub(super) side: Side,
     /// What its names tell of keywords.
     pub(super) lettering: Lettering,
 }
 
+impl Look {
+    /// Is there anything to do here, or anything that is not sure?
+    pub(super) fn is_stirred(&self) -> bool {
+        self.maildir.is_none() || !self.side.changes.is_nothing() || !self.lettering.is_at_rest(&self.side.base)
+    }
+
+    /// Did its directories move since it was looked at?
+    fn has_moved(&self) -> bool {
+        // One that cannot be asked any more has surely changed.
+        self.maildir.as_ref().is_some_and(|maildir| scan::stamp(maildir.path()).ok() != Some(self.seen))
+    }
+
+    /// Does an absence, or a file that came from nobody knows where, need the other mailboxes to be explained?
+    fn is_puzzling(&self) -> bool {
+        !self.side.changes.gone.is_empty() || !self.side.changes.new.is_empty()
+    }
+}
+
 impl Round<'_> {
+    /// Looks at all these mailboxes on disk, as if at one moment: a file on its way from a mailbox that
+    /// was looked at late to one that was looked at early would be seen in neither.
+    pub(super) fn survey(&mut self, order: &[MailboxName], due: &BTreeSet<MailboxName>) -> Result<Vec<Look>, Halt> {
+        let mut looks = Vec::new();
+        for name in order {
+            self.env.step()?;
+            match self.look(name, due.contains(name)) {
+                Ok(look) => looks.push(look),
+                Err(halt) => self.pass_over(halt)?,
+            }
+        }
+        for _ in 0..SURVEYS {
+            if !looks.iter().any(Look::is_puzzling) || !looks.iter().any(Look::has_moved) {
+                return Ok(looks);
+            }
+            let mut again = Vec::with_capacity(looks.len());
+            for look in looks {
+                if !look.has_moved() {
+                    again.push(look);
+                    continue;
+                }
+                match self.look(&look.mailbox.name, look.due) {
+                    Ok(look) => again.push(look),
+                    Err(halt) => self.pass_over(halt)?,
+                }
+            }
+            looks = again;
+        }
+        // They do not stand still: who knows where a missing file is just now.
+        for look in &mut looks {
+            look.restless = true;
+        }
+        Ok(looks)
+    }
+
     /// Looks at one mailbox on disk; its files are read only if its directories moved.
-    pub(super) fn look(&mut self, name: &MailboxName) -> Result<Look, Halt> {
+    pub(super) fn look(&mut self, name: &MailboxName, due: bool) -> Result<Look, Halt> {
         let mailbox = self.env.mailbox(name);
         let key = self.ledger.mailbox(&mailbox)?;
         let agreed = self.ledger.agreed(key)?;
@@ -49,29 +117,45 @@ impl Round<'_> {
             (false, false) => None,
         };
         let unmoved = LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() };
-        let side = Side { mailbox: name.clone(), base: Base::default(), changes: unmoved };
-        let (lettering, stamp) = (Lettering::unmoved(self.ledger.letters(key)?), DirStamp::default());
-        let mut look = Look { mailbox, key, agreed, count, maildir, read: false, stamp, side, lettering };
-        let Some(maildir) = &look.maildir else { return Ok(look) };
+        let side = Side { mailbox: name.clone(), base: Base::new(agreed.validity, []), changes: unmoved };
         let known = DirStamp { cur: agreed.stamp_cur, new: agreed.stamp_new };
-        look.stamp = known;
-        if known == DirStamp::default() || scan::stamp(maildir.path())? != known {
+        let seen = maildir.as_ref().map(|maildir| scan::stamp(maildir.path())).transpose()?.unwrap_or_default();
+        let mut look = Look {
+            mailbox,
+            key,
+            agreed,
+            count,
+            maildir,
+            due,
+            read: false,
+            restless: false,
+            seen,
+            stamp: known,
+            side,
+            lettering: Lettering::default(),
+        };
+        let Some(maildir) = &look.maildir else { return Ok(look) };
+        if due || known == DirStamp::default() || seen != known {
             let scan = scan::scan(maildir)?;
             let home = Home::of(&look.mailbox);
-            let base = self.base(key, &agreed)?;
             let lettering = Lettering::listed(maildir, &scan.entries, self.ledger.letters(key)?);
+            let Side { base, changes, .. } = &mut look.side;
+            *base = Base::new(agreed.validity, self.ledger.rows(key)?.into_iter().map(known_row));
             let file = |entry: &crate::store::name::Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
                 let unique = entry.unique()?;
-                Some(LocalFile { flags: lettering.wished(entry, &unique, &base), unique, origin })
+                Some(LocalFile { flags: lettering.wished(entry, &unique, base), unique, origin })
             };
             let listing =
                 LocalListing { files: scan.entries.iter().filter_map(file).collect(), complete: scan.complete };
-            look.side.changes = diff_local(&listing, &base);
-            look.side.base = base;
+            *changes = diff_local(&listing, base);
+            // Many mailboxes may have been read before the first one is done.
+            let mut touched = changes.touched(agreed.validity);
+            touched.extend(lettering.touched(base));
+            base.keep_only(&touched);
             look.lettering = lettering;
-            look.stamp = if scan.complete { scan.stamp } else { DirStamp::default() };
             look.read = true;
+            look.stamp = if scan.complete { scan.stamp } else { DirStamp::default() };
         }
         Ok(look)
     }
@@ -85,15 +169,11 @@ impl Round<'_> {
         Ok(self.ledger.count(key)? > 0 && !self.env.root().directory(&inbox)?.join("cur").is_dir())
     }
 
-    pub(super) fn base(&self, key: MailboxKey, agreed: &Agreed) -> Result<Base, Fault> {
-        Ok(Base::new(agreed.validity, self.ledger.rows(key)?.into_iter().map(known)))
-    }
-
     /// Files that came from a mailbox which was synced earlier in this round have rows by now.
     pub(super) fn take_in_moves(&mut self, look: &mut Look) -> Result<(), Fault> {
         let Side { base, changes, .. } = &mut look.side;
         for row in self.ledger.rows_of_names(look.key, &changes.arriving)? {
-            let (uid, row) = known(row);
+            let (uid, row) = known_row(row);
             if let Some(file) = changes.new.remove(&row.unique) {
                 changes.arriving.remove(&row.unique);
                 // Nothing is known yet of the letters that its name had before: they add, at most.
@@ -107,13 +187,80 @@ impl Round<'_> {
         }
         Ok(())
     }
+
+    /// Finds what was moved from one mailbox to another here.
+    pub(super) fn join(&mut self, looks: &mut [Look]) -> Result<(), Halt> {
+        self.recall(looks)?;
+        if looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
+            join_sides(looks);
+        }
+        for look in looks.iter_mut().filter(|look| look.restless) {
+            let LocalChanges { gone, leaving, .. } = &mut look.side.changes;
+            gone.retain(|uid| leaving.contains_key(uid));
+            look.stamp = DirStamp::default();
+        }
+        Ok(())
+    }
+
+    /// Recalls files that were fetched into one mailbox and moved to another before anyone had written
+    /// down where they came from: an earlier run was killed in between. Their names still tell it. Where
+    /// the server has that very message, its row is written now, and the file is one that was moved.
+    fn recall(&mut self, looks: &mut [Look]) -> Result<(), Halt> {
+        let strays: Vec<_> = looks.iter().map(|look| self.strays_of(look, looks)).collect::<Result<_, _>>()?;
+        for (look, strays) in looks.iter_mut().zip(strays).filter(|(_, strays)| !strays.is_empty()) {
+            let uids: Vec<Uid> = strays.keys().copied().collect();
+            let found = match self.remote.identify(&look.mailbox.name, &uids) {
+                Ok(found) => found,
+                Err(fault) => {
+                    self.pass_over(fault.into())?;
+                    continue;
+                }
+            };
+            let mut put = Vec::new();
+            for item in found {
+                let id = item.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
+                let same = |row: &&Known| row.identity.size == item.size && row.identity.id == id;
+                if let Some(row) = strays.get(&item.uid).filter(same) {
+                    put.push(ledger_row(item.uid, row));
+                    look.side.base.insert(item.uid, row.clone());
+                    look.side.changes.gone.insert(item.uid);
+                    look.count += 1;
+                }
+            }
+            if !put.is_empty() && self.memory.dry.is_none() {
+                self.env.step()?;
+                self.ledger.commit(&[(look.key, Change { put, ..Change::default() })])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files in other mailboxes whose names say that they were fetched into this one, where neither
+    /// its rows nor its files know of them.
+    fn strays_of(&self, look: &Look, looks: &[Look]) -> Result<BTreeMap<Uid, Known>, Fault> {
+        let mut strays = BTreeMap::new();
+        let (Some(epoch), Some(maildir)) = (look.agreed.validity, &look.maildir) else { return Ok(strays) };
+        let home = Home::of(&look.mailbox);
+        for other in looks.iter().filter(|other| other.key != look.key) {
+            let Some(elsewhere) = &other.maildir else { continue };
+            for (unique, _) in other.side.changes.new.iter().filter(|(_, file)| file.origin.is_none()) {
+                let Some(origin) = home.origin(unique.as_str()).filter(|o| o.validity == Some(epoch)) else { continue };
+                let known = !self.ledger.rows_of_uids(look.key, &[origin.uid])?.is_empty();
+                if known || maildir.find(unique)?.is_some() {
+                    continue;
+                }
+                if let Some(file) = read(elsewhere, unique)? {
+                    // Nobody knows which flags both sides had: none, so that no wish of either is lost.
+                    let row = Known { unique: unique.clone(), flags: Flags::none(), identity: file.identity };
+                    strays.insert(origin.uid, row);
+                }
+            }
+        }
+        Ok(strays)
+    }
 }
 
-/// Finds what was moved from one mailbox to another here.
-pub(super) fn join(looks: &mut [Look]) {
-    if looks.iter().all(|look| look.side.changes.gone.is_empty()) {
-        return;
-    }
+fn join_sides(looks: &mut [Look]) {
     for look in looks.iter_mut() {
         let Some(maildir) = &look.maildir else { continue };
         for (unique, file) in look.side.changes.new.iter_mut().filter(|(_, file)| file.origin.is_none()) {

@@ -16,6 +16,7 @@ mod look;
 pub mod moves;
 pub mod plan;
 mod round;
+mod trouble;
 pub mod watch;
 pub mod worker;
 

@@ -1,5 +1,6 @@
-//! Finds moves: a message that is gone in one mailbox here and new in another was moved, so the
-//! server shall move it too instead of taking it as an upload and a delete. Pure.
+//! Finds moves: a message that is gone in one mailbox and new in another was moved. Where that
+//! happened here, the server shall move it too instead of taking it as an upload and a delete; where
+//! it happened there, its file is brought over instead of being fetched again. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,6 +80,45 @@ fn may_be(row: &Agreed, identity: Option<&Identity>) -> bool {
     identity.is_none_or(|identity| identity.size == row.identity.size && identity.id == row.identity.id)
 }
 
+/// A message in one of several mailboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seat {
+    /// Which mailbox, by its number among them.
+    pub mailbox: usize,
+    /// The UID there.
+    pub uid: Uid,
+}
+
+/// Pairs what is gone on the server in one mailbox with what is new there in another, by Message-ID
+/// and size: from where, to where. Equal messages are paired one to one in the order of their UIDs;
+/// where more than one mailbox, or more messages than left, could be meant, nothing is guessed.
+pub fn join_server_moves(gone: &[(Seat, Identity)], new: &[(Seat, Identity)]) -> Vec<(Seat, Seat)> {
+    let mut by_identity: BTreeMap<(u64, u64), (Vec<Seat>, Vec<Seat>)> = BTreeMap::new();
+    for (seat, identity) in gone {
+        if let Some(id) = identity.id {
+            by_identity.entry((id, identity.size)).or_default().0.push(*seat);
+        }
+    }
+    for (seat, identity) in new {
+        if let Some((_, arrived)) = identity.id.and_then(|id| by_identity.get_mut(&(id, identity.size))) {
+            arrived.push(*seat);
+        }
+    }
+    let mut found = Vec::new();
+    for (mut left, mut arrived) in by_identity.into_values() {
+        let (Some(from), Some(to)) = (left.first(), arrived.first()) else { continue };
+        let one_way = from.mailbox != to.mailbox
+            && left.iter().all(|seat| seat.mailbox == from.mailbox)
+            && arrived.iter().all(|seat| seat.mailbox == to.mailbox);
+        if one_way && left.len() == arrived.len() {
+            left.sort_unstable();
+            arrived.sort_unstable();
+            found.extend(left.into_iter().zip(arrived));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +185,41 @@ mod tests {
             [side("INBOX", &[(1, "a", Some(1)), (2, "b", None)], &[]), side("A", &[], &[("a", Some(4)), ("c", None)])];
         join_moves(&mut sides);
         assert!(moves(&sides).is_empty());
+    }
+
+    fn server_moves(gone: &[(usize, u32, u64)], new: &[(usize, u32, u64)]) -> Vec<String> {
+        let seats = |all: &[(usize, u32, u64)]| -> Vec<(Seat, Identity)> {
+            let one = |(mailbox, n, id): &(usize, u32, u64)| {
+                (Seat { mailbox: *mailbox, uid: Uid::new(*n).unwrap() }, identity((*id > 0).then_some(*id), 10))
+            };
+            all.iter().map(one).collect()
+        };
+        let line = |(from, to): (Seat, Seat)| {
+            format!("{}:{} -> {}:{}", from.mailbox, from.uid.get(), to.mailbox, to.uid.get())
+        };
+        join_server_moves(&seats(gone), &seats(new)).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_left_one_mailbox_and_came_to_another_was_moved() {
+        // (mailbox, UID, id; 0: none) that are gone, that are new, and what was moved.
+        type Row = (&'static [(usize, u32, u64)], &'static [(usize, u32, u64)], &'static [&'static str]);
+        let table: &[Row] = &[
+            (&[(0, 1, 7)], &[(1, 9, 7)], &["0:1 -> 1:9"]),
+            // Equal ones go one to one, in order.
+            (&[(0, 2, 7), (0, 1, 7)], &[(1, 8, 7), (1, 9, 7)], &["0:1 -> 1:8", "0:2 -> 1:9"]),
+            // One was moved and one removed, or one was moved and copied, or moved to one of two.
+            (&[(0, 1, 7), (0, 2, 7)], &[(1, 9, 7)], &[]),
+            (&[(0, 1, 7)], &[(1, 8, 7), (1, 9, 7)], &[]),
+            (&[(0, 1, 7)], &[(1, 8, 7), (2, 9, 7)], &[]),
+            (&[(0, 1, 7), (2, 1, 7)], &[(1, 8, 7), (1, 9, 7)], &[]),
+            // Removed and put back in the same mailbox; another message; no Message-ID.
+            (&[(0, 1, 7)], &[(0, 9, 7)], &[]),
+            (&[(0, 1, 7)], &[(1, 9, 8)], &[]),
+            (&[(0, 1, 0)], &[(1, 9, 0)], &[]),
+        ];
+        for (gone, new, moved) in table {
+            assert_eq!(server_moves(gone, new), *moved, "{gone:?} {new:?}");
+        }
     }
 }

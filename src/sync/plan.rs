@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{Agreed, Base, Identity, LocalChanges, NewThere, ServerChanges};
+use super::changes::{Agreed, Arrival, Base, Identity, LocalChanges, NewThere, ServerChanges};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -34,6 +34,19 @@ pub enum Op {
         uid: Uid,
         /// Its flags.
         flags: Flags,
+    },
+    /// It was moved here from another mailbox on the server: bring its file over instead of fetching it.
+    BringOver {
+        /// The message.
+        uid: Uid,
+        /// The mailbox that has the file still.
+        from: MailboxName,
+        /// The UID that it had there.
+        from_uid: Uid,
+        /// The file there.
+        unique: UniqueName,
+        /// What was agreed on about it there, under the name that the file gets here.
+        row: Agreed,
     },
     /// Append the file to the mailbox on the server.
     Append {
@@ -88,7 +101,7 @@ pub struct FlagChange {
     pub agreed: Flags,
 }
 
-/// What is to be done in one mailbox, in this order: adopt, bring, flags, delete.
+/// What is to be done in one mailbox, in this order: adopt, bring, flags, move, delete.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The epoch that the UIDs belong to.
@@ -272,7 +285,15 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
     let mut bring = Vec::new();
     // In doubt nothing is brought: the other side may have it.
     if local.complete {
-        bring.extend(there.iter().rev().map(|(uid, new)| Op::Download { uid: *uid, flags: new.flags.clone() }));
+        for (uid, new) in there.iter().rev() {
+            let Some(arrival) = server.arriving.get(uid) else {
+                bring.push(Op::Download { uid: *uid, flags: new.flags.clone() });
+                continue;
+            };
+            let Arrival { from, from_uid, unique, here, row } = arrival.clone();
+            flags.extend(meet(*uid, &row, &new.flags, &here, server));
+            bring.push(Op::BringOver { uid: *uid, from, from_uid, unique, row });
+        }
     }
     if server.allows.append && server.complete {
         // What comes from another mailbox is moved on the server, not uploaded.
@@ -310,6 +331,8 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
 fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) -> Option<Op> {
     match (server.gone.contains(&uid), local.gone.contains(&uid)) {
         (true, true) => Some(Op::Forget { uid }),
+        // Its file goes where the message went; should that fail, the next round sees it again.
+        (true, false) if server.leaving.contains(&uid) => None,
         (true, false) => Some(Op::RemoveHere { uid: Some(uid), unique: row.unique.clone() }),
         (false, true) => match local.leaving.get(&uid) {
             Some(leaving) if server.allows.r#move => {

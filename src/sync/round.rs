@@ -1,35 +1,47 @@
-//! One round over an account's mailboxes: looks at the disk, joins moves, and for each mailbox asks
-//! the server what changed, plans, lets the guard judge, and applies. INBOX and the mailbox on
-//! screen come first; a fault in one mailbox does not stop the others.
+//! One round over an account's mailboxes: looks at the disk, joins moves, asks the server about those
+//! mailboxes in which something changed, joins moves there, and then, one by one, plans, lets the guard
+//! judge, and applies. INBOX and the mailbox on screen come first; a fault in one mailbox does not stop
+//! the others. What changed nowhere is neither asked for nor written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::Hands;
+use super::compare::{Heard, Sight};
 use super::doubt::{self, Settled};
 use super::env::{Env, Halt, Reporter};
 use super::folders::{self, Folders};
-use super::look::{Look, join};
+use super::look::Look;
 use super::plan::{Plan, plan};
+use super::trouble::Trouble;
 use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
 use crate::job::sync::{Counts, SyncState};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
-use crate::ledger::{Agreed, Change, Ledger};
+use crate::ledger::{Agreed, Change, IntentId, Ledger, MailboxKey};
 use crate::mail::clean::Clean;
+use crate::mail::ids::Uid;
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
-use crate::remote::{Presence, Remote, RemoteChanges};
+use crate::remote::{Remote, Standing};
 use crate::store::maildir::Maildir;
 
 /// A mailbox's last complete comparison is written down anew after this long, in seconds.
 const DAY: i64 = 86_400;
+/// A mailbox is compared in full when it was not for this long, in seconds: what both sides say of
+/// themselves (modification sequences, times of directories) is believed no longer.
+const WEEK: i64 = 7 * DAY;
+/// Not more than one mailbox in so many is compared in full in one round.
+const SPREAD: usize = 7;
+/// So many mailboxes are asked about at once.
+const TOGETHER: usize = 32;
 
 /// How far a round goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Extent {
     /// The mailboxes whose files changed here.
     Here,
-    /// INBOX, the mailbox on screen, and those whose files changed here.
+    /// Those that changed here, and those that the server says have news. Where it cannot tell: INBOX,
+    /// the mailbox on screen, and those that changed here.
     News,
     /// All of them.
     All,
@@ -46,6 +58,8 @@ pub(crate) struct Memory {
     pub(crate) held: BTreeMap<MailboxName, Clean>,
     /// The folders as they were listed last.
     pub(crate) folders: Option<Folders>,
+    /// What could not be fetched, by mailbox.
+    pub(crate) troubles: BTreeMap<MailboxName, Trouble>,
     /// Only show what would be done: nothing is written on either side.
     pub(crate) dry: Option<Vec<(MailboxId, Plan)>>,
 }
@@ -67,6 +81,19 @@ pub(crate) struct Round<'a> {
     pub(crate) outcome: Outcome,
     /// Are there moved files of which it is not known yet whether the server moves them?
     pub(crate) unsettled: bool,
+    /// What is to be written down of mailboxes that are done, once all that left them has arrived.
+    pub(crate) endings: Vec<Ending>,
+}
+
+/// Up to where both sides of a mailbox agree, once it is done.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    key: MailboxKey,
+    agreed: Agreed,
+    /// What is written instead while messages that left are still on their way.
+    waiting: Agreed,
+    leaving: Vec<Uid>,
+    settled: Vec<IntentId>,
 }
 
 /// Can the other mailboxes go on? A full disk meets them as well.
@@ -84,13 +111,14 @@ impl Round<'_> {
     }
 
     fn pass(&mut self, extent: Extent) -> Result<(), Halt> {
-        let folders = match self.memory.folders.take().filter(|known| extent != Extent::All && self.is_current(known)) {
-            Some(folders) => folders,
-            None => self.folders()?,
+        let (folders, fresh) = match self.memory.folders.take().filter(|known| self.may_use(known, extent)) {
+            Some(folders) => (folders, false),
+            None => (self.folders()?, true),
         };
         let mut order = folders.synced.clone();
         // The others are not even looked at: a move from or to one of them is found when all are.
         order.retain(|name| self.env.wants(name));
+        let standings = if fresh { folders.standings.clone() } else { BTreeMap::new() };
         self.memory.folders = Some(folders);
         let visible = self.memory.visible.clone();
         order.sort_by_key(|name| (!name.is_inbox(), Some(name) != visible.as_ref()));
@@ -98,35 +126,36 @@ impl Round<'_> {
             Some(_) => BTreeMap::new(),
             None => doubt::settle(self.env, self.remote, self.ledger)?,
         };
-        let mut looks = Vec::new();
-        for name in &order {
-            self.env.step()?;
-            match self.look(name) {
-                Ok(look) => looks.push(look),
-                Err(Halt::Failed(fault)) if concerns_one(&fault) => self.fault(fault),
-                Err(halt) => return Err(halt),
-            }
-        }
+        let due = if extent == Extent::All { self.due(&order)? } else { BTreeSet::new() };
+        let mut looks = self.survey(&order, &due)?;
         // Who cannot move is given an upload and a removal.
         if self.remote.rights().r#move {
-            join(&mut looks);
+            self.join(&mut looks)?;
         }
-        let wanted = |look: &Look| match extent {
-            Extent::All => true,
-            Extent::News => look.read || look.mailbox.name.is_inbox() || Some(&look.mailbox.name) == visible.as_ref(),
-            Extent::Here => look.read,
+        let is_wanted = |look: &Look| {
+            let name = &look.mailbox.name;
+            let here = look.is_stirred() || settled.contains_key(name) || self.memory.answers.contains_key(name);
+            let there = match (extent, standings.get(name)) {
+                (Extent::Here, _) => false,
+                (_, Some(standing)) => !self.is_known(look, standing),
+                (Extent::News, None) => name.is_inbox() || Some(name) == visible.as_ref(),
+                (Extent::All, None) => true,
+            };
+            look.due || here || there
         };
-        for look in looks.into_iter().filter(wanted) {
-            self.env.step()?;
-            let settled = settled.remove(&look.mailbox.name).unwrap_or_default();
-            match self.mailbox(look, settled) {
-                Ok(()) => {}
-                Err(Halt::Failed(fault)) if concerns_one(&fault) => self.fault(fault),
-                Err(halt) => return Err(halt),
-            }
-            for text in self.remote.alerts() {
-                (self.report)(SyncReport::Alert { account: self.env.account.id.clone(), text });
-            }
+        let (wanted, calm): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(is_wanted);
+        self.rest(&calm)?;
+        // A mailbox that was never compared in full may be large, so it is met by itself.
+        let (known, mut strangers): (Vec<Look>, Vec<Look>) =
+            wanted.into_iter().partition(|look| look.agreed.complete_at.get() != 0);
+        let is_first = |look: &Look| look.mailbox.name.is_inbox() || Some(&look.mailbox.name) == visible.as_ref();
+        let first: Vec<Look> = strangers.extract_if(.., |look| is_first(look)).collect();
+        for look in first {
+            self.meet(vec![look], &mut settled)?;
+        }
+        self.meet(known, &mut settled)?;
+        for look in strangers {
+            self.meet(vec![look], &mut settled)?;
         }
         if extent == Extent::All && self.env.only.is_none() {
             // What is left in doubt belongs to mailboxes that are synced no more.
@@ -136,6 +165,145 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Is the list of folders good enough for this round? One that tells where there is news is asked
+    /// for anew, since that takes one round trip for all of them.
+    fn may_use(&self, known: &Folders, extent: Extent) -> bool {
+        let tells = || known.standings.values().any(|standing| standing.modseq.is_some());
+        match extent {
+            Extent::Here => self.is_current(known),
+            Extent::News => self.is_current(known) && !tells(),
+            Extent::All => false,
+        }
+    }
+
+    /// The mailboxes that it is time to compare in full: those for which it was longest ago.
+    fn due(&mut self, order: &[MailboxName]) -> Result<BTreeSet<MailboxName>, Fault> {
+        let now = self.env.clock.now().get();
+        let mut due = Vec::new();
+        for name in order {
+            let key = self.ledger.mailbox(&self.env.mailbox(name))?;
+            let complete_at = self.ledger.agreed(key)?.complete_at.get();
+            // Never compared at all is not late: it is done in full anyway.
+            if complete_at != 0 && now - complete_at > WEEK {
+                due.push((complete_at, name.clone()));
+            }
+        }
+        due.sort();
+        due.truncate(order.len().div_ceil(SPREAD));
+        Ok(due.into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// Is all that the server has in this mailbox known, as far as its standing tells?
+    fn is_known(&self, look: &Look, standing: &Standing) -> bool {
+        let (Some(uid_next), Some(modseq)) = (standing.uid_next, standing.modseq) else { return false };
+        let Agreed { validity, uid_next: known_next, modseq: known_modseq, .. } = look.agreed;
+        let agreed = (validity, known_next, known_modseq) == (Some(standing.validity), Some(uid_next), Some(modseq))
+            && look.count == standing.messages as usize;
+        let trouble = self.memory.troubles.get(&look.mailbox.name);
+        agreed || trouble.is_some_and(|trouble| trouble.is_all(standing, self.env.clock.now()))
+    }
+
+    /// Writes down how the directories of mailboxes look in which nothing is to be done.
+    fn rest(&mut self, calm: &[Look]) -> Result<(), Halt> {
+        let stamped = |look: &&Look| {
+            let known = DirStamp { cur: look.agreed.stamp_cur, new: look.agreed.stamp_new };
+            known != look.stamp && look.stamp != DirStamp::default()
+        };
+        let change = |look: &Look| {
+            let agreed = Agreed { stamp_cur: look.stamp.cur, stamp_new: look.stamp.new, ..look.agreed };
+            (look.key, Change { agreed: Some(agreed), ..Change::default() })
+        };
+        let changes: Vec<_> = calm.iter().filter(stamped).map(change).collect();
+        if changes.is_empty() || self.memory.dry.is_some() {
+            return Ok(());
+        }
+        self.env.step()?;
+        Ok(self.ledger.commit(&changes)?)
+    }
+
+    /// Lets both sides of these mailboxes meet: all of them are asked about, in as few round trips as
+    /// may be, before the first one is changed, so that what moved between them shows.
+    fn meet(&mut self, looks: Vec<Look>, settled: &mut BTreeMap<MailboxName, Settled>) -> Result<(), Halt> {
+        let mut sights = Vec::with_capacity(looks.len());
+        let mut looks = looks.into_iter();
+        while !looks.as_slice().is_empty() {
+            self.env.step()?;
+            self.ask(looks.by_ref().take(TOGETHER), settled, &mut sights)?;
+        }
+        self.join_there(&mut sights)?;
+        let ended = self.each(sights);
+        let concluded = self.conclude();
+        ended?;
+        concluded
+    }
+
+    fn ask(
+        &mut self,
+        looks: impl Iterator<Item = Look>,
+        settled: &mut BTreeMap<MailboxName, Settled>,
+        sights: &mut Vec<Sight>,
+    ) -> Result<(), Halt> {
+        let mut some = Vec::new();
+        for mut look in looks {
+            let settled = settled.remove(&look.mailbox.name).unwrap_or_default();
+            for (unique, origin) in &settled.found {
+                if let Some(file) = look.side.changes.new.get_mut(unique) {
+                    file.origin = Some(*origin);
+                }
+            }
+            some.push((Self::since(&look), look, settled));
+        }
+        let asked: Vec<_> = some.iter().map(|(since, look, _)| (look.mailbox.name.clone(), *since)).collect();
+        for (told, (since, look, settled)) in self.remote.changes_of(&asked)?.into_iter().zip(some) {
+            match told {
+                Ok(told) => sights.push(Sight { settled, ..self.compare(look, &since, told)? }),
+                Err(fault) => self.pass_over(fault.into())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn each(&mut self, sights: Vec<Sight>) -> Result<(), Halt> {
+        for sight in sights {
+            self.env.step()?;
+            match self.mailbox(sight) {
+                Ok(()) => {}
+                Err(halt) => self.pass_over(halt)?,
+            }
+            for text in self.remote.alerts() {
+                (self.report)(SyncReport::Alert { account: self.env.account.id.clone(), text });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down of all mailboxes that are done up to where both sides agree, in one step. A mailbox
+    /// whose messages went elsewhere is told of that again as long as their files have not followed.
+    fn conclude(&mut self) -> Result<(), Halt> {
+        let mut changes = Vec::new();
+        for Ending { key, agreed, waiting, leaving, settled } in std::mem::take(&mut self.endings) {
+            let followed = leaving.is_empty() || self.ledger.rows_of_uids(key, &leaving)?.is_empty();
+            let agreed = if followed { agreed } else { waiting };
+            changes.push((key, Change { agreed: Some(agreed), settled, ..Change::default() }));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.env.step()?;
+        Ok(self.ledger.commit(&changes)?)
+    }
+
+    /// Notes a fault that concerns one mailbox, so that the others can go on; any other halt stops all.
+    pub(super) fn pass_over(&mut self, halt: Halt) -> Result<(), Halt> {
+        match halt {
+            Halt::Failed(fault) if concerns_one(&fault) => {
+                self.fault(fault);
+                Ok(())
+            }
+            halt => Err(halt),
+        }
     }
 
     /// Is every folder on disk known? What was moved to an unknown one would look like removed.
@@ -157,39 +325,24 @@ impl Round<'_> {
         Ok(folders)
     }
 
-    fn mailbox(&mut self, mut look: Look, settled: Settled) -> Result<(), Halt> {
+    fn mailbox(&mut self, sight: Sight) -> Result<(), Halt> {
+        let Sight { mut look, heard, mut server, settled } = sight;
         let name = look.mailbox.name.clone();
         let account = self.env.account.id.clone();
         let state = SyncState::Working { mailbox: name.clone(), done: 0, total: 0 };
         (self.report)(SyncReport::State { account, state });
-        if look.read && !look.side.changes.arriving.is_empty() {
+        if !look.side.changes.arriving.is_empty() {
             self.take_in_moves(&mut look)?;
         }
-        for (unique, origin) in &settled.found {
-            if let Some(file) = look.side.changes.new.get_mut(unique) {
-                file.origin = Some(*origin);
-            }
-        }
-        let told = self.changes(&look)?;
-        let mut server = self.compare(&mut look, &told)?;
         self.answer(&mut look, &mut server)?;
         let full = plan(&server, &look.side.changes, &look.side.base);
         if let Some(dry) = &mut self.memory.dry {
             dry.push((look.mailbox, full));
             return Ok(());
         }
-        let Some(plan) = self.judge(&look, &full, server.restarted) else { return Ok(()) };
-        self.carry_out(&look, &plan, &told, settled, plan == full)
-    }
-
-    fn carry_out(
-        &mut self,
-        look: &Look,
-        plan: &Plan,
-        told: &RemoteChanges,
-        settled: Settled,
-        whole: bool,
-    ) -> Result<(), Halt> {
+        let Some(mut plan) = self.judge(&look, &full, server.restarted) else { return Ok(()) };
+        let whole = plan == full;
+        let spared = self.spare(&name, &mut plan);
         let Some(maildir) = &look.maildir else { return Ok(()) };
         let mut hands = Hands {
             env: self.env,
@@ -199,26 +352,32 @@ impl Round<'_> {
             mailbox: &look.mailbox,
             key: look.key,
             maildir,
-            epoch: told.validity,
-            uid_next: told.uid_next,
+            epoch: heard.validity,
+            uid_next: heard.uid_next,
             intents: settled.intents,
             lettering: &look.lettering,
+            again: self.memory.troubles.get(&name).map(Trouble::uids).unwrap_or_default(),
             counts: Counts::default(),
             faults: Vec::new(),
+            unfetched: Vec::new(),
+            troubles: Vec::new(),
         };
-        let applied = hands.apply(plan, look.agreed.validity);
-        let Hands { counts, faults, intents, .. } = hands;
+        let applied = hands.apply(&plan, look.agreed.validity);
+        let Hands { counts, faults, intents, unfetched, troubles, .. } = hands;
         self.unsettled |= !look.side.changes.arriving.is_empty();
         let clean = faults.is_empty();
+        let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();
         self.outcome.counts.add(&counts);
-        for fault in faults {
+        for fault in faults.into_iter().chain(troubles) {
             self.fault(fault);
         }
         applied?;
-        self.adopted(look, plan, maildir)?;
-        self.letters(look, plan, maildir)?;
+        self.adopted(&look, &plan, maildir)?;
+        self.letters(&look, &plan, maildir)?;
+        self.remember(&name, &heard, (&spared, &unfetched), whole && clean && heard.certain);
         let settled: Vec<_> = intents.into_values().flatten().collect();
-        self.agree(look, told, whole && clean, settled)?;
+        let leaving = server.leaving.into_iter().collect();
+        self.agree(&look, &heard, whole && clean && fetched, (leaving, settled));
         (self.report)(SyncReport::Finished { mailbox: look.mailbox.clone(), counts });
         Ok(())
     }
@@ -244,37 +403,29 @@ impl Round<'_> {
         Ok(())
     }
 
-    /// Writes down up to where both sides agree now: only once all of it is on disk.
-    fn agree(
-        &mut self,
-        look: &Look,
-        told: &RemoteChanges,
-        whole: bool,
-        settled: Vec<crate::ledger::IntentId>,
-    ) -> Result<(), Halt> {
+    /// Says up to where both sides agree now: to be written down once all of it is on disk.
+    fn agree(&mut self, look: &Look, heard: &Heard, whole: bool, (leaving, settled): (Vec<Uid>, Vec<IntentId>)) {
         let now = self.env.clock.now();
         let old = look.agreed;
-        let same = old.validity == Some(told.validity);
+        let same = old.validity == Some(heard.validity);
         let stale = !same || now.get() - old.complete_at.get() > DAY;
-        let complete = matches!(told.presence, Presence::Exactly(_)) && look.side.changes.complete;
-        let complete_at = if complete && stale { now } else { old.complete_at };
-        let certain = told.presence != Presence::Unknown;
+        let complete = heard.in_full && look.side.changes.complete;
         // With files still to be brought from another mailbox the directory has to be read again.
         let at_rest = whole && look.side.changes.arriving.is_empty() && look.side.changes.leaving.is_empty();
-        let stamp = if at_rest && certain { look.stamp } else { DirStamp::default() };
-        let taken_in = whole && certain && look.side.changes.complete;
-        let agreed = Agreed {
-            validity: Some(told.validity),
-            modseq: if taken_in { told.modseq } else { old.modseq.filter(|_| same) },
-            uid_next: if taken_in { told.uid_next } else { old.uid_next.filter(|_| same) },
-            complete_at,
+        let stamp = if at_rest && heard.certain { look.stamp } else { DirStamp::default() };
+        let waiting = Agreed {
+            validity: Some(heard.validity),
+            modseq: old.modseq.filter(|_| same),
+            uid_next: old.uid_next.filter(|_| same),
+            complete_at: if complete && stale { now } else { old.complete_at },
             stamp_cur: stamp.cur,
             stamp_new: stamp.new,
         };
-        if agreed == old && settled.is_empty() {
-            return Ok(());
+        let taken_in = whole && heard.certain && look.side.changes.complete;
+        let agreed =
+            if taken_in { Agreed { modseq: heard.modseq, uid_next: heard.uid_next, ..waiting } } else { waiting };
+        if agreed != old || waiting != old || !settled.is_empty() {
+            self.endings.push(Ending { key: look.key, agreed, waiting, leaving, settled });
         }
-        self.env.step()?;
-        Ok(self.ledger.commit(&[(look.key, Change { agreed: Some(agreed), settled, ..Change::default() })])?)
     }
 }

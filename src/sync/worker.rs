@@ -216,6 +216,8 @@ impl<'a> Worker<'a> {
                 match why {
                     Wake::Asked => {
                         self.blocked = false;
+                        // Whoever asks wants to see what comes of it now.
+                        self.memory.troubles.clear();
                         Some(Extent::All)
                     }
                     _ if self.blocked => None,
@@ -357,6 +359,7 @@ impl<'a> Worker<'a> {
             memory: &mut self.memory,
             outcome: Outcome::default(),
             unsettled: false,
+            endings: Vec::new(),
         };
         let ended = round.run(extent);
         *outcome = round.outcome;

@@ -39,6 +39,7 @@ mod support;
 mod sync_dovecot;
 mod sync_histories;
 mod sync_keywords;
+mod sync_moves;
 mod sync_properties;
 mod sync_steps;
 mod sync_worker;

@@ -341,7 +341,7 @@ impl World {
                 }
                 self.base.remove(uid);
             }
-            Op::Move { .. } => unreachable!("one mailbox"),
+            Op::Move { .. } | Op::BringOver { .. } => unreachable!("one mailbox"),
         }
         true
     }

@@ -408,15 +408,19 @@ fn two_syncs_of_one_account_do_not_meet() {
 }
 
 #[test]
-fn a_round_without_changes_asks_once_a_mailbox_and_writes_nothing() {
-    let meeting = Meeting::new();
-    three(&meeting);
-    meeting.sync_well();
-    meeting.sync_well();
-    let steps = meeting.server.steps();
-    let ledger = || std::fs::read(meeting.env.data.join("ledger.db-wal")).unwrap_or_default();
-    let before = ledger();
-    meeting.sync_well();
-    assert_eq!(meeting.server.steps() - steps, 1 + 2, "one listing of mailboxes, one question for each");
-    assert_eq!(ledger(), before);
+fn a_round_without_changes_asks_once_and_writes_nothing() {
+    for (list_status, steps) in [(true, 1), (false, 1 + 2)] {
+        let meeting = Meeting::new();
+        meeting.server.set_habits(|habits| habits.list_status = list_status);
+        three(&meeting);
+        meeting.sync_well();
+        meeting.sync_well();
+        let before = meeting.server.steps();
+        let ledger = || std::fs::read(meeting.env.data.join("ledger.db-wal")).unwrap_or_default();
+        let written = ledger();
+        meeting.sync_well();
+        let what = "one listing of mailboxes; a question for each where that does not tell how they stand";
+        assert_eq!(meeting.server.steps() - before, steps, "{what}");
+        assert_eq!(ledger(), written);
+    }
 }
