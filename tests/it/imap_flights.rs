@@ -4,15 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tern::config::{Account, Tls};
-use tern::fault::{Cause, Scope};
+use tern::fault::{Again, Cause, Scope};
 use tern::login::Secret;
 use tern::mail::flags::Flags;
 use tern::mail::ids::{ModSeq, Uid, UidValidity};
 use tern::mail::mailbox::MailboxName;
 use tern::mail::ranges::UidRanges;
 use tern::remote::imap::Imap;
-use tern::remote::{Connect as _, Presence, Push, Pushed, Remote, RemoteChanges, Since, Standing};
+use tern::remote::{Connect as _, Presence, Push, Pushed, Remote, RemoteChanges, Since, Standing, Want};
 
+use crate::imap::Basket;
 use crate::imap_faults::signed_in;
 use crate::servers::dovecot::{Dovecot, PASSWORD};
 use crate::support::scripted::{Scripted, Step, hear, reply, say};
@@ -53,7 +54,9 @@ fn counted(dovecot: &Dovecot) -> (Box<dyn Remote>, Turnstile) {
     let server = account.imap.as_mut().unwrap();
     server.port = turnstile.port;
     server.host = "127.0.0.1".to_owned();
-    let remote = Imap::new(&account, Arc::new(|| Ok(Secret::new(PASSWORD.to_owned())))).connect().unwrap();
+    let mut remote = Imap::new(&account, Arc::new(|| Ok(Secret::new(PASSWORD.to_owned())))).connect().unwrap();
+    // The introduction (ID) is on its way; an answer to what comes behind it shows that it has passed.
+    remote.subscribe(&inbox(), false).unwrap();
     turnstile.count();
     (remote, turnstile)
 }
@@ -383,5 +386,55 @@ fn two_messages_of_one_uid_are_no_listing() {
     assert_eq!((items(&above), above.presence), (vec![4, 100], Presence::Unknown));
     let came = remote.changes(&inbox(), &Since::default()).unwrap();
     assert_eq!(came.presence, Presence::Exactly([4, 9, 100].map(uid).to_vec()));
+    server.heard();
+}
+
+#[test]
+fn reading_another_mailbox_is_one_flight_and_changing_it_two() {
+    let dovecot = Dovecot::start();
+    let agreed = twelve(&dovecot);
+    let (mut remote, turnstile) = counted(&dovecot);
+    remote.mailboxes().unwrap();
+    turnstile.count();
+    let mut basket = Basket::default();
+    remote.fetch(&agreed[1].0, &[uid(2), uid(1)], Want::Whole, &mut basket).unwrap();
+    let (flights, said) = turnstile.count();
+    assert_eq!((flights, basket.bodies.len()), (1, 2), "{said}");
+    assert_eq!(remote.identify(&agreed[2].0, &[uid(2)]).unwrap().len(), 1);
+    assert_eq!(turnstile.count().0, 1);
+    assert_eq!(remote.search_id(&agreed[3].0, "two@example.org", None).unwrap(), [uid(2)]);
+    assert_eq!(turnstile.count().0, 2);
+    let (add, remove) = (Flags::from_imap(["\\Seen", "a"]), Flags::from_imap(["\\Flagged"]));
+    let push = Push::Flags { uids: &[uid(1), uid(2)], add: &add, remove: &remove };
+    remote.push(&agreed[4].0, &push).unwrap();
+    let (flights, said) = turnstile.count();
+    assert_eq!((flights, said.matches("UID STORE 1:2 ").count()), (2, 2), "{said}");
+    assert_eq!(dovecot.flags("ada", "Lists/l04"), [(1, "\\Seen a".to_owned()), (2, "\\Seen a".to_owned())]);
+}
+
+#[test]
+fn what_a_renumbered_mailbox_brings_is_thrown_away() {
+    let compare = |name: &'static str| vec![hear(name), opened(0, 100, 1, "")];
+    let renumbered = "* 1 EXISTS\r\n* OK [UIDVALIDITY 8] v\r\n%T OK ok\r\n";
+    let body = "* 1 FETCH (UID 1 RFC822.SIZE 3 BODY[] {3}\r\none)\r\n%T OK done\r\n";
+    let mut script = compare("SELECT \"INBOX\"");
+    script.extend([hear("LIST"), reply("* LIST () NIL INBOX\r\n* LIST () NIL Other\r\n%T OK\r\n")]);
+    script.extend(compare("SELECT \"Other\""));
+    script.extend([hear("SELECT \"INBOX\""), reply(renumbered), hear("UID FETCH 1 "), reply(body)]);
+    script.extend([hear("SELECT \"Other\""), opened(1, 100, 1, ""), hear("UID FETCH 1 "), reply(body)]);
+    // A mailbox that is refused answers nothing of what was asked behind it.
+    script.extend([hear("SELECT \"INBOX\""), reply("%T NO [NOPERM] no\r\n"), hear("UID FETCH 1 ")]);
+    script.extend([reply("%T BAD nothing is selected\r\n"), hear("SELECT \"INBOX\""), reply("%T NO [NOPERM] no\r\n")]);
+    let (mut remote, server) = signed_in("IMAP4rev1 SASL-IR AUTH=PLAIN", script);
+    for name in [inbox(), mailbox("Other")] {
+        remote.changes(&name, &Since::default()).unwrap();
+    }
+    let mut basket = Basket::default();
+    let fault = remote.fetch(&inbox(), &[uid(1)], Want::Whole, &mut basket).unwrap_err();
+    assert_eq!((fault.scope, fault.again, basket.done.len()), (Scope::Mailbox, Again::Now, 0));
+    remote.fetch(&mailbox("Other"), &[uid(1)], Want::Whole, &mut basket).unwrap();
+    assert_eq!(basket.bodies[&1], b"one");
+    let fault = remote.identify(&inbox(), &[uid(1)]).unwrap_err();
+    assert_eq!((fault.scope, fault.cause), (Scope::Mailbox, Cause::Permission));
     server.heard();
 }

@@ -1,7 +1,7 @@
 //! Fetching messages (UID FETCH of BODY.PEEK[]): in chunks, one on its way while the other is being
 //! read, each body straight from the socket to its file. A message that the server cannot give, or
 //! gives in a line that makes no sense, is asked for once more alone, and is then told as trouble;
-//! the rest goes on. Also: who a message is (`identify`), and which messages have an id.
+//! the rest goes on.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{Read as _, Seek as _, SeekFrom, Write};
@@ -10,14 +10,15 @@ use tempfile::SpooledTempFile;
 
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::clean::Clean;
-use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
+use crate::mail::ids::{RemoteId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
-use crate::remote::{Fetched, Identity, Sink, Want};
+use crate::remote::{Fetched, Since, Sink, Want};
 
 use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Body, Extent, FetchItem, Kind};
-use super::session::{Session, bad, quote, sets};
-use super::tokens::{Held, Malformed, Response};
+use super::select::{Opening, Parameter};
+use super::session::{Selected, Session, bad, sets};
+use super::tokens::{Held, Response};
 use super::wire::{Wire, status_of};
 
 /// How many messages the first command asks for: the newest are to be there soon.
@@ -70,6 +71,23 @@ struct Haul<'a> {
     spoiled: Option<Clean>,
 }
 
+/// Where messages go that nobody wants.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn open(&mut self, _: &RemoteId, _: u64) -> Result<Box<dyn Write + '_>, Fault> {
+        Ok(Box::new(std::io::sink()))
+    }
+
+    fn done(&mut self, _: Fetched) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
 /// What ends a fetch.
 enum End {
     /// The connection.
@@ -95,13 +113,13 @@ impl Session {
         want: Want,
         sink: &mut dyn Sink,
     ) -> Result<(), Fault> {
-        let selected = self.turn_to(Doing::Fetching, mailbox)?;
-        let awaited = uids.iter().copied().collect();
-        let mut haul = Haul { validity: selected.validity, mailbox, want, awaited, sink, spoiled: None };
         let (first, others) = uids.split_at(FIRST.min(uids.len()));
         let mut waiting: VecDeque<_> =
             [first].into_iter().chain(others.chunks(CHUNK)).flat_map(|chunk| sets(chunk, CHUNK)).collect();
         let mut flights = VecDeque::new();
+        let selected = self.set_out(mailbox, want, &mut waiting, &mut flights)?;
+        let awaited = uids.iter().copied().collect();
+        let mut haul = Haul { validity: selected.validity, mailbox, want, awaited, sink, spoiled: None };
         let mut doubtful: VecDeque<(Uid, Clean)> = VecDeque::new();
         while !(waiting.is_empty() && flights.is_empty()) {
             if haul.sink.stop() {
@@ -120,6 +138,89 @@ impl Session {
             }
         }
         self.try_alone(doubtful, &mut haul)
+    }
+
+    /// Turns to the mailbox. Where another is selected the first commands go in one flight with the SELECT;
+    /// if that fails or the messages were renumbered, what they bring is passed over.
+    fn set_out(
+        &mut self,
+        mailbox: &MailboxName,
+        want: Want,
+        waiting: &mut VecDeque<(String, Vec<Uid>)>,
+        flights: &mut VecDeque<Flight>,
+    ) -> Result<Selected, Fault> {
+        let doing = Doing::Fetching;
+        let is_open = self.selected.as_ref().is_some_and(|selected| selected.name == *mailbox);
+        if is_open || waiting.is_empty() || self.resync_command().is_some() {
+            return self.turn_to(doing, mailbox);
+        }
+        let name = self.wire_name(doing, mailbox)?;
+        let parameter = self.parameter(&Since::default());
+        self.selected = None;
+        self.wire.lock().cork();
+        let tag = self.send(doing, &Self::select_command(&name, parameter).0, Limits::USUAL)?;
+        for (set, uids) in waiting.iter().take(AHEAD) {
+            flights.push_back(self.depart(set, uids.clone(), want)?);
+        }
+        let sent = self.wire.lock().uncork();
+        sent.map_err(|trouble| self.give_up(doing, trouble))?;
+        let status = self.hear_opening(&tag, mailbox, parameter)?;
+        if status == Answer::Ok && self.selected.as_ref().is_some_and(|now| self.is_known_epoch(now)) {
+            waiting.drain(..flights.len());
+        } else {
+            self.pass_over_flights(mailbox, flights)?;
+        }
+        // Where that was not it, the plain way says what is wrong, or opens the mailbox after all.
+        self.turn_to(doing, mailbox)
+    }
+
+    /// Hears the answer to a SELECT behind which other commands are on their way.
+    fn hear_opening(&mut self, tag: &str, mailbox: &MailboxName, parameter: Parameter) -> Result<Answer, Fault> {
+        let mut opening = Opening::default();
+        let mut response = Response::default();
+        loop {
+            response.clear();
+            let read = self.wire.lock().read_into(&mut response);
+            read.map_err(|trouble| self.give_up(Doing::Fetching, trouble))?;
+            if response.text.starts_with(b"*") {
+                let kind = replies::kind(&response);
+                self.heed(&kind);
+                opening.hear(&kind, &response);
+                continue;
+            }
+            let status = status_of(&response, tag).map_err(|trouble| self.give_up(Doing::Fetching, trouble))?;
+            self.alert(&status);
+            if status.answer == Answer::Ok {
+                self.selected = opening.finish(mailbox, parameter, &status).map(|opened| opened.selected);
+            }
+            return Ok(status.answer);
+        }
+    }
+
+    /// Reads what commands bring that should not have been sent, and drops it.
+    fn pass_over_flights(&mut self, mailbox: &MailboxName, flights: &mut VecDeque<Flight>) -> Result<(), Fault> {
+        let validity = UidValidity::MIN;
+        let (awaited, want) = (BTreeSet::new(), Want::Whole);
+        let mut haul = Haul { validity, mailbox, want, awaited, sink: &mut Nowhere, spoiled: None };
+        let mut response = Response::default();
+        while !flights.is_empty() {
+            response.clear();
+            let shared = self.wire.clone();
+            let read = haul.read(&mut shared.lock(), &mut response);
+            match read {
+                Ok(()) => {}
+                Err(End::Wire(trouble)) => return Err(self.give_up(Doing::Fetching, trouble)),
+                Err(End::Sink(fault)) => return Err(self.spilled(fault)),
+            }
+            if response.text.starts_with(b"*") {
+                continue;
+            }
+            let Some(at) = flights.iter().position(|flight| status_of(&response, &flight.tag).is_ok()) else {
+                return Err(self.give_up(Doing::Fetching, Trouble::protocol("the server answers what was not asked")));
+            };
+            flights.remove(at);
+        }
+        Ok(())
     }
 
     /// Asks once more for messages that did not come, each alone, so that it is clear whose fault it is.
@@ -208,63 +309,6 @@ impl Session {
 
     fn message_fault(&self, mailbox: &MailboxName, uid: Uid, why: &str) -> Fault {
         message_fault(mailbox, uid, why).of(&self.account)
-    }
-
-    /// Size and Message-ID of messages.
-    pub(super) fn identify_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
-        let doing = Doing::Comparing;
-        self.turn_to(doing, mailbox)?;
-        let mut found = Vec::new();
-        let mut lost = 0;
-        for (set, members) in sets(uids, CHUNK) {
-            let command = format!("UID FETCH {set} (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
-            let limits = Limits::for_messages(CHUNK, BESIDES);
-            let status = self.visit(doing, &command, limits, |kind, response| {
-                if *kind == Kind::Fetch {
-                    match identity(response) {
-                        Ok(known) => found.extend(known.filter(|known| members.binary_search(&known.uid).is_ok())),
-                        Err(_) => lost += 1,
-                    }
-                }
-            })?;
-            if status.answer != Answer::Ok {
-                return Err(self.refusal(doing, mailbox.as_str(), &status));
-            }
-        }
-        if lost > 0 {
-            // Who is missing here would be taken for gone.
-            let fault = self.fault(doing, mailbox.as_str(), Cause::Protocol).scope(Scope::Mailbox);
-            return Err(fault.detail("the server's answer about a message makes no sense"));
-        }
-        found.sort_by_key(|known| known.uid);
-        found.dedup_by_key(|known| known.uid);
-        Ok(found)
-    }
-
-    /// UIDs at or above `from` with exactly this Message-ID: SEARCH finds parts of ids too, so each
-    /// hit is looked at.
-    pub(super) fn find_by_id(
-        &mut self,
-        mailbox: &MailboxName,
-        message_id: &str,
-        from: Option<Uid>,
-    ) -> Result<Vec<Uid>, Fault> {
-        let doing = Doing::Comparing;
-        let Some(wanted) = MessageId::new(message_id) else { return Ok(Vec::new()) };
-        // A new SELECT, so that messages which came in meanwhile are there to be found.
-        self.select(doing, mailbox)?;
-        let selected = self.turn_to(doing, mailbox)?;
-        let charset = if wanted.as_str().is_ascii() { "" } else { "CHARSET UTF-8 " };
-        let range = from.map(|from| format!("UID {}:* ", from.get())).unwrap_or_default();
-        let command = format!("UID SEARCH {charset}{range}HEADER Message-ID {}", quote(wanted.as_str()));
-        let Some(mut hits) = self.search(doing, mailbox, &command, selected.exists)? else {
-            let fault = self.fault(doing, mailbox.as_str(), Cause::Protocol).scope(Scope::Mailbox);
-            return Err(fault.detail("the server's answer to a search makes no sense"));
-        };
-        hits.retain(|uid| from.is_none_or(|from| *uid >= from));
-        let known = self.identify_messages(mailbox, &hits)?;
-        let same = |known: &Identity| known.message_id.as_deref() == Some(wanted.as_str());
-        Ok(known.into_iter().filter(same).map(|known| known.uid).collect())
     }
 }
 
@@ -420,42 +464,4 @@ fn pass_over(length: u64, wire: &mut Wire) -> Result<(), Trouble> {
         return Err(Trouble::protocol("the server sends a literal that is too long"));
     }
     wire.stream(length, &mut std::io::sink())
-}
-
-/// What a FETCH tells of who a message is; nothing if it is only about flags that changed meanwhile.
-fn identity(response: &Response) -> Result<Option<Identity>, Malformed> {
-    let item = replies::fetch(response, Extent::Whole)?;
-    let header = match item.body {
-        None => return Ok(None),
-        Some(Body::Held(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Some(Body::Nil | Body::Streamed(_)) => String::new(),
-    };
-    let (Some(uid), Some(size)) = (item.uid, item.size) else { return Err(Malformed("UID or size is missing")) };
-    Ok(Some(Identity { uid, size, message_id: message_id(&header) }))
-}
-
-/// The id in a header of this one field, which may be folded and may have a comment beside it.
-fn message_id(header: &str) -> Option<String> {
-    let (_, value) = header.split_once(':')?;
-    let inner = value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(value, |(inner, _)| inner);
-    MessageId::new(inner).map(|id| id.as_str().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_found_in_odd_headers() {
-        let table = [
-            ("Message-ID: <a@b>\r\n\r\n", Some("a@b")),
-            ("MESSAGE-ID:\r\n <a@b> (from x)\r\n", Some("a@b")),
-            ("Message-Id: bare@b\r\n", Some("bare@b")),
-            ("Message-ID: \r\n", None),
-            ("", None),
-        ];
-        for (header, expected) in table {
-            assert_eq!(message_id(header).as_deref(), expected, "{header:?}");
-        }
-    }
 }

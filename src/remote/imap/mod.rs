@@ -8,6 +8,7 @@ mod entry;
 mod extensions;
 mod facts;
 mod fetch;
+mod identify;
 mod idle;
 mod introduction;
 mod listing;

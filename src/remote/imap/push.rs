@@ -14,14 +14,28 @@ use super::session::{Reply, Session, bad, quote, sets};
 /// How many messages one command changes.
 const AT_ONCE: usize = 1000;
 
+/// What one message may take of the answer to a change.
+const BESIDES: usize = 64;
+
+/// The commands that set (`+`) or clear (`-`) flags; the server is not to tell of it.
+fn stores(uids: &[Uid], sign: char, flags: &Flags) -> Vec<String> {
+    if flags.is_empty() {
+        return Vec::new();
+    }
+    let names = flags.imap_names().join(" ");
+    let command = |(set, _)| format!("UID STORE {set} {sign}FLAGS.SILENT ({names})");
+    sets(uids, AT_ONCE).into_iter().map(command).collect()
+}
+
 impl Session {
     /// Brings a change to `mailbox`.
     pub(super) fn bring(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
         match push {
             Push::Flags { uids, add, remove } => {
                 self.turn_to(Doing::Pushing, mailbox)?;
-                self.store(mailbox, uids, '+', add)?;
-                self.store(mailbox, uids, '-', remove)?;
+                let mut commands = stores(uids, '+', add);
+                commands.extend(stores(uids, '-', remove));
+                self.tell_all(mailbox, &commands)?;
                 Ok(Pushed::Done)
             }
             Push::Append { bytes, flags, date } => self.append(mailbox, bytes, flags, *date),
@@ -33,29 +47,28 @@ impl Session {
         }
     }
 
-    /// Sets (`+`) or clears (`-`) flags; the server is not to tell of it.
-    fn store(&mut self, mailbox: &MailboxName, uids: &[Uid], sign: char, flags: &Flags) -> Result<(), Fault> {
-        if flags.is_empty() {
-            return Ok(());
+    /// Runs commands in the mailbox that is selected, without waiting in between. The first that is
+    /// refused is the fault; those behind it were sent as well.
+    fn tell_all(&mut self, mailbox: &MailboxName, commands: &[String]) -> Result<(), Fault> {
+        let doing = Doing::Pushing;
+        let told = self.converse(doing, commands, Limits::for_messages(AT_ONCE, BESIDES), |_, _, _| ())?;
+        match told.statuses.iter().find(|status| status.answer != Answer::Ok) {
+            None => Ok(()),
+            Some(status) if status.answer == Answer::No => Err(self.refusal(doing, mailbox.as_str(), status)),
+            Some(status) => Err(self.give_up(doing, Trouble::Protocol(bad(status)))),
         }
-        let names = flags.imap_names().join(" ");
-        for (set, _) in sets(uids, AT_ONCE) {
-            let command = format!("UID STORE {set} {sign}FLAGS.SILENT ({names})");
-            self.tell(Doing::Pushing, mailbox.as_str(), &command, Limits::USUAL)?;
-        }
-        Ok(())
     }
 
     /// Removes messages for ever. Without UIDPLUS an expunge would take what others have marked,
     /// so they are marked and left.
     fn expunge(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Pushed, Fault> {
-        self.store(mailbox, uids, '+', &Flags::only(Flag::Deleted))?;
+        self.tell_all(mailbox, &stores(uids, '+', &Flags::only(Flag::Deleted)))?;
         if !self.capabilities.uidplus() {
             return Ok(Pushed::MarkedOnly);
         }
-        for (set, _) in sets(uids, AT_ONCE) {
-            self.tell(Doing::Pushing, mailbox.as_str(), &format!("UID EXPUNGE {set}"), Limits::USUAL)?;
-        }
+        let commands: Vec<String> =
+            sets(uids, AT_ONCE).into_iter().map(|(set, _)| format!("UID EXPUNGE {set}")).collect();
+        self.tell_all(mailbox, &commands)?;
         Ok(Pushed::Done)
     }
 

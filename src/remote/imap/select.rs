@@ -44,6 +44,15 @@ impl Parameter {
     }
 }
 
+/// Is a mailbox opened again that is open?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Not for this.
+    AsItIs,
+    /// It is, so that what came in meanwhile is there.
+    Afresh,
+}
+
 /// What is said while a mailbox is opened.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
@@ -207,6 +216,57 @@ impl Session {
         }
         self.selected = Some(opened.selected.clone());
         Ok(opened)
+    }
+
+    /// Runs commands that only read in `mailbox`, in one flight with its SELECT where that is wanted or
+    /// needed, and gathers what they bring. Where the mailbox cannot be opened or was renumbered, what
+    /// came is thrown away unseen.
+    pub(super) fn read_in<T: Default>(
+        &mut self,
+        doing: Doing,
+        (mailbox, look): (&MailboxName, Look),
+        (commands, limits): (&[String], Limits),
+        take: impl Fn(&mut T, &Kind, &Response),
+    ) -> Result<(T, Vec<Status>), Fault> {
+        let is_open = self.selected.as_ref().is_some_and(|selected| selected.name == *mailbox);
+        if !is_open || look == Look::Afresh {
+            if let Some(found) = self.read_and_select(doing, mailbox, (commands, limits), &take)? {
+                return Ok(found);
+            }
+            // The plain way says what is wrong, or opens it after all.
+            self.select(doing, mailbox)?;
+        }
+        self.turn_to(doing, mailbox)?;
+        let mut gathered = T::default();
+        let told = self.converse(doing, commands, limits, |_, kind, response| take(&mut gathered, kind, response))?;
+        Ok((gathered, told.statuses))
+    }
+
+    /// Sends SELECT and the commands in one flight. `None`: nothing of it can be used.
+    fn read_and_select<T: Default>(
+        &mut self,
+        doing: Doing,
+        mailbox: &MailboxName,
+        (commands, limits): (&[String], Limits),
+        take: &impl Fn(&mut T, &Kind, &Response),
+    ) -> Result<Option<(T, Vec<Status>)>, Fault> {
+        let name = self.wire_name(doing, mailbox)?;
+        let parameter = self.parameter(&Since::default());
+        let mut flight = vec![Self::select_command(&name, parameter).0];
+        flight.extend_from_slice(commands);
+        let (mut opening, mut gathered) = (Opening::default(), T::default());
+        self.selected = None;
+        let told = self.converse(doing, &flight, limits, |at, kind, response| match at {
+            0 => opening.hear(kind, response),
+            _ => take(&mut gathered, kind, response),
+        })?;
+        let mut statuses = told.statuses;
+        if told.disorder.is_some() || statuses.first().is_none_or(|status| status.answer != Answer::Ok) {
+            return Ok(None);
+        }
+        let opened = opening.finish(mailbox, parameter, &statuses.remove(0));
+        let opened = self.opened(doing, mailbox, opened)?;
+        Ok(self.is_known_epoch(&opened.selected).then_some((gathered, statuses)))
     }
 
     /// Why a mailbox was refused. Not every server says that there is none: look.

@@ -230,6 +230,11 @@ impl Session {
         }
     }
 
+    /// Is this the epoch in which the mailbox was compared, if it was?
+    pub(super) fn is_known_epoch(&self, selected: &Selected) -> bool {
+        self.epochs.get(&selected.name).is_none_or(|known| *known == selected.validity)
+    }
+
     /// UIDs are only good in the epoch in which they were told.
     pub(super) fn same_epoch(&self, doing: Doing, selected: Selected) -> Result<Selected, Fault> {
         match self.epochs.get(&selected.name) {

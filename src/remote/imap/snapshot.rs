@@ -28,13 +28,13 @@ const ARRIVALS: usize = 10_000;
 
 /// What a search found.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     ranges: Option<Ranges>,
     garbled: bool,
 }
 
 impl Found {
-    fn take(&mut self, kind: &Kind, response: &Response) {
+    pub(super) fn take(&mut self, kind: &Kind, response: &Response) {
         let ranges = match kind {
             Kind::Search => replies::search(response),
             Kind::ESearch => replies::esearch(response).unwrap_or_else(|_| {
@@ -47,7 +47,7 @@ impl Found {
     }
 
     /// The UIDs, sorted; `None` where the answer made no sense in a mailbox of `exists` messages.
-    fn uids(self, exists: usize) -> Option<Vec<Uid>> {
+    pub(super) fn uids(self, exists: usize) -> Option<Vec<Uid>> {
         let ranges = self.ranges.filter(|_| !self.garbled)?;
         distinct(&ranges, exists.saturating_add(ARRIVALS))
     }
@@ -172,22 +172,5 @@ impl Session {
             return Presence::Unknown;
         }
         Presence::Exactly(uids)
-    }
-
-    /// Runs a UID SEARCH in a mailbox of `exists` messages. `None` where the answer made no sense.
-    pub(super) fn search(
-        &mut self,
-        doing: Doing,
-        mailbox: &MailboxName,
-        command: &str,
-        exists: usize,
-    ) -> Result<Option<Vec<Uid>>, Fault> {
-        let mut found = Found::default();
-        let limits = Limits::for_messages(exists.min(MOST_MESSAGES), FOUND).in_one_line();
-        let status = self.visit(doing, command, limits, |kind, response| found.take(kind, response))?;
-        if status.answer != Answer::Ok {
-            return Err(self.refusal(doing, mailbox.as_str(), &status));
-        }
-        Ok(found.uids(exists))
     }
 }
