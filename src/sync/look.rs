@@ -245,7 +245,9 @@ impl Round<'_> {
             let Some(elsewhere) = &other.maildir else { continue };
             for (unique, _) in other.side.changes.new.iter().filter(|(_, file)| file.origin.is_none()) {
                 let Some(origin) = home.origin(unique.as_str()).filter(|o| o.validity == Some(epoch)) else { continue };
-                let known = !self.ledger.rows_of_uids(look.key, &[origin.uid])?.is_empty();
+                // A copy of one that is there still was not moved.
+                let here = !look.side.changes.complete || look.side.changes.new.contains_key(unique);
+                let known = here || !self.ledger.rows_of_uids(look.key, &[origin.uid])?.is_empty();
                 if known || maildir.find(unique)?.is_some() {
                     continue;
                 }
