@@ -6,8 +6,10 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use tern::config::Tls;
+use tern::login::Secret;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::mailbox::MailboxName;
+use tern::remote::imap::Imap;
 use tern::store::folders::Root;
 use tern::store::maildir::{Maildir, fresh};
 use tern::store::scan;
@@ -15,8 +17,9 @@ use tern::sync::worker::{Summary, run_once};
 use tern::sync::{Env, commit};
 
 use crate::imap::connector;
-use crate::servers::dovecot::Dovecot;
+use crate::servers::dovecot::{Dovecot, PASSWORD};
 use crate::support::meeting::mail;
+use crate::support::turnstile::Turnstile;
 
 fn sync(env: &Env) -> Summary {
     let summary = run_once(env, &|_| ()).unwrap();
@@ -77,4 +80,52 @@ fn everything_comes_and_goes_both_ways() {
     assert_eq!(flagged, 1);
     drop(env);
     committer.join().unwrap();
+}
+
+#[test]
+fn nothing_new_is_one_question_and_a_move_on_the_server_is_a_rename_here() {
+    let home = tempfile::tempdir().unwrap();
+    let dovecot = Dovecot::start();
+    let folder = |n: u32| format!("Lists/l{n:02}");
+    for n in 0..12 {
+        for text in ["one", "two", "three"] {
+            let text = format!("{text}-{n}");
+            dovecot.deliver("ada", &folder(n), &mail(Some(&text), &text));
+        }
+    }
+    dovecot.hand_over("ada");
+    let turnstile = Turnstile::before(dovecot.imap);
+    let mut account = dovecot.account("ada", Tls::Plain, &home.path().join("mail"));
+    let server = account.imap.as_mut().unwrap();
+    (server.host, server.port) = ("127.0.0.1".to_owned(), turnstile.port);
+    let connect = Imap::new(&account, Arc::new(|| Ok(Secret::new(PASSWORD.to_owned()))));
+    let root = Root { path: account.maildir.clone(), layout: account.layout };
+    let env = Env::new(account, Some(Arc::new(connect)), home.path().join("data"));
+    assert_eq!(sync(&env).counts.fetched, 36);
+    assert!(sync(&env).counts.is_zero());
+    turnstile.count();
+    assert!(sync(&env).counts.is_zero());
+    let (flights, said) = turnstile.count();
+    assert!(flights <= 5, "{flights} round trips with the sign-in:\n{said}");
+    assert!(!said.contains("SELECT "), "no mailbox is looked at:\n{said}");
+
+    dovecot.doveadm(&["move", "-u", "ada", &folder(7), "mailbox", &folder(3), "all"]);
+    dovecot.hand_over("ada");
+    let counts = sync(&env).counts;
+    assert_eq!((counts.moved, counts.fetched, counts.removed_here), (3, 0, 0), "{counts:?}");
+    let (_, said) = turnstile.count();
+    assert!(!said.contains("BODY.PEEK[]"), "{said}");
+    assert!(sync(&env).counts.is_zero());
+    for (n, count) in [(3, 0), (7, 6)] {
+        let maildir = Maildir::open(&root.directory(&MailboxName::new(&folder(n)).unwrap()).unwrap()).unwrap();
+        let mine = scan::scan(&maildir).unwrap().entries;
+        assert_eq!(mine.len(), count);
+        let mine = mine.iter().map(|entry| maildir.read_entry(entry).unwrap().unwrap());
+        let theirs = dovecot.files("ada", &folder(n)).into_iter().map(|path| std::fs::read(path).unwrap());
+        assert!(hashes(mine) == hashes(theirs), "the same messages in {}", folder(n));
+    }
+    turnstile.count();
+    assert!(sync(&env).counts.is_zero());
+    let (_, said) = turnstile.count();
+    assert!(!said.contains("SELECT "), "no mailbox is looked at:\n{said}");
 }

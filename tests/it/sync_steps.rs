@@ -127,6 +127,22 @@ const SCENARIOS: &[Scenario] = &[
         end: &[("INBOX", "one", ""), ("Archive", "two", "S"), ("INBOX", "three", "F")],
     },
     Scenario {
+        name: "exchanged on the server, with wishes on both sides",
+        before: |m| {
+            three(m);
+            m.deliver(&name("Archive"), &mail(Some("4"), "four"), "");
+        },
+        then: |m| {
+            flag(m, "one", "R", "");
+            m.server.relocate(&inbox(), uid(m, "one"), &name("Archive"));
+            m.server.relocate(&inbox(), uid(m, "two"), &name("Archive"));
+            let four = m.server.messages(&name("Archive"))[0].uid;
+            let four = m.server.relocate(&name("Archive"), four, &inbox()).unwrap();
+            m.server.store(&inbox(), four, &Flags::only(Flag::Flagged), &Flags::none());
+        },
+        end: &[("Archive", "one", "R"), ("Archive", "two", "S"), ("INBOX", "three", "F"), ("INBOX", "four", "F")],
+    },
+    Scenario {
         name: "a new epoch",
         before: three,
         then: |m| {
