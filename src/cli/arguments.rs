@@ -62,6 +62,8 @@ pub(super) enum Command {
     },
     /// Bring the index up to date, or make it anew
     Index(IndexOptions),
+    /// Examine config, servers, mail and memory; say what is wrong and what to do. Changes nothing
+    Doctor(DoctorOptions),
     /// Show the keys
     Keys {
         #[command(subcommand)]
@@ -237,6 +239,16 @@ pub(super) enum ConfigCommand {
     },
     /// Print where things lie
     Paths,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorOptions {
+    /// Only this account
+    #[arg(value_name = "ACCOUNT")]
+    pub(super) account: Option<String>,
+    /// One JSON object a finding
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

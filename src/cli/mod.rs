@@ -5,6 +5,7 @@
 mod arguments;
 mod config;
 mod demo;
+mod doctor;
 mod exit;
 mod index;
 mod json;
@@ -64,6 +65,7 @@ fn run(arguments: Arguments) -> Exit {
         Some(Command::Config { command }) => config::run(&common, &command),
         Some(Command::Index(options)) => index::run(&common, &options),
         Some(Command::Keys { command }) => keys::run(&common, command.as_ref()),
+        Some(Command::Doctor(options)) => doctor::run(&common, &options),
         Some(Command::Demo(options)) => demo::run(&options),
     }
 }

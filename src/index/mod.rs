@@ -10,6 +10,7 @@
 
 mod conversation;
 mod extract;
+pub mod health;
 mod hits;
 mod intake;
 mod rows;

@@ -3,6 +3,7 @@
 //! neither servers nor files; where it is damaged, the mail is all there and only the memory is new.
 
 pub mod base;
+pub mod health;
 pub mod intents;
 pub mod schema;
 

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod drafts;
 pub mod folders;
 pub mod keywords;
+pub mod health;
 mod look;
 pub mod maildir;
 pub mod name;

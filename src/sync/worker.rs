@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::job::sync::{Counts, SyncState, Wake};
 use crate::job::{SyncJob, SyncReport};
 use crate::ledger::Ledger;
 use crate::mail::clean::Clean;
+use crate::mail::ids::AccountId;
 use crate::mail::place::MailboxId;
 use crate::remote::Remote;
 use crate::store::quarantine::Quarantine;
@@ -376,18 +378,9 @@ impl<'a> Worker<'a> {
 
     /// Takes the account's lock; `None`: another process has it.
     fn lock(&self) -> Result<Option<AccountLock>, Fault> {
-        let directory = self.env.data.join("locks");
-        let name: String = self
-            .env
-            .account
-            .id
-            .as_str()
-            .chars()
-            .map(|c| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '+' })
-            .collect();
-        let path = directory.join(format!("{name}.lock"));
+        let path = lock_file(&self.env.data, &self.env.account.id);
         let fault = |e: &std::io::Error| Fault::io(Doing::Remembering, &path.to_string_lossy(), e);
-        fs::create_dir_all(&directory).map_err(|e| fault(&e))?;
+        fs::create_dir_all(self.env.data.join("locks")).map_err(|e| fault(&e))?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| fault(&e))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(AccountLock(file))),
@@ -395,6 +388,18 @@ impl<'a> Worker<'a> {
             Err(TryLockError::Error(error)) => Err(fault(&error)),
         }
     }
+}
+
+fn lock_file(data: &Path, account: &AccountId) -> PathBuf {
+    let plain = |c: char| if c.is_alphanumeric() || c == '-' || c == '_' { c } else { '+' };
+    let name: String = account.as_str().chars().map(plain).collect();
+    data.join("locks").join(format!("{name}.lock"))
+}
+
+/// Does a process sync this account just now? Looked at without making the lock file.
+pub fn is_syncing(data: &Path, account: &AccountId) -> bool {
+    let Ok(file) = File::open(lock_file(data, account)) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// The right to sync an account. Let go of by name: a child process that is just being started holds

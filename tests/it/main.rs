@@ -17,6 +17,7 @@ mod commands;
 mod compose;
 mod configs;
 mod corpus;
+mod doctor;
 mod endings;
 mod folder_names;
 mod hostile;

@@ -18,6 +18,7 @@ use super::guard::{Guard, Wire};
 use crate::config::{Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
 use crate::login::binding::{self, Binding};
+use crate::login::channel::{self, Channel};
 use crate::login::{connect, tls};
 use crate::mail::clean::Clean;
 use crate::outbox::policy::Reply;
@@ -29,14 +30,17 @@ pub(super) struct Secured {
     pub(super) wire: Arc<Wire>,
     /// What ties a sign-in to the TLS connection.
     pub(super) binding: Option<Binding>,
+    /// The TLS connection, described.
+    pub(super) channel: Option<Channel>,
 }
 
 impl Secured {
-    fn of<S>(guard: Guard<S>, binding: Option<Binding>) -> Self
+    fn of<S>(guard: Guard<S>, tls: Option<(Option<Binding>, Channel)>) -> Self
     where
         Guard<S>: AsyncTokioStream + 'static,
     {
-        Self { wire: guard.wire(), stream: Box::new(guard), binding }
+        let (binding, channel) = tls.map_or((None, None), |(binding, channel)| (binding, Some(channel)));
+        Self { wire: guard.wire(), stream: Box::new(guard), binding, channel }
     }
 }
 
@@ -49,13 +53,13 @@ pub(super) async fn secure(stream: Blocking, server: &Server, observer: &mut dyn
     match server.tls {
         Tls::Implicit => {
             let stream = hand_shake(stream, server).await?;
-            let binding = binding::of(stream.get_ref().1);
-            Ok(Secured::of(Guard::new(stream, server.timeout), binding))
+            let tls = described(&stream);
+            Ok(Secured::of(Guard::new(stream, server.timeout), Some(tls)))
         }
         Tls::StartTls => {
             let stream = start_tls(stream, server, observer).await?;
-            let binding = binding::of(stream.get_ref().1);
-            Ok(Secured::of(Guard::greeted(stream, server.timeout), binding))
+            let tls = described(&stream);
+            Ok(Secured::of(Guard::greeted(stream, server.timeout), Some(tls)))
         }
         Tls::Plain if peer.is_ok_and(|peer| peer.ip().is_loopback()) => {
             Ok(Secured::of(Guard::new(stream, server.timeout), None))
@@ -64,6 +68,11 @@ pub(super) async fn secure(stream: Blocking, server: &Server, observer: &mut dyn
             .again(Again::AfterUser)
             .detail("without TLS only this machine itself may be reached")),
     }
+}
+
+fn described(stream: &TlsStream<TcpStream>) -> (Option<Binding>, Channel) {
+    let connection = stream.get_ref().1;
+    (binding::of(connection), channel::of(connection))
 }
 
 async fn hand_shake(stream: TcpStream, server: &Server) -> Result<TlsStream<TcpStream>, Fault> {

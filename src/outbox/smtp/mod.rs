@@ -5,6 +5,7 @@
 
 mod guard;
 mod handshake;
+mod probe;
 
 use std::cell::RefCell;
 use std::io;
@@ -24,12 +25,14 @@ use zeroize::Zeroizing;
 
 use self::guard::{Guard, Wire};
 use self::handshake::Secured;
+pub use self::probe::Reached;
 use super::policy::{Outcome, Reply, Said};
 use super::queue::is_safe;
 use super::submit::{Observer, Parcel, Submit};
 use crate::config::{Auth, SecretSource, Server};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::login::binding::Binding;
+use crate::login::channel::Channel;
 use crate::login::sasl::{self, Exchange};
 use crate::login::secret::{self, Secret};
 use crate::mail::clean::Clean;
@@ -58,6 +61,9 @@ struct Live {
     wire: Arc<Wire>,
     offers: Offers,
     binding: Option<Binding>,
+    channel: Option<Channel>,
+    /// The mechanism that it was signed in with.
+    mechanism: Option<&'static str>,
 }
 
 /// What the server offers (RFC 5321 §4.1.1.1).
@@ -182,6 +188,7 @@ impl Smtp {
             };
             if !response.has_code(334) {
                 observer.line(shown(&response));
+                live.mechanism = Some(name);
                 return exchange.finish(&server.host).map_err(|fault| Outcome::SignIn(fault, None));
             }
             observer.line(Clean::line("S: 334 ***"));
@@ -206,7 +213,7 @@ impl Smtp {
 /// Hands the secured stream to lettre, which reads a greeting and says EHLO; then asks once more,
 /// since lettre forgets most of what is offered.
 async fn open(secured: Secured, server: &Server, observer: &mut dyn Observer) -> Result<Live, Outcome> {
-    let Secured { stream, wire, binding } = secured;
+    let Secured { stream, wire, binding, channel } = secured;
     let name = hello();
     let connecting = AsyncSmtpConnection::connect_with_transport(stream, &name);
     let connection = match timeout(server.timeout.saturating_mul(2), connecting).await {
@@ -214,7 +221,7 @@ async fn open(secured: Secured, server: &Server, observer: &mut dyn Observer) ->
         Ok(Err(error)) => return Err(Outcome::Broken(trouble(&error, server).whole(Doing::Connecting, server))),
         Err(_) => return Err(Outcome::Broken(late(Doing::Connecting, server))),
     };
-    let mut live = Live { connection, wire, offers: Offers::default(), binding };
+    let mut live = Live { connection, wire, offers: Offers::default(), binding, channel, mechanism: None };
     let ehlo = format!("EHLO {}\r\n", hello());
     observer.line(Clean::line(&format!("C: {}", ehlo.trim_end())));
     match live.ask(&ehlo, server).await {

@@ -1,0 +1,142 @@
+//! The Maildir of an account: is it there, may it be written, is there room, are the names in order, and
+//! who else works on it.
+
+use std::path::Path;
+
+use super::finding::{Finding, Tell, Verdict};
+use crate::app;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::config::Account;
+use crate::fault::{Doing, Fault};
+use crate::mail::clean::Clean;
+use crate::mail::ids::Timestamp;
+use crate::mail::mailbox::MailboxName;
+use crate::store::folders::Root;
+use crate::store::health::{self, Health};
+
+/// Below this nothing is fetched.
+const FLOOR: u64 = 256 << 20;
+/// Below this it is told.
+const LITTLE: u64 = 1 << 30;
+/// How far ahead of the clock a directory may have changed: a day, for zones and other machines.
+const AHEAD: i64 = 24 * 3600;
+
+/// Looks at the account's Maildir.
+pub(super) fn look(account: &Account, tell: &mut Tell) {
+    let path = &account.maildir;
+    let shown = output::path(path);
+    if !path.is_dir() {
+        tell.tell(missing(account, path));
+        return;
+    }
+    space(path, tell);
+    let folders = Root { path: path.clone(), layout: account.layout }.list();
+    for fault in &folders.faults {
+        tell.tell(Finding::fail("maildir.folders", fault));
+    }
+    let now = app::now();
+    let mut seen: Vec<(MailboxName, Health)> = Vec::new();
+    for (name, directory) in &folders.found {
+        match health::examine(directory, now) {
+            Ok(health) => seen.push((name.clone(), health)),
+            Err(fault) => tell.tell(Finding::fail("maildir.folders", &fault)),
+        }
+    }
+    let messages: usize = seen.iter().map(|(_, health)| health.messages).sum();
+    let text = format!("{messages} messages in {} folders in {shown}", seen.len());
+    tell.tell(Finding::ok("maildir", &text));
+    for (name, health) in &seen {
+        troubles(name, health, tell);
+    }
+    if seen.iter().any(|(_, health)| health.open_to_others) {
+        let finding = Finding::warn("maildir.private", "others on this machine may look into the mail");
+        tell.tell(finding.next(&format!("type: chmod -R go= {shown}")));
+    }
+    newest(&seen, now, tell);
+    neighbours(account, &folders.found.into_values().collect::<Vec<_>>(), tell);
+}
+
+fn missing(account: &Account, path: &Path) -> Finding {
+    let shown = output::path(path);
+    if path.exists() {
+        let fault =
+            Fault::new(Doing::Reading, shown.as_str(), crate::fault::Cause::Config).detail("it is no directory");
+        return Finding::fail("maildir", &fault).next("set `maildir` of the account to a directory");
+    }
+    let text = format!("there is no directory {shown}");
+    if account.incoming().is_some() {
+        let next = "`tern sync` makes it; if it should be there, is its disk mounted?";
+        return Finding::warn("maildir", &text).next(next);
+    }
+    Finding::new("maildir", Verdict::Fail(Exit::Missing), &text)
+        .next("set `maildir` of the account to where its mail lies, or add `imap`")
+}
+
+fn space(path: &Path, tell: &mut Tell) {
+    let Some(free) = health::free_space(path) else { return };
+    let told = format!("{} MiB are free where the mail lies", free >> 20);
+    tell.tell(match free {
+        0..FLOOR => Finding::new("maildir.space", Verdict::Fail(Exit::Disk), &format!("{told}; nothing is fetched"))
+            .next("free some space"),
+        FLOOR..LITTLE => Finding::warn("maildir.space", &told).next("free some space"),
+        _ => Finding::ok("maildir.space", &told),
+    });
+}
+
+/// What is wrong with one folder.
+fn troubles(name: &MailboxName, health: &Health, tell: &mut Tell) {
+    let name = Clean::line(name.as_str());
+    if !health.missing.is_empty() {
+        let text = format!("{name} has no {}", health.missing.join(" and no "));
+        tell.tell(Finding::warn("maildir.parts", &text).next("the next `tern sync` or `tern` makes what is missing"));
+    }
+    if !health.read_only.is_empty() {
+        let text = format!("{name}: nothing may be written into {}", health.read_only.join(", "));
+        let finding = Finding::new("maildir.rights", Verdict::Fail(Exit::Disk), &text);
+        tell.tell(finding.next("give yourself the right to: chmod -R u+rwX, chown, or mount it for writing"));
+    }
+    if health.leftovers > 0 {
+        let text = format!("{name}: {} files in tmp are older than 36 hours", health.leftovers);
+        tell.tell(Finding::warn("maildir.tmp", &text).next("what is tern's own goes by itself; look at the others"));
+    }
+    if let Some((count, example)) = &health.odd {
+        let text = format!("{name}: {count} files have no name of a message, e.g. {example}");
+        tell.tell(Finding::warn("maildir.names", &text).next("move them elsewhere: no mail program shows them"));
+    }
+    if let Some((count, example)) = &health.doubled {
+        let text = format!("{name}: {count} files have a name or a number that is there already, e.g. {example}");
+        tell.tell(Finding::warn("maildir.doubles", &text).next("one of each is a copy that another program made"));
+    }
+}
+
+/// What changed in the future tells that a clock is wrong, or was.
+fn newest(seen: &[(MailboxName, Health)], now: Timestamp, tell: &mut Tell) {
+    let newest = seen.iter().map(|(_, health)| health.changed.get()).max().unwrap_or(0);
+    if newest > now.get() + AHEAD {
+        let text = format!("a folder changed {} hours after what the clock says now", (newest - now.get()) / 3600);
+        tell.tell(Finding::warn("maildir.clock", &text).next("check this machine's clock and that of the file server"));
+    }
+}
+
+/// Other programs that work on the same mail.
+fn neighbours(account: &Account, directories: &[std::path::PathBuf], tell: &mut Tell) {
+    let has = |name: &str| {
+        account.maildir.join(name).exists() || directories.iter().any(|directory| directory.join(name).exists())
+    };
+    if has(".mbsyncstate") || has(".uidvalidity") {
+        let text = "mbsync works on this Maildir too";
+        tell.tell(if account.incoming().is_some() {
+            Finding::warn("maildir.others", text)
+                .next("let one program alone sync it with the server: remove `imap`, or stop mbsync")
+        } else {
+            Finding::ok("maildir.others", text)
+        });
+    }
+    if has("dovecot-uidlist") {
+        tell.tell(Finding::ok("maildir.others", "Dovecot serves this Maildir too; its own files are left alone"));
+    }
+    if has(".notmuch") {
+        tell.tell(Finding::ok("maildir.others", "notmuch has a database here; it is left alone"));
+    }
+}
