@@ -83,6 +83,11 @@ impl Capabilities {
         self.has_or_rev2("LIST-STATUS") && self.list_extended()
     }
 
+    /// NOTIFY (RFC 5465).
+    pub(super) fn notify(&self) -> bool {
+        self.has("NOTIFY")
+    }
+
     /// UNSELECT (RFC 3691).
     pub(super) fn unselect(&self) -> bool {
         self.has_or_rev2("UNSELECT")

@@ -76,6 +76,7 @@ pub(super) fn enter(
         },
         names: Names::default(),
         resync: Resync::Unasked,
+        hears_all: false,
         selected: None,
         epochs: BTreeMap::new(),
         broken: false,

@@ -19,7 +19,7 @@ use super::wire::Mode;
 const RENEWAL: Duration = Duration::from_mins(5);
 
 impl Session {
-    /// Waits until the mailbox changes, at most `limit`. What changed before it was selected on
+    /// Waits until the mailbox changes, or any other where the server tells of all, at most `limit`. What changed before it was selected on
     /// this connection is not seen: compare first.
     pub(super) fn idle(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault> {
         let doing = Doing::Watching;
@@ -43,6 +43,7 @@ impl Session {
             selected.stirred = false;
             return Ok(Waited::Changed);
         }
+        self.ask_for_news()?;
         while Instant::now() < end {
             if let Some(waited) = self.idle_once(end.min(Instant::now() + RENEWAL))? {
                 return Ok(waited);
@@ -62,6 +63,8 @@ impl Session {
             let mut wire = self.wire.lock();
             (wire.take_trouble(), wire.take_answer(), wire.was_woken(), wire.take_news())
         };
+        // It is asked anew before the next wait.
+        self.hears_all &= !self.wire.lock().take_overflow();
         match (ran, trouble, answer) {
             (Err(_), ..) => Err(self.give_up(doing, Trouble::protocol("the session layer failed on it"))),
             (Ok(_), Some(trouble), _) => Err(self.give_up(doing, trouble)),

@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) names: Names,
     /// Is QRESYNC agreed on?
     pub(super) resync: Resync,
+    /// Does the server tell of all mailboxes, not only of the selected one?
+    pub(super) hears_all: bool,
     /// The mailbox that is selected.
     pub(super) selected: Option<Selected>,
     /// The epoch in which each mailbox was last compared: UIDs of before mean nothing in another.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::mail::clean::Clean;
 
+use super::extensions::notify::{self, News};
 use super::introduction::{self, Introduction};
 use super::limits::{LITERAL, Limits, Pace, Trouble};
 use super::link::{Bell, Link, Wake};
@@ -68,6 +69,7 @@ pub(super) struct Wire {
     /// Is the bell left to the wait that is being prepared?
     unhurried: bool,
     news: bool,
+    overflowed: bool,
     alerts: Vec<Clean>,
     /// ID, on its way or answered.
     pub(super) introduction: Introduction,
@@ -97,6 +99,7 @@ impl Wire {
             woken: false,
             unhurried: false,
             news: false,
+            overflowed: false,
             alerts: Vec::new(),
             introduction: Introduction::default(),
             goodbye: None,
@@ -170,6 +173,11 @@ impl Wire {
     /// Takes whether a mailbox that was idle has changed.
     pub(super) fn take_news(&mut self) -> bool {
         std::mem::take(&mut self.news)
+    }
+
+    /// Takes whether the server has ceased to tell of all mailboxes.
+    pub(super) fn take_overflow(&mut self) -> bool {
+        std::mem::take(&mut self.overflowed)
     }
 
     /// Leaves the bell to the idle wait that is being prepared, or takes it back for all commands.
@@ -401,7 +409,9 @@ impl Wire {
         match self.mode {
             Mode::Command | Mode::SigningIn => self.held.push(response),
             Mode::IdleWanted(_) | Mode::Idle(_) | Mode::IdleEnding => {
-                if matches!(kind, Kind::Exists(_) | Kind::Expunge | Kind::Vanished(_) | Kind::Fetch) {
+                let news = notify::news(&kind);
+                self.overflowed |= news == News::Overflow;
+                if news != News::None {
                     self.news = true;
                     self.nudge();
                 }

@@ -2,4 +2,5 @@
 //! any of them everything works too, only slower.
 
 pub(super) mod list_status;
+pub(super) mod notify;
 pub(super) mod qresync;
