@@ -35,6 +35,7 @@ pub(super) enum Command {
     /// Open the mail client
     Open,
     /// Bring server and Maildir together, once, without a screen
+    #[command(after_help = SYNC_CODES)]
     Sync(SyncOptions),
     /// Queue a message from standard input, like sendmail; exit 0 only when it is safe on disk
     Send(SendOptions),
@@ -44,8 +45,11 @@ pub(super) enum Command {
     Show(ShowOptions),
     /// List the messages of a folder, newest first
     List(ListOptions),
-    /// List the folders with their counts
+    /// List the folders with their counts, or make, rename and delete them
+    #[command(args_conflicts_with_subcommands = true)]
     Folders {
+        #[command(subcommand)]
+        command: Option<FoldersCommand>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -73,6 +77,59 @@ pub(super) enum Command {
     Demo(DemoOptions),
 }
 
+/// What `tern sync` ends with.
+const SYNC_CODES: &str = "\
+Exit codes, of several the one that stands last:
+    0  both sides have met; with --dry-run: there is nothing to do
+    1  something was held or failed, and the rest was done; with --dry-run: there is
+       something to do or to answer
+   75  another program syncs the account, or the server wants to be asked later
+   66  there is no folder of that name
+   69  the server cannot be reached
+   76  the server broke its protocol
+   74  the disk is full or cannot be written
+   77  sign-in was refused
+   78  the configuration is wrong
+  130  interrupted; the next sync goes on from there
+
+A plan that would remove much is held: the question is printed to standard error, all else is
+done. --go-on, with the account and the folder, answers it.";
+
+/// What can be done with folders. It is done in the Maildir; the next sync does the same on the server.
+#[derive(Debug, Subcommand)]
+pub(super) enum FoldersCommand {
+    /// Make a folder
+    Create(FolderOptions),
+    /// Give a folder another name, and with it those below it
+    Rename {
+        #[command(flatten)]
+        folder: FolderOptions,
+        /// The new name
+        to: String,
+    },
+    /// Delete a folder; its mail goes into quarantine for 14 days, and on the server it is deleted
+    Delete {
+        #[command(flatten)]
+        folder: FolderOptions,
+        /// Also with mail in it
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Subscribe to a folder on the server
+    Subscribe(FolderOptions),
+    /// End the subscription to a folder; its mail stays
+    Unsubscribe(FolderOptions),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FolderOptions {
+    /// The folder; levels are separated by `/`
+    pub(super) folder: String,
+    /// The account; the first one where none is given
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+}
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SyncOptions {
@@ -85,6 +142,12 @@ pub(super) struct SyncOptions {
     /// Carry out a plan that would remove much, instead of holding it
     #[arg(long)]
     pub(super) go_on: bool,
+    /// Only say what would be done, folder by folder and for both sides; nothing is written or sent
+    #[arg(short = 'n', long, conflicts_with = "go_on")]
+    pub(super) dry_run: bool,
+    /// With --dry-run: each message
+    #[arg(short, long, requires = "dry_run")]
+    pub(super) verbose: bool,
     /// Do not bring the index up to date afterwards
     #[arg(long)]
     pub(super) no_index: bool,

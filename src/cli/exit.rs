@@ -38,6 +38,30 @@ pub(super) enum Exit {
 }
 
 impl Exit {
+    /// From what is done to what a person has to look at first.
+    const BY_WEIGHT: [Self; 14] = [
+        Self::Done,
+        Self::Partly,
+        Self::Later,
+        Self::Missing,
+        Self::NoRecipient,
+        Self::BadInput,
+        Self::Unavailable,
+        Self::Protocol,
+        Self::Disk,
+        Self::SignIn,
+        Self::Config,
+        Self::Usage,
+        Self::Bug,
+        Self::Interrupted,
+    ];
+
+    /// The one of two that weighs more.
+    pub(super) fn worse(self, other: Self) -> Self {
+        let weight = |exit: Self| Self::BY_WEIGHT.iter().position(|known| *known == exit);
+        if weight(other) > weight(self) { other } else { self }
+    }
+
     /// The code that fits a fault.
     pub(super) fn of(fault: &Fault) -> Self {
         match fault.cause {

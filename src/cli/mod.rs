@@ -7,6 +7,8 @@ mod config;
 mod demo;
 mod doctor;
 mod exit;
+mod folders;
+mod forecast;
 mod index;
 mod json;
 mod keys;
@@ -60,7 +62,8 @@ fn run(arguments: Arguments) -> Exit {
         Some(Command::Search(options)) => search::run(&common, &options),
         Some(Command::Show(options)) => show::run(&common, &options),
         Some(Command::List(options)) => list::messages(&common, &options),
-        Some(Command::Folders { json }) => list::folders(&common, json),
+        Some(Command::Folders { command: None, json }) => list::folders(&common, json),
+        Some(Command::Folders { command: Some(command), .. }) => folders::run(&common, &command),
         Some(Command::Outbox { command }) => outbox::run(&common, &command),
         Some(Command::Config { command }) => config::run(&common, &command),
         Some(Command::Index(options)) => index::run(&common, &options),

@@ -13,19 +13,20 @@ use super::arguments::{Common, SyncOptions};
 use super::exit::Exit;
 use super::output::{self, Progress};
 use super::refresh::{self, Begin, Roles};
-use super::{outbox, password, setting};
+use super::{forecast, outbox, password, setting};
 use crate::app::start::{self, Ways};
 use crate::app::{signals, workers};
 use crate::config::{Account, Config};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::SyncReport;
 use crate::job::shell::Hidden;
-use crate::job::sync::{Counts, SyncState};
+use crate::job::sync::{Counts, FolderChange, SyncState};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
 use crate::sync;
+use crate::sync::forecast::Forecast;
 use crate::sync::worker::Summary;
 
 /// How long a thread may take to reach the end of its step after a wish to stop.
@@ -84,6 +85,7 @@ struct Work<'a> {
 enum Said {
     Report(SyncReport),
     Over(AccountId, Result<Summary, Fault>),
+    Foreseen(Box<sync::Env>, Box<Result<Forecast, Fault>>),
 }
 
 impl Work<'_> {
@@ -100,13 +102,13 @@ impl Work<'_> {
         };
         let asked = accounts.iter().filter(|account| account.has_server() || senders.contains(&account.id));
         let typed = password::ask(asked, &stopping);
-        if !senders.is_empty() && !stopping() {
+        if !senders.is_empty() && !stopping() && !self.options.dry_run {
             self.send(accounts, &typed);
         }
         if !stopping() {
             self.meet(accounts, &typed);
         }
-        if !self.options.no_index && !stopping() {
+        if !self.options.no_index && !self.options.dry_run && !stopping() {
             self.index(&stopping);
         }
         if stopping() {
@@ -140,7 +142,8 @@ impl Work<'_> {
             env.consent = self.options.go_on.then_some(true);
             let stop = Arc::clone(&self.stop);
             env.stop = Arc::new(move || stop.load(Ordering::SeqCst));
-            match start_account(env, &say) {
+            let started = if self.options.dry_run { foresee(env, &say) } else { start_account(env, &say) };
+            match started {
                 Ok(()) => {
                     running.insert(account);
                 }
@@ -152,6 +155,9 @@ impl Work<'_> {
         }
         drop(say);
         self.listen(&said, running);
+        if self.options.dry_run && self.telling.exit == Exit::Done && !self.options.quiet && !self.options.json {
+            output::note("nothing to do");
+        }
         if self.telling.exit == Exit::Done {
             for name in self.only.difference(&self.telling.seen.clone()) {
                 output::error("sync", format_args!("there is no folder {}", output::quoted(name.as_str())));
@@ -165,6 +171,10 @@ impl Work<'_> {
         while !running.is_empty() {
             match said.recv_timeout(LOOK) {
                 Ok(Said::Report(report)) => self.telling.report(report),
+                Ok(Said::Foreseen(env, ended)) => {
+                    running.remove(&env.account.id);
+                    self.telling.foreseen(&env, *ended);
+                }
                 Ok(Said::Over(account, ended)) => {
                     running.remove(&account);
                     self.telling.over(&account, ended);
@@ -210,17 +220,26 @@ fn start_account(mut env: sync::Env, say: &Sender<Said>) -> std::io::Result<()> 
     Ok(())
 }
 
+/// Starts a look ahead.
+fn foresee(env: sync::Env, say: &Sender<Said>) -> std::io::Result<()> {
+    let say = say.clone();
+    workers::spawn(&format!("sync:{}", env.account.id), move || {
+        let report = |report| drop(say.send(Said::Report(report)));
+        let ended = sync::worker::dry_run(&env, &report);
+        drop(say.send(Said::Foreseen(Box::new(env), Box::new(ended))));
+    })
+    .map(|_| ())
+}
+
 impl<'a> Telling<'a> {
     fn new(options: &'a SyncOptions) -> Self {
         let progress = if options.quiet { Progress::none() } else { Progress::new("Syncing") };
         Self { options, progress, exit: Exit::Done, done: BTreeMap::new(), roles: Roles::new(), seen: BTreeSet::new() }
     }
 
-    /// The first thing that went wrong decides the exit code.
+    /// The worst that went wrong decides the exit code, whichever account said so first.
     fn went_wrong(&mut self, exit: Exit) {
-        if self.exit == Exit::Done {
-            self.exit = exit;
-        }
+        self.exit = self.exit.worse(exit);
     }
 
     fn fault(&mut self, fault: &Fault) {
@@ -256,6 +275,7 @@ impl<'a> Telling<'a> {
                 self.roles.extend(mailboxes.into_iter().filter_map(|(mailbox, role)| Some((mailbox, role?))));
             }
             SyncReport::Finished { mailbox, counts } => self.done.entry(mailbox).or_default().add(&counts),
+            SyncReport::FolderChanged { mailbox, change } => self.folder_changed(&mailbox, &change),
             SyncReport::Held { mailbox, question } => self.held(&mailbox, &question),
             SyncReport::Alert { account, text } => {
                 self.progress.clear();
@@ -269,6 +289,16 @@ impl<'a> Telling<'a> {
         }
     }
 
+    fn folder_changed(&mut self, mailbox: &MailboxId, change: &FolderChange) {
+        self.progress.clear();
+        if self.options.json {
+            output::line(forecast::change_object(mailbox, change));
+        } else if !self.options.quiet {
+            let (account, folder) = (Clean::line(mailbox.account.as_str()), Clean::line(mailbox.name.as_str()));
+            output::line(format_args!("{account} {folder}: {}", forecast::change_words(change)));
+        }
+    }
+
     fn held(&mut self, mailbox: &MailboxId, question: &Clean) {
         self.progress.clear();
         let (account, folder) = (Clean::line(mailbox.account.as_str()), Clean::line(mailbox.name.as_str()));
@@ -277,8 +307,26 @@ impl<'a> Telling<'a> {
             output::line(json!({ "v": 1, "account": account, "folder": folder, "held": question.as_str() }));
         }
         output::error("sync", format_args!("{account}: held: {question}"));
+        let (account, folder) = (shell_word(account.as_str()), shell_word(folder.as_str()));
         output::note(format_args!("  next: to go on, `tern sync -A {account} -f {folder} --go-on`"));
         self.went_wrong(Exit::Partly);
+    }
+
+    fn foreseen(&mut self, env: &sync::Env, ended: Result<Forecast, Fault>) {
+        self.progress.clear();
+        match ended {
+            Ok(forecast) => {
+                if !forecast.is_empty() {
+                    self.went_wrong(Exit::Partly);
+                }
+                if !self.options.quiet {
+                    forecast::tell(&forecast, env, self.options);
+                }
+                forecast.questions.iter().for_each(|(mailbox, question)| self.held(mailbox, question));
+                forecast.faults.iter().for_each(|fault| self.fault(fault));
+            }
+            Err(fault) => self.fault(&fault),
+        }
     }
 
     fn over(&mut self, account: &AccountId, ended: Result<Summary, Fault>) {
@@ -323,6 +371,15 @@ impl<'a> Telling<'a> {
     }
 }
 
+/// A word as a shell reads it.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | ',' | '@' | ':' | '%');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// What was done, in words: `12 new, 3 flags here, 1 moved`.
 fn words(counts: &Counts) -> String {
     let parts = [
@@ -346,5 +403,13 @@ mod tests {
     fn what_was_done_in_words() {
         let counts = Counts { fetched: 12, flagged_here: 3, moved: 1, removed_there: 2, ..Counts::default() };
         assert_eq!(words(&counts), "12 new, 3 flags here, 1 moved, 2 removed there");
+    }
+
+    #[test]
+    fn what_is_to_be_typed_can_be_typed() {
+        let table = [("Lists/rust", "Lists/rust"), ("Sent Items", "'Sent Items'"), ("$(x)", "'$(x)'")];
+        for (text, word) in table {
+            assert_eq!(shell_word(text), word);
+        }
     }
 }

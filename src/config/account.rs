@@ -230,11 +230,33 @@ pub struct SyncSettings {
     pub exclude: Vec<String>,
     /// Is the plan held when it would remove much?
     pub guard: bool,
+    /// What becomes of a folder that was removed on one side.
+    pub folder_deletes: FolderDeletes,
+    /// Are only folders synced that are subscribed on the server?
+    pub subscribed_only: bool,
+}
+
+/// What becomes of a folder that was removed on one side, with the mail in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderDeletes {
+    /// The user is asked.
+    Ask,
+    /// It stays on the other side: here its mail is kept; what is missing here is fetched again.
+    Never,
+    /// It is removed on the other side too, unless there is so much mail in it that the guard asks.
+    Follow,
 }
 
 impl Default for SyncSettings {
     fn default() -> Self {
-        Self { interval: Some(Duration::from_mins(5)), idle: true, exclude: Vec::new(), guard: true }
+        Self {
+            interval: Some(Duration::from_mins(5)),
+            idle: true,
+            exclude: Vec::new(),
+            guard: true,
+            folder_deletes: FolderDeletes::Ask,
+            subscribed_only: false,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::account::{Account, FolderMap, Layout, SecretSource, Submit, SyncSettings};
+use super::account::{Account, FolderDeletes, FolderMap, Layout, SecretSource, Submit, SyncSettings};
 use super::load::{Privacy, privacy, read_text};
 use super::raw::{At, Never, Notes, Table, Time};
 use super::{Auth, Compose, KeyOverride, Paths, Quote, Ui};
@@ -243,6 +243,10 @@ fn sync(table: &Table<'_>, notes: &mut Notes<'_>) -> SyncSettings {
     set(&mut settings.interval, table.duration("interval", &range, Never::Allowed, notes).map(Time::after));
     set(&mut settings.idle, table.boolean("idle", notes));
     set(&mut settings.guard, table.boolean("guard", notes));
+    let deletes = [("ask", FolderDeletes::Ask), ("never", FolderDeletes::Never), ("follow", FolderDeletes::Follow)];
+    set(&mut settings.folder_deletes, table.choice("folder_deletes", &deletes, notes));
+    let which = [("all", false), ("subscribed", true)];
+    set(&mut settings.subscribed_only, table.choice("subscribe", &which, notes));
     if table.get("exclude").is_some() {
         for pattern in table.list("exclude", notes).unwrap_or_default() {
             let stars = pattern.value.matches('*').count();

@@ -85,6 +85,23 @@ pub enum SyncState {
     Elsewhere,
 }
 
+/// What is done with a folder as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FolderChange {
+    /// It was new on the server: it is made here.
+    MadeHere,
+    /// It was new here: it is made on the server.
+    MadeThere,
+    /// It got this name on the server: so it does here.
+    RenamedHere(MailboxName),
+    /// It got this name here: so it does on the server.
+    RenamedThere(MailboxName),
+    /// It was removed on the server: its mail goes into quarantine, and its directory goes.
+    RemovedHere,
+    /// It was removed here: it is removed on the server.
+    RemovedThere,
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SyncReport {
@@ -101,6 +118,13 @@ pub enum SyncReport {
         account: AccountId,
         /// All of them.
         mailboxes: Vec<(MailboxId, Option<Role>)>,
+    },
+    /// A folder was made, renamed or removed on one side, as it was on the other.
+    FolderChanged {
+        /// Which: by its old name, where it was renamed.
+        mailbox: MailboxId,
+        /// What was done.
+        change: FolderChange,
     },
     /// Files were written, renamed or removed.
     Changed(Changed),

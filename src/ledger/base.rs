@@ -128,6 +128,28 @@ impl Ledger {
         run().map_err(|e| fault(&e))
     }
 
+    /// Gives a mailbox another name, with all that is known of it: it was renamed on both sides. What is
+    /// known of one that had the new name before is forgotten: it is no more.
+    pub fn rename(&mut self, mailbox: &MailboxId, to: &MailboxName) -> Result<(), Fault> {
+        let (account, from, to) = (mailbox.account.as_str(), mailbox.name.as_str(), to.as_str());
+        let mut run = || {
+            let step = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let old = "SELECT key FROM mailbox WHERE account = ?1 AND name = ?2";
+            step.execute(&format!("DELETE FROM base WHERE mailbox IN ({old})"), [account, to])?;
+            step.execute("DELETE FROM mailbox WHERE account = ?1 AND name = ?2", [account, to])?;
+            for sql in [
+                "UPDATE mailbox SET name = ?3 WHERE account = ?1 AND name = ?2",
+                "UPDATE intent SET mailbox = ?3 WHERE account = ?1 AND mailbox = ?2",
+                "UPDATE intent SET target = ?3 WHERE account = ?1 AND target = ?2",
+                "UPDATE OR REPLACE wish SET mailbox = ?3 WHERE account = ?1 AND mailbox = ?2",
+            ] {
+                step.execute(sql, [account, from, to])?;
+            }
+            step.commit()
+        };
+        run().map_err(|e| fault(&e))
+    }
+
     /// What was agreed on about a mailbox.
     pub fn agreed(&self, key: MailboxKey) -> Result<Agreed, Fault> {
         let run = || {

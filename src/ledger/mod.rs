@@ -6,10 +6,12 @@ pub mod base;
 pub mod health;
 pub mod intents;
 pub mod schema;
+pub mod wishes;
 
 pub use base::{Agreed, Change, MailboxKey, Row, digest};
 pub use intents::{Intent, IntentId, Pending};
 pub use schema::Ledger;
+pub use wishes::Wish;
 
 use crate::fault::{Again, Cause, Doing, Fault};
 

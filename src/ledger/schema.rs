@@ -13,7 +13,7 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -71,6 +71,15 @@ const STEPS: [&str; 3] = [
     CREATE TRIGGER base_gone AFTER DELETE ON base BEGIN
         DELETE FROM letters WHERE mailbox = OLD.mailbox AND uid = OLD.uid;
     END;
+",
+    // What the user wants done with folders on the server: a Maildir has no place for it.
+    "
+    CREATE TABLE IF NOT EXISTS wish (
+        account TEXT NOT NULL,
+        mailbox TEXT NOT NULL,
+        kind    TEXT NOT NULL,
+        PRIMARY KEY (account, mailbox, kind)
+    ) WITHOUT ROWID;
 ",
 ];
 

@@ -231,8 +231,9 @@ pub trait Remote: Send {
     fn rights(&self) -> Rights;
     /// All mailboxes. Complete, or a fault.
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault>;
-    /// Makes a mailbox. It is no fault if it is there already.
-    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault>;
+    /// Makes a mailbox, for that role where the server takes it (CREATE-SPECIAL-USE, RFC 6154 §3). It is no
+    /// fault if it is there already.
+    fn create(&mut self, mailbox: &MailboxName, role: Option<Role>) -> Result<(), Fault>;
     /// Gives a mailbox another name, and with it those below it (RFC 9051 §6.3.6). Messages keep their UIDs.
     fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault>;
     /// Removes a mailbox that has no messages; a fault where it has some. It is no fault if it is gone already.

@@ -4,7 +4,7 @@
 use crate::job::files::{FilesReport, Purpose};
 use crate::job::index::IndexReport;
 use crate::job::shell::{OpenWhat, ShellReport};
-use crate::job::sync::{SyncReport, Wake};
+use crate::job::sync::{FolderChange, SyncReport, Wake};
 use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob};
 use crate::mail::clean::Clean;
 use crate::mail::place::MailboxId;
@@ -179,6 +179,16 @@ impl Model {
                 let mailboxes = mailboxes.collect();
                 vec![Job::Index(IndexJob::Folders { account, mailboxes })]
             }
+            // Its files have other paths now: the index hears of them by a look at the disk.
+            SyncReport::FolderChanged { mailbox, change } => match change {
+                FolderChange::RenamedHere(_) | FolderChange::RenamedThere(_) => {
+                    vec![Job::Index(IndexJob::Known(mailbox.account))]
+                }
+                FolderChange::MadeHere
+                | FolderChange::MadeThere
+                | FolderChange::RemovedHere
+                | FolderChange::RemovedThere => Vec::new(),
+            },
             SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
             SyncReport::Held { mailbox, question } => {
                 let question = Question::Guard { mailbox, words: question };

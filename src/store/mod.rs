@@ -4,8 +4,8 @@
 pub mod batch;
 pub mod drafts;
 pub mod folders;
-pub mod keywords;
 pub mod health;
+pub mod keywords;
 mod look;
 pub mod maildir;
 pub mod name;

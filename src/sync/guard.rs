@@ -3,12 +3,15 @@
 
 use super::plan::{Op, Plan};
 use crate::mail::clean::Clean;
-use crate::mail::mailbox::MailboxName;
+use crate::mail::mailbox::{MailboxName, Role};
 
 /// So few removals never frighten: a small folder is emptied every day.
 pub const FEW: usize = 5;
 /// More removals than this are always asked about.
 pub const MANY: usize = 50;
+/// A folder that had at least so many messages and is to lose all of them on the server is asked about,
+/// however few they are: that is rather a directory that was wiped than a wish.
+pub const LAST: usize = 3;
 /// A larger share than this, in percent of what was agreed on, is asked about.
 pub const SHARE: usize = 20;
 
@@ -17,6 +20,8 @@ pub const SHARE: usize = 20;
 pub struct Scene<'a> {
     /// Which mailbox.
     pub mailbox: &'a MailboxName,
+    /// What it is for.
+    pub role: Option<Role>,
     /// How many messages both sides had agreed on.
     pub known: usize,
     /// Is the mailbox's directory missing although the base has mail in it?
@@ -55,7 +60,7 @@ pub fn guard(plan: &Plan, scene: &Scene<'_>) -> Verdict {
              Upload them again?"
         )));
     }
-    if frightening(there, *known) {
+    if frightening(there, *known) || is_wiped(there, scene) {
         return Verdict::HoldRemovals(Clean::line(&format!(
             "{mailbox}: {there} of {known} messages are gone on this disk. Delete them on the server too?"
         )));
@@ -68,6 +73,16 @@ pub fn guard(plan: &Plan, scene: &Scene<'_>) -> Verdict {
     Verdict::Go
 }
 
+/// Would the last messages go from the server? What a person moves, archives or puts into the trash with
+/// tern, or in any program that moves files, is a move and no removal, so it comes here only if files were
+/// removed for ever. Two can be removed so by hand without a word; folders that are emptied by habit too.
+/// The other way round nobody is asked about so few: an INBOX is cleared on a phone every evening, and what
+/// goes here lies in quarantine, while what the server expunges is gone.
+fn is_wiped(there: usize, scene: &Scene<'_>) -> bool {
+    let by_habit = matches!(scene.role, Some(Role::Trash | Role::Junk | Role::Drafts));
+    there >= LAST && there >= scene.known && !by_habit
+}
+
 fn frightening(lost: usize, known: usize) -> bool {
     lost > MANY || (lost > FEW && lost * 100 > known * SHARE)
 }
@@ -75,6 +90,7 @@ fn frightening(lost: usize, known: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::ids::Uid;
     use crate::mail::place::UniqueName;
 
     fn plan(removals: usize) -> Plan {
@@ -84,7 +100,7 @@ mod tests {
 
     fn held(removals: usize, known: usize) -> bool {
         let mailbox = MailboxName::inbox();
-        let scene = Scene { mailbox: &mailbox, known, directory_missing: false, restarted: false };
+        let scene = Scene { mailbox: &mailbox, role: None, known, directory_missing: false, restarted: false };
         guard(&plan(removals), &scene) != Verdict::Go
     }
 
@@ -106,9 +122,30 @@ mod tests {
     }
 
     #[test]
+    fn the_last_messages_are_not_expunged_without_a_word() {
+        let op = |n| Op::RemoveThere { uid: Uid::new(n).unwrap() };
+        // (removed there, known, role, held)
+        let table = [
+            (2, 2, None, false),
+            (3, 3, None, true),
+            (5, 5, Some(Role::Inbox), true),
+            (4, 5, None, false),
+            (5, 5, Some(Role::Trash), false),
+            (6, 6, Some(Role::Trash), true),
+            (3, 3, Some(Role::Drafts), false),
+        ];
+        for (removed, known, role, expected) in table {
+            let mailbox = MailboxName::inbox();
+            let scene = Scene { mailbox: &mailbox, role, known, directory_missing: false, restarted: false };
+            let plan = Plan { ops: (1..=removed).map(op).collect(), ..Plan::default() };
+            assert_eq!(guard(&plan, &scene) != Verdict::Go, expected, "{removed} of {known}, {role:?}");
+        }
+    }
+
+    #[test]
     fn a_missing_directory_stops_everything_and_the_question_has_numbers() {
         let mailbox = MailboxName::inbox();
-        let mut scene = Scene { mailbox: &mailbox, known: 3, directory_missing: true, restarted: false };
+        let mut scene = Scene { mailbox: &mailbox, role: None, known: 3, directory_missing: true, restarted: false };
         assert!(matches!(guard(&Plan::default(), &scene), Verdict::HoldAll(_)));
         scene = Scene { known: 70, directory_missing: false, ..scene };
         let Verdict::HoldRemovals(question) = guard(&plan(60), &scene) else { panic!() };

@@ -5,6 +5,7 @@ use super::look::Look;
 use super::plan::Plan;
 use super::round::Round;
 use crate::job::SyncReport;
+use crate::mail::clean::Clean;
 use crate::mail::mailbox::MailboxName;
 
 impl Round<'_> {
@@ -19,8 +20,7 @@ impl Round<'_> {
         if !self.env.account.sync.guard && look.maildir.is_some() {
             return Some(plan);
         }
-        let directory_missing = look.maildir.is_none();
-        let verdict = guard(&plan, &Scene { mailbox: name, known: look.count, directory_missing, restarted });
+        let verdict = guard(&plan, &self.scene(look, restarted));
         let (question, allowed) = match verdict {
             Verdict::Go => {
                 self.memory.held.remove(name);
@@ -37,17 +37,50 @@ impl Round<'_> {
             }
             Some(false) => allowed,
             None => {
-                let known = self.memory.held.insert(name.clone(), question.clone());
-                if known.is_none() {
-                    (self.report)(SyncReport::Held { mailbox: look.mailbox.clone(), question });
-                }
+                self.hold(name, question);
                 allowed
             }
         }
     }
 
+    /// Remembers a question and puts it to the user, once.
+    pub(super) fn hold(&mut self, name: &MailboxName, question: Clean) {
+        let mailbox = self.env.mailbox(name);
+        if let Some(forecast) = &mut self.memory.dry {
+            forecast.questions.push((mailbox, question));
+        } else if self.memory.held.insert(name.clone(), question.clone()).is_none() {
+            (self.report)(SyncReport::Held { mailbox, question });
+        }
+    }
+
+    /// What the guard would ask about a plan that is not carried out.
+    pub(super) fn frightens(&self, look: &Look, full: &Plan, restarted: bool) -> Option<Clean> {
+        let (name, mut plan) = (&look.mailbox.name, full.clone());
+        if look.agreed.complete_at.get() == 0 {
+            plan = plan.without_removals();
+        }
+        if self.said(name) == Some(true) || (!self.env.account.sync.guard && look.maildir.is_some()) {
+            return None;
+        }
+        match guard(&plan, &self.scene(look, restarted)) {
+            Verdict::Go => None,
+            Verdict::HoldRemovals(question) | Verdict::HoldAll(question) => Some(question),
+        }
+    }
+
+    fn scene<'l>(&self, look: &'l Look, restarted: bool) -> Scene<'l> {
+        let mailbox = &look.mailbox.name;
+        let folders = self.memory.folders.iter().flat_map(|folders| &folders.shown);
+        let role = folders.filter(|(name, _)| name == mailbox).find_map(|(_, role)| *role);
+        Scene { mailbox, role, known: look.count, directory_missing: look.maildir.is_none(), restarted }
+    }
+
     /// What the user said to the guard about this mailbox.
     pub(super) fn said(&self, name: &MailboxName) -> Option<bool> {
+        let is_leaving = self.memory.folders.as_ref().is_some_and(|folders| folders.leaving.contains(name));
+        if is_leaving {
+            return Some(true);
+        }
         self.memory.answers.get(name).copied().or(self.env.consent)
     }
 }

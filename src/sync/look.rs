@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apply::{known as known_row, read, row as ledger_row};
 use super::changes::{Agreed as Known, Base, LocalChanges, LocalFile, LocalListing, diff_local};
 use super::env::Halt;
+use super::forecast;
 use super::keywords::Lettering;
 use super::moves::{Side, join_moves};
 use super::round::Round;
@@ -111,12 +112,16 @@ impl Round<'_> {
         let directory = root.directory(name)?;
         let is_there = directory.join("cur").is_dir() && (count == 0 || !self.is_adrift()?);
         let may_make = count == 0 || self.said(name) == Some(true);
-        let maildir = match (is_there, may_make) {
+        let is_dry = self.memory.dry.is_some();
+        let maildir = match (is_there, may_make && !is_dry) {
             (true, _) => Some(Maildir::open(&directory)?),
             (false, true) => Some(Maildir::open(&root.create(name)?)?),
             (false, false) => None,
         };
-        let unmoved = LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() };
+        let unmoved = match is_dry && may_make {
+            true => forecast::unmade(),
+            false => LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() },
+        };
         let side = Side { mailbox: name.clone(), base: Base::new(agreed.validity, []), changes: unmoved };
         let known = DirStamp { cur: agreed.stamp_cur, new: agreed.stamp_new };
         let seen = maildir.as_ref().map(|maildir| scan::stamp(maildir.path())).transpose()?.unwrap_or_default();

@@ -9,19 +9,19 @@ use super::apply::Hands;
 use super::compare::{Heard, Sight};
 use super::doubt::{self, Settled};
 use super::env::{Env, Halt, Reporter};
-use super::folders::{self, Folders};
+use super::folders::{self, Folders, Stance};
+use super::forecast::{self, Forecast};
 use super::look::Look;
 use super::plan::{Plan, plan};
 use super::trouble::Trouble;
 use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
-use crate::job::sync::{Counts, SyncState};
+use crate::job::sync::{Counts, FolderChange, SyncState};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
 use crate::ledger::{Agreed, Change, IntentId, Ledger, MailboxKey};
 use crate::mail::clean::Clean;
 use crate::mail::ids::Uid;
 use crate::mail::mailbox::MailboxName;
-use crate::mail::place::MailboxId;
 use crate::remote::{Remote, Standing};
 use crate::store::maildir::Maildir;
 
@@ -61,7 +61,7 @@ pub(crate) struct Memory {
     /// What could not be fetched, by mailbox.
     pub(crate) troubles: BTreeMap<MailboxName, Trouble>,
     /// Only show what would be done: nothing is written on either side.
-    pub(crate) dry: Option<Vec<(MailboxId, Plan)>>,
+    pub(crate) dry: Option<Forecast>,
 }
 
 /// What came of a round.
@@ -106,6 +106,7 @@ impl Round<'_> {
     pub(crate) fn run(&mut self, extent: Extent) -> Result<(), Halt> {
         self.unsettled = false;
         self.pass(extent)?;
+        self.remove_folders()?;
         // Where a moved file belongs is known once the mailbox that it left was looked at.
         if self.unsettled && self.memory.dry.is_none() { self.pass(Extent::Here) } else { Ok(()) }
     }
@@ -253,7 +254,12 @@ impl Round<'_> {
                     file.origin = Some(*origin);
                 }
             }
-            some.push((Self::since(&look), look, settled));
+            let since = Self::since(&look);
+            if self.memory.folders.as_ref().is_some_and(|folders| folders.unborn.contains(&look.mailbox.name)) {
+                sights.push(Sight { settled, ..self.compare(look, &since, forecast::unborn())? });
+                continue;
+            }
+            some.push((since, look, settled));
         }
         let asked: Vec<_> = some.iter().map(|(since, look, _)| (look.mailbox.name.clone(), *since)).collect();
         for (told, (since, look, settled)) in self.remote.changes_of(&asked)?.into_iter().zip(some) {
@@ -316,13 +322,62 @@ impl Round<'_> {
     }
 
     fn folders(&mut self) -> Result<Folders, Halt> {
-        let mut folders = folders::meet(self.env, self.remote, self.ledger)?;
+        let memory = &*self.memory;
+        let stance = Stance {
+            dry: memory.dry.is_some(),
+            said: &|name| memory.answers.get(name).copied().or(self.env.consent),
+            report: self.report,
+        };
+        let mut folders = folders::meet(self.env, &mut *self.remote, self.ledger, &stance)?;
         for fault in std::mem::take(&mut folders.faults) {
             self.fault(fault);
+        }
+        for (name, question) in std::mem::take(&mut folders.held) {
+            self.hold(&name, question);
+        }
+        for (name, change) in std::mem::take(&mut folders.changes) {
+            self.folder_changed(&name, change);
         }
         let mailboxes = folders.shown.iter().map(|(name, role)| (self.env.mailbox(name), *role)).collect();
         (self.report)(SyncReport::Folders { account: self.env.account.id.clone(), mailboxes });
         Ok(folders)
+    }
+
+    /// Tells what was done with a folder, or would be.
+    fn folder_changed(&mut self, name: &MailboxName, change: FolderChange) {
+        let mailbox = self.env.mailbox(name);
+        match &mut self.memory.dry {
+            Some(forecast) => forecast.folders.push((mailbox, change)),
+            // That one is told when it is done.
+            None if change == FolderChange::RemovedThere => {}
+            None => {
+                self.memory.answers.remove(name);
+                self.memory.held.remove(name);
+                (self.report)(SyncReport::FolderChanged { mailbox, change });
+            }
+        }
+    }
+
+    /// Removes the folders on the server that were removed here and have no mail any more.
+    fn remove_folders(&mut self) -> Result<(), Halt> {
+        let Some(folders) = &mut self.memory.folders else { return Ok(()) };
+        if folders.leaving.is_empty() || self.memory.dry.is_some() {
+            return Ok(());
+        }
+        let leaving = std::mem::take(&mut folders.leaving);
+        let (removed, faults) = folders::remove_left(self.env, self.remote, self.ledger, &leaving)?;
+        // What is left of them is listed anew.
+        self.memory.folders = None;
+        for fault in faults {
+            self.fault(fault);
+        }
+        for name in removed {
+            self.memory.answers.remove(&name);
+            self.memory.held.remove(&name);
+            let mailbox = self.env.mailbox(&name);
+            (self.report)(SyncReport::FolderChanged { mailbox, change: FolderChange::RemovedThere });
+        }
+        Ok(())
     }
 
     fn mailbox(&mut self, sight: Sight) -> Result<(), Halt> {
@@ -336,8 +391,8 @@ impl Round<'_> {
         }
         self.answer(&mut look, &mut server)?;
         let full = plan(&server, &look.side.changes, &look.side.base);
-        if let Some(dry) = &mut self.memory.dry {
-            dry.push((look.mailbox, full));
+        if self.memory.dry.is_some() {
+            self.foretell(look, full, server.restarted);
             return Ok(());
         }
         let Some(mut plan) = self.judge(&look, &full, server.restarted) else { return Ok(()) };

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::env::{Env, Halt, Reporter};
-use super::plan::Plan;
+use super::forecast::Forecast;
 use super::round::{Extent, Memory, Outcome, Round};
 use crate::config::SecretSource;
 use crate::fault::{Again, Cause, Doing, Fault};
@@ -85,18 +85,20 @@ pub fn run_once(env: &Env, report: Reporter<'_>) -> Result<Summary, Fault> {
     Ok(summary)
 }
 
-/// Says what a round would do, mailbox by mailbox; no message, file or row is changed. Folders that
-/// are new on one side are made on the other, since a plan needs both.
-pub fn dry_run(env: &Env, report: Reporter<'_>) -> Result<Vec<(MailboxId, Plan)>, Fault> {
+/// Says what a round would do, mailbox by mailbox; nothing is written on either side.
+///
+/// # Errors
+/// What would stop the account.
+pub fn dry_run(env: &Env, report: Reporter<'_>) -> Result<Forecast, Fault> {
     let mut worker = Worker::new(env, report);
-    worker.memory.dry = Some(Vec::new());
+    worker.memory.dry = Some(Forecast::default());
     let Some(_lock) = worker.lock()? else {
         return Err(Fault::new(Doing::Comparing, "the account", Cause::Busy).of(&env.account.id));
     };
-    let (_, ended) = worker.round(Extent::All);
+    let (outcome, ended) = worker.round(Extent::All);
     match ended {
         Err(Halt::Failed(fault)) => Err(fault.of(&env.account.id)),
-        _ => Ok(worker.memory.dry.take().unwrap_or_default()),
+        _ => Ok(Forecast { faults: outcome.faults, ..worker.memory.dry.take().unwrap_or_default() }),
     }
 }
 

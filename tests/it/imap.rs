@@ -113,8 +113,8 @@ fn lists_mailboxes_with_their_roles() {
     dovecot.deliver("ada", "INBOX", &message(1));
     dovecot.deliver("ada", "Lists/rust", &message(2));
     let mut remote = connect(&dovecot, "ada");
-    remote.create(&mailbox("Entwürfe & mehr/\"2026\" \\ 台北")).unwrap();
-    remote.create(&mailbox("Sent")).unwrap();
+    remote.create(&mailbox("Entwürfe & mehr/\"2026\" \\ 台北"), None).unwrap();
+    remote.create(&mailbox("Sent"), None).unwrap();
     let listed: Vec<(String, Option<Role>, bool)> = remote
         .mailboxes()
         .unwrap()

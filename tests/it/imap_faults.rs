@@ -69,7 +69,7 @@ fn account(port: u16, tls: Tls) -> Account {
         pop3: None,
         submit: None,
         secret: SecretSource::Prompt,
-        sync: SyncSettings { interval: None, idle: true, exclude: Vec::new(), guard: true },
+        sync: SyncSettings { interval: None, ..SyncSettings::default() },
         folders: FolderMap::default(),
         signature: None,
         server_files_sent: false,

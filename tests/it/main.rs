@@ -38,6 +38,7 @@ mod screens;
 mod servers;
 mod support;
 mod sync_dovecot;
+mod sync_folders;
 mod sync_histories;
 mod sync_keywords;
 mod sync_moves;

@@ -8,7 +8,7 @@ use super::{FakeMessage, FakeServer, Mailbox, State, closed};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::clean::Clean;
 use crate::mail::ids::{MessageId, RemoteId, Uid};
-use crate::mail::mailbox::MailboxName;
+use crate::mail::mailbox::{MailboxName, Role};
 use crate::remote::{
     Fetched, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
 };
@@ -65,12 +65,12 @@ impl Remote for FakeSession {
         })
     }
 
-    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+    fn create(&mut self, mailbox: &MailboxName, role: Option<Role>) -> Result<(), Fault> {
         self.step(Doing::ListingMailboxes, |state| {
             if !state.habits.rights.create {
                 return Err(Fault::new(Doing::ListingMailboxes, mailbox.as_str(), Cause::Refused).scope(Scope::Mailbox));
             }
-            state.make(mailbox, None);
+            state.make(mailbox, role);
             Ok(())
         })
     }

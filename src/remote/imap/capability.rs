@@ -98,6 +98,11 @@ impl Capabilities {
         self.has("QRESYNC") && self.has_or_rev2("ENABLE")
     }
 
+    /// CREATE … (USE …) (RFC 6154 §3).
+    pub(super) fn create_special_use(&self) -> bool {
+        self.has("CREATE-SPECIAL-USE")
+    }
+
     /// CONDSTORE (RFC 7162 §3.1), which QRESYNC implies.
     pub(super) fn condstore(&self) -> bool {
         self.has("CONDSTORE") || self.has("QRESYNC")

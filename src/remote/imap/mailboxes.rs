@@ -213,14 +213,24 @@ impl Session {
         })
     }
 
-    /// Makes a mailbox, unless it is there.
-    pub(super) fn make(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
+    /// Makes a mailbox, unless it is there. What it is for is a wish that servers may refuse, for example
+    /// since another one has that role; then it is made without.
+    pub(super) fn make(&mut self, mailbox: &MailboxName, role: Option<Role>) -> Result<(), Fault> {
         let doing = Doing::ListingMailboxes;
         let name = self.wire_name(doing, mailbox)?;
         if mailbox.is_inbox() {
             return Ok(());
         }
-        match self.ask(doing, &format!("CREATE {}", quote(&name)), Limits::USUAL)? {
+        let plain = format!("CREATE {}", quote(&name));
+        let attribute = role.and_then(Role::attribute).filter(|_| self.capabilities.create_special_use());
+        let mut made = match attribute {
+            Some(attribute) => self.ask(doing, &format!("{plain} (USE ({attribute}))"), Limits::USUAL)?,
+            None => self.ask(doing, &plain, Limits::USUAL)?,
+        };
+        if attribute.is_some() && made.as_ref().is_err_and(|status| !says_exists(status)) {
+            made = self.ask(doing, &plain, Limits::USUAL)?;
+        }
+        match made {
             Ok(_) => {}
             Err(status) if says_exists(&status) => {}
             Err(status) => {

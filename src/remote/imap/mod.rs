@@ -32,7 +32,7 @@ use crate::fault::{Again, Cause, Doing, Fault};
 use crate::login::secret::Secret;
 use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Uid};
-use crate::mail::mailbox::MailboxName;
+use crate::mail::mailbox::{MailboxName, Role};
 
 use super::{
     Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
@@ -95,8 +95,8 @@ impl Remote for Session {
         self.survey()
     }
 
-    fn create(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
-        self.make(mailbox)
+    fn create(&mut self, mailbox: &MailboxName, role: Option<Role>) -> Result<(), Fault> {
+        self.make(mailbox, role)
     }
 
     fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {

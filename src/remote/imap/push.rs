@@ -101,7 +101,7 @@ impl Session {
         match self.ask(Doing::Pushing, command, Limits::USUAL)? {
             Ok(reply) => Ok(reply),
             Err(status) if status.code == Some(Code::TryCreate) => {
-                self.make(target)?;
+                self.make(target, None)?;
                 self.tell(Doing::Pushing, target.as_str(), command, Limits::USUAL)
             }
             Err(status) => Err(self.refusal(Doing::Pushing, mailbox.as_str(), &status)),
@@ -121,7 +121,7 @@ impl Session {
         }
         let status = match self.append_once(mailbox, bytes, flags, date)? {
             Status { answer: Answer::No, code: Some(Code::TryCreate), .. } => {
-                self.make(mailbox)?;
+                self.make(mailbox, None)?;
                 self.append_once(mailbox, bytes, flags, date)?
             }
             status => status,

@@ -87,7 +87,7 @@ impl Meeting {
             pop3: None,
             submit: None,
             secret: SecretSource::None,
-            sync: SyncSettings { interval: None, idle: true, exclude: vec![], guard: true },
+            sync: SyncSettings { interval: None, ..SyncSettings::default() },
             folders: FolderMap::default(),
             signature: None,
             server_files_sent: false,
