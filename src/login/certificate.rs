@@ -24,12 +24,10 @@ pub struct Certificate {
 /// Reads a certificate; `None` where it cannot be followed.
 pub fn read(der: &[u8]) -> Option<Certificate> {
     let mut fields = tbs(der)?;
-    // Version, serial number, signature algorithm, issuer.
-    let mut field = next(&mut fields)?;
-    if field.0 == 0xa0 {
-        field = next(&mut fields)?;
+    // Perhaps a version, then the serial number.
+    if next(&mut fields)?.0 == 0xa0 {
+        next(&mut fields)?;
     }
-    let _serial = field;
     let (_algorithm, _issuer) = (next(&mut fields)?, next(&mut fields)?);
     let (_, mut validity) = next(&mut fields)?;
     let not_before = moment(next(&mut validity)?)?;

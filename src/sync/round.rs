@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::alerts::Alerts;
 use super::apply::Hands;
 use super::compare::{Heard, Sight};
 use super::doubt::{self, Settled};
@@ -60,6 +61,8 @@ pub(crate) struct Memory {
     pub(crate) folders: Option<Folders>,
     /// What could not be fetched, by mailbox.
     pub(crate) troubles: BTreeMap<MailboxName, Trouble>,
+    /// What the server wanted the user to read.
+    pub(crate) alerts: Alerts,
     /// Only show what would be done: nothing is written on either side.
     pub(crate) dry: Option<Forecast>,
 }
@@ -278,11 +281,18 @@ impl Round<'_> {
                 Ok(()) => {}
                 Err(halt) => self.pass_over(halt)?,
             }
-            for text in self.remote.alerts() {
+            self.tell_alerts();
+        }
+        Ok(())
+    }
+
+    /// Tells what the server wants the user to read, the same words once a day.
+    pub(crate) fn tell_alerts(&mut self) {
+        for text in self.remote.alerts() {
+            if self.memory.alerts.is_news(&text, self.env.clock.now()) {
                 (self.report)(SyncReport::Alert { account: self.env.account.id.clone(), text });
             }
         }
-        Ok(())
     }
 
     /// Writes down of all mailboxes that are done up to where both sides agree, in one step. A mailbox

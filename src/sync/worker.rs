@@ -366,6 +366,7 @@ impl<'a> Worker<'a> {
             endings: Vec::new(),
         };
         let ended = round.run(extent);
+        round.tell_alerts();
         *outcome = round.outcome;
         self.remote = Some(remote);
         self.ledger = Some(ledger);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -81,7 +82,6 @@ fn a_healthy_world_is_told_whole_within_eighty_columns() {
     let output = world.run(&["doctor"]);
     assert_eq!(tree(world.home()), before, "nothing is changed");
     let told = text(&output, &world);
-    eprintln!("{told}");
     assert!(told.lines().all(|line| line.chars().count() <= 80 || !line.trim().contains(' ')), "{told}");
     assert!(!told.contains(PASSWORD));
     let (exit, found) = examined(&world, &["eve"]);
@@ -156,6 +156,27 @@ fn what_is_wrong_with_the_servers_is_told_at_its_step() {
     expect(&prompted, &[], 1, "imap.sign-in", ["warn", "the password must be typed", "in a terminal"]);
 }
 
+/// A certificate that signed itself for `localhost` and has ended, with its key.
+fn expired(dir: &Path) -> (PathBuf, PathBuf) {
+    let openssl = |arguments: &str| {
+        let out = Command::new("openssl").args(arguments.split_whitespace()).current_dir(dir).output().unwrap();
+        assert!(out.status.success(), "{arguments}: {}", String::from_utf8_lossy(&out.stderr));
+    };
+    let settings = "[ca]\ndefault_ca = here\n[here]\ndatabase = index\nserial = serial\nnew_certs_dir = .\n\
+                    default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n";
+    for (file, text) in
+        [("ca.cnf", settings), ("index", ""), ("serial", "01\n"), ("names", "subjectAltName = DNS:localhost\n")]
+    {
+        fs::write(dir.join(file), text).unwrap();
+    }
+    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=old -keyout key.pem -out old.csr");
+    openssl(
+        "ca -batch -notext -config ca.cnf -selfsign -keyfile key.pem -extfile names -startdate 200101000000Z \
+         -enddate 210101000000Z -in old.csr -out cert.pem",
+    );
+    (dir.join("cert.pem"), dir.join("key.pem"))
+}
+
 #[test]
 fn what_is_wrong_with_the_mail_on_disk_is_told() {
     let submit = "sendmail = [\"true\"]\n";
@@ -203,6 +224,21 @@ fn what_is_wrong_with_the_programs_own_files_is_told_and_left() {
         assert_eq!(fs::read(world.path(file)).unwrap(), b"this was a database");
         fs::remove_file(world.path(file)).unwrap();
     }
+    let sender = local("smtp = { host = \"127.0.0.1\", port = 1, tls = \"plain\" }\n");
+    let mut send = sender.command(&["send", "--queue-only", "eve@example.net"]);
+    let mut child = send.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"Subject: hi\n\nhello\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    expect(&sender, &["--offline"], 0, "outbox", ["ok", "1 wait", ""]);
+
+    fs::create_dir_all(world.path("data/tern/locks")).unwrap();
+    world.configure("[accounts.ada]\naddress = \"ada@example.org\"\nimap = { host = \"localhost\" }\n");
+    let lock = fs::File::create(world.path("data/tern/locks/ada.lock")).unwrap();
+    lock.lock().unwrap();
+    expect(&world, &["--offline"], 1, "sync.lock", ["ok", "another tern syncs this account just now", ""]);
+    lock.unlock().unwrap();
+    assert!(!examined(&world, &["--offline"]).1.contains_key("sync.lock"));
+
     world.configure("[accounts.ada]\naddres = \"ada@example.org\"\n");
     expect(&world, &[], 78, "config.file", ["fail", "errors", "tern config check"]);
     world.configure("");

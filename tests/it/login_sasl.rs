@@ -1,9 +1,11 @@
 //! Signing in with SCRAM and with tokens: against Dovecot, and against a small server of the test's
 //! own that knows channel bindings, lies about what it knows, or refuses.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::num::NonZeroU32;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -64,6 +66,49 @@ fn dovecot_takes_scram_and_is_told_no_password() {
         server.user = method.to_lowercase();
         enter(&account, PASSWORD).unwrap();
         logged(&dovecot, &format!("user=<{}>, method={method}", method.to_lowercase()));
+    }
+}
+
+/// A token as Dovecot checks it without asking anybody: HS256, made with `key`, good for an hour.
+fn token(key: &[u8]) -> String {
+    let url = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let head = url(br#"{"alg":"HS256","typ":"JWT"}"#);
+    let claims = format!(r#"{{"sub":"eve","email":"eve","iat":{},"exp":{}}}"#, now - 60, now + 3600);
+    let signed = format!("{head}.{}", url(claims.as_bytes()));
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), signed.as_bytes());
+    format!("{signed}.{}", url(signature.as_ref()))
+}
+
+#[test]
+fn dovecot_takes_a_token_in_both_ways_and_says_why_not() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let key = b"a key of this test and of nothing else";
+    let keys = dir.path().join("keys/default/HS256");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join("default"), STANDARD.encode(key)).unwrap();
+    let settings = dir.path().join("oauth2.conf");
+    let text = format!(
+        "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={}/keys/\n\
+         username_attribute = email\n",
+        dir.path().display()
+    );
+    fs::write(&settings, text).unwrap();
+    let dovecot = Dovecot::start_with(&format!(
+        "auth_mechanisms = oauthbearer xoauth2\npassdb {{\n  driver = oauth2\n  mechanisms = oauthbearer xoauth2\n  \
+         args = {}\n}}\n",
+        settings.display()
+    ));
+    let mut account = dovecot.account("eve", Tls::Implicit, Path::new("/nonexistent"));
+    account.secret = SecretSource::TokenCommand(vec!["true".to_owned()]);
+    for (auth, method) in [(Auth::Auto, "OAUTHBEARER"), (Auth::XOAuth2, "XOAUTH2")] {
+        account.imap.as_mut().unwrap().auth = auth;
+        enter(&account, &token(key)).unwrap_or_else(|fault| panic!("{fault}\n{}", dovecot.log()));
+        logged(&dovecot, &format!("user=<eve>, method={method}"));
+        let fault = enter(&account, &token(b"another key")).unwrap_err();
+        assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser));
+        assert!(fault.detail.as_str().contains("the token is not valid or has expired"), "{fault}");
     }
 }
 

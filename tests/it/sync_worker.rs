@@ -312,3 +312,28 @@ fn after_a_sleep_the_connection_is_made_anew_at_once() {
     assert!(states.borrow().contains(&SyncState::Connecting), "{states:?}");
     assert_eq!(at, Timestamp::new(1_800_003_620));
 }
+
+#[test]
+fn what_the_server_wants_read_is_told_once_and_not_in_each_round() {
+    let meeting = Meeting::new();
+    let thread = Thread::start(&meeting, false);
+    thread.up_to_date();
+    // Said at each look, as some servers do; another thing in between is told too.
+    let told = |said: &[&str], expected: &[&str]| {
+        said.iter().for_each(|text| meeting.server.alert(text));
+        thread.wake(Wake::Asked);
+        let mut heard = Vec::new();
+        thread.wait(|report| match report {
+            SyncReport::Alert { text, .. } => {
+                heard.push(text.as_str().to_owned());
+                None
+            }
+            SyncReport::State { state: SyncState::UpToDate { .. }, .. } => Some(()),
+            _ => None,
+        });
+        assert_eq!(heard, expected);
+    };
+    told(&["quota is near"], &["quota is near"]);
+    told(&["quota is near"], &[]);
+    told(&["quota is near", "down at noon"], &["down at noon"]);
+}
