@@ -9,8 +9,10 @@ use super::env::{Env, Halt};
 use crate::ledger::{Agreed, Intent, IntentId, Ledger, Pending};
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
-use crate::mail::place::UniqueName;
+use crate::mail::place::{MailboxId, UniqueName};
+use crate::mail::wire;
 use crate::remote::Remote;
+use crate::store::maildir::Maildir;
 
 /// How long a lost connection's commands may go on running on the server.
 const QUIESCENCE: i64 = 2;
@@ -38,7 +40,7 @@ pub(crate) fn settle(
     env.pause(Duration::from_secs(left.unsigned_abs()))?;
     for round in 0..2 {
         for Pending { id, intent, .. } in &pending {
-            let Intent::Append { mailbox, validity, uid_next, unique, message_id, .. } = intent else { continue };
+            let Intent::Append { mailbox, validity, uid_next, unique, message_id, size } = intent else { continue };
             let settled = out.entry(mailbox.name.clone()).or_default();
             if round == 0 {
                 settled.intents.entry(unique.clone()).or_default().push(*id);
@@ -59,11 +61,24 @@ pub(crate) fn settle(
                 Err(fault) => return Err(fault.into()),
             };
             let taken = ledger.rows_of_uids(key, &found)?;
-            let mut free = found.into_iter().filter(|uid| {
-                !taken.iter().any(|row| row.uid == *uid) && !settled.found.values().any(|(_, other)| other == uid)
-            });
-            if let Some(uid) = free.next() {
-                settled.found.insert(unique.clone(), (*validity, uid));
+            let free: Vec<Uid> = found
+                .into_iter()
+                .filter(|uid| {
+                    !taken.iter().any(|row| row.uid == *uid) && !settled.found.values().any(|(_, other)| other == uid)
+                })
+                .collect();
+            if free.is_empty() {
+                continue;
+            }
+            // Another message may have the same Message-ID: only one of the same size is the one.
+            let sizes = sizes(env, mailbox, unique, *size);
+            let known = match remote.identify(&mailbox.name, &free) {
+                Ok(known) => known,
+                Err(fault) if fault.scope <= crate::fault::Scope::Mailbox => continue,
+                Err(fault) => return Err(fault.into()),
+            };
+            if let Some(same) = known.into_iter().find(|it| sizes.contains(&it.size)) {
+                settled.found.insert(unique.clone(), (*validity, same.uid));
             }
         }
         let all_found = pending.iter().all(|p| match &p.intent {
@@ -86,4 +101,12 @@ pub(crate) fn settle(
         ledger.settle(&over)?;
     }
     Ok(out)
+}
+
+/// The sizes that a message may have on the server: as it was sent, and with each line end as CRLF, which
+/// is how a server may count that keeps bare LF.
+fn sizes(env: &Env, mailbox: &MailboxId, unique: &UniqueName, sent: u64) -> Vec<u64> {
+    let file = env.root().directory(&mailbox.name).and_then(|path| Maildir::open(&path)?.read(unique));
+    let counted = file.ok().and_then(|bytes| wire::canonical(&bytes).map(|bytes| bytes.len() as u64));
+    std::iter::once(sent).chain(counted).collect()
 }
