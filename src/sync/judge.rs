@@ -23,6 +23,8 @@ impl Round<'_> {
         let verdict = guard(&plan, &self.scene(look, restarted));
         let (question, allowed) = match verdict {
             Verdict::Go => {
+                // What was answered then is no answer to what may come.
+                self.memory.answers.remove(name);
                 self.memory.held.remove(name);
                 return Some(plan);
             }

@@ -102,6 +102,24 @@ impl Round<'_> {
         Ok(looks)
     }
 
+    /// Finds what was moved from one of these mailboxes to another here. What is gone and was not found
+    /// elsewhere stays what it was where files came and went too fast.
+    pub(super) fn trace(&mut self, looks: &mut [Look]) -> Result<(), Halt> {
+        // Who cannot move is given an upload and a removal.
+        if self.remote.rights().r#move {
+            self.recall(looks)?;
+            if looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
+                join_sides(looks);
+            }
+        }
+        for look in looks.iter_mut().filter(|look| look.restless) {
+            let LocalChanges { gone, leaving, .. } = &mut look.side.changes;
+            gone.retain(|uid| leaving.contains_key(uid));
+            look.stamp = DirStamp::default();
+        }
+        Ok(())
+    }
+
     /// Looks at one mailbox on disk; its files are read only if its directories moved.
     pub(super) fn look(&mut self, name: &MailboxName, due: bool) -> Result<Look, Halt> {
         let mailbox = self.env.mailbox(name);
@@ -189,20 +207,6 @@ impl Round<'_> {
                 base.insert(uid, row);
                 look.count += 1;
             }
-        }
-        Ok(())
-    }
-
-    /// Finds what was moved from one mailbox to another here.
-    pub(super) fn join(&mut self, looks: &mut [Look]) -> Result<(), Halt> {
-        self.recall(looks)?;
-        if looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
-            join_sides(looks);
-        }
-        for look in looks.iter_mut().filter(|look| look.restless) {
-            let LocalChanges { gone, leaving, .. } = &mut look.side.changes;
-            gone.retain(|uid| leaving.contains_key(uid));
-            look.stamp = DirStamp::default();
         }
         Ok(())
     }

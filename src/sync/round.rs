@@ -132,20 +132,19 @@ impl Round<'_> {
         };
         let due = if extent == Extent::All { self.due(&order)? } else { BTreeSet::new() };
         let mut looks = self.survey(&order, &due)?;
-        // Who cannot move is given an upload and a removal.
-        if self.remote.rights().r#move {
-            self.join(&mut looks)?;
-        }
+        self.trace(&mut looks)?;
         let is_wanted = |look: &Look| {
             let name = &look.mailbox.name;
             let here = look.is_stirred() || settled.contains_key(name) || self.memory.answers.contains_key(name);
+            // What was asked about may have come right by itself.
+            let asked = extent != Extent::Here && self.memory.held.contains_key(name);
             let there = match (extent, standings.get(name)) {
                 (Extent::Here, _) => false,
                 (_, Some(standing)) => !self.is_known(look, standing),
                 (Extent::News, None) => name.is_inbox() || Some(name) == visible.as_ref(),
                 (Extent::All, None) => true,
             };
-            look.due || here || there
+            look.due || here || asked || there
         };
         let (wanted, calm): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(is_wanted);
         self.rest(&calm)?;
@@ -182,7 +181,8 @@ impl Round<'_> {
         }
     }
 
-    /// The mailboxes that it is time to compare in full: those for which it was longest ago.
+    /// The mailboxes that it is time to compare in full: a few of those for which that was long ago, and
+    /// others in each round, so that one that fails stands in nobody's way.
     fn due(&mut self, order: &[MailboxName]) -> Result<BTreeSet<MailboxName>, Fault> {
         let now = self.env.clock.now().get();
         let mut due = Vec::new();
@@ -191,12 +191,15 @@ impl Round<'_> {
             let complete_at = self.ledger.agreed(key)?.complete_at.get();
             // Never compared at all is not late: it is done in full anyway.
             if complete_at != 0 && now - complete_at > WEEK {
-                due.push((complete_at, name.clone()));
+                due.push(name.clone());
             }
         }
-        due.sort();
+        if !due.is_empty() {
+            let turn = usize::try_from(now / 60).unwrap_or(0) % due.len();
+            due.rotate_left(turn);
+        }
         due.truncate(order.len().div_ceil(SPREAD));
-        Ok(due.into_iter().map(|(_, name)| name).collect())
+        Ok(due.into_iter().collect())
     }
 
     /// Is all that the server has in this mailbox known, as far as its standing tells?

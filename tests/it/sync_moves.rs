@@ -8,6 +8,7 @@ use tern::job::SyncReport;
 use tern::ledger::{Change, Ledger};
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::mailbox::MailboxName;
+use tern::remote::fake::Cut;
 use tern::store::maildir::fresh;
 use tern::store::name::{self, Entry};
 
@@ -295,6 +296,105 @@ fn numbered_anew_while_both_sides_changed() {
     assert_eq!((counts.removed_here, counts.removed_there), (0, 0));
     assert_eq!((counts.fetched, counts.appended), (2, 2), "{counts:?}");
     meeting.assert_met();
+}
+
+#[test]
+fn numbered_anew_in_the_middle_of_an_upload_each_mail_is_there_once() {
+    for step in 0.. {
+        let meeting = at_rest(1, 2);
+        let folder = name("Folder 00");
+        meeting.write(&inbox(), &mail(Some("own"), "own"), "S");
+        meeting.write(&folder, &mail(None, "nameless"), "");
+        let moved = meeting.file(&inbox(), "INBOX 0");
+        meeting.maildir(&inbox()).move_to(&moved, &meeting.maildir(&folder), &fresh(None)).unwrap().unwrap();
+        meeting.server.cut_after(step, Cut::After);
+        let _ = meeting.sync();
+        let over = meeting.server.cancel_cut();
+        // The UIDs that were about to be moved to, appended to or looked for mean nothing any more.
+        meeting.server.renumber(&inbox());
+        meeting.server.renumber(&folder);
+        let rests = (0..5).any(|_| {
+            let summary = meeting.sync().unwrap();
+            summary.counts.is_zero() && summary.faults.is_empty()
+        });
+        assert!(rests, "cut at step {step}: it does not come to rest");
+        meeting.assert_met();
+        let mut subjects: Vec<_> = meeting
+            .there()
+            .into_iter()
+            .map(|(_, text, _)| text.lines().nth(2).unwrap_or_default().to_owned())
+            .collect();
+        let count = subjects.len();
+        assert!(meeting.quarantined().values().sum::<usize>() <= 1, "cut at step {step}");
+        subjects.sort();
+        subjects.dedup();
+        // The one that was moved may be in both places, since nobody can prove that it was; no other is.
+        assert!(subjects.len() >= 6 && count <= 7, "cut at step {step}: {:#?}", meeting.there());
+        if over {
+            break;
+        }
+    }
+}
+
+#[test]
+fn another_mail_with_the_same_id_is_not_the_one_that_was_about_to_be_appended() {
+    use std::sync::atomic::Ordering;
+    for step in 0.. {
+        let meeting = at_rest(0, 1);
+        meeting.write(&inbox(), &mail(Some("shared"), "own"), "");
+        meeting.fuse.store(step, Ordering::SeqCst);
+        let stopped = meeting.sync().unwrap().stopped;
+        meeting.fuse.store(u64::MAX, Ordering::SeqCst);
+        meeting.deliver(&inbox(), &mail(Some("shared"), "another one, and longer"), "");
+        meeting.sync_well();
+        meeting.assert_met();
+        assert_eq!(meeting.there().len(), 3, "stopped at step {step}");
+        if !stopped {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_question_that_answered_itself_can_be_asked_again() {
+    use std::sync::mpsc::channel;
+    use tern::job::SyncJob;
+    use tern::job::sync::{SyncState, Wake};
+    use tern::sync::worker;
+
+    let meeting = at_rest(0, 10);
+    let (jobs, wishes) = channel();
+    let (reports, told) = channel();
+    let env = meeting.env.clone();
+    let thread = std::thread::spawn(move || worker::run(&env, &wishes, &|report| drop(reports.send(report))));
+    // Questions asked in a round.
+    let round = || {
+        let mut asked = 0;
+        loop {
+            match told.recv_timeout(std::time::Duration::from_secs(20)).expect("the report comes") {
+                SyncReport::Held { .. } => asked += 1,
+                SyncReport::State { state: SyncState::UpToDate { .. }, .. } => return asked,
+                _ => {}
+            }
+        }
+    };
+    let again = || {
+        meeting.age();
+        jobs.send(SyncJob::Wake { account: None, why: Wake::Asked }).unwrap();
+        round()
+    };
+    assert_eq!(round(), 0);
+    let root = &meeting.env.account.maildir;
+    for _ in 0..2 {
+        std::fs::rename(root, root.with_extension("away")).unwrap();
+        assert_eq!((again(), again()), (1, 0), "asked once");
+        std::fs::remove_dir_all(root).ok();
+        std::fs::rename(root.with_extension("away"), root).unwrap();
+        assert_eq!(again(), 0);
+    }
+    assert_eq!(meeting.server.messages(&inbox()).len(), 10);
+    drop(jobs);
+    thread.join().unwrap();
 }
 
 #[test]
