@@ -107,6 +107,8 @@ pub struct Server {
     pub ca: Option<PathBuf>,
     /// How long to wait for a connection and for each reply.
     pub timeout: Duration,
+    /// Is what is sent and received compressed, where the server can (IMAP, RFC 4978)?
+    pub compress: bool,
     /// What the user says of its oddities (IMAP).
     pub quirks: Quirks,
 }

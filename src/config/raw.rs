@@ -38,7 +38,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "server_files_sent",
         ],
     ),
-    ("accounts.NAME.imap", &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout", "quirks"]),
+    ("accounts.NAME.imap", &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout", "compress", "quirks"]),
     (
         "accounts.NAME.pop3",
         &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout", "delete", "delete_after", "delete_over"],

@@ -39,6 +39,7 @@ pub(super) fn imap(
     }
     let table = account.table("imap", "accounts.NAME.imap", notes).ok_or("`imap` is not a table")?;
     let mut server = server(&table, &IMAP, user, paths, notes)?;
+    set(&mut server.compress, table.boolean("compress", notes));
     if let Some(table) = table.table("quirks", "accounts.NAME.imap.quirks", notes) {
         for (name, quirk) in Quirk::all() {
             if let Some(has) = table.boolean(name, notes) {
@@ -133,6 +134,7 @@ fn server(
         pin: None,
         ca: table.text("ca", notes).map(|file| paths.resolve(file.value)),
         timeout: TIMEOUT,
+        compress: false,
         quirks: Quirks::default(),
     };
     let auths = [

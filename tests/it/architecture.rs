@@ -95,6 +95,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["config/", "theme/"]),
     ("directories", &["config/paths.rs"]),
     ("tokio", &["app/", "outbox/smtp.rs", "outbox/smtp/"]),
+    ("flate2", &["remote/imap/extensions/compress.rs"]),
     ("html2text", &["mail/html.rs", "mail/html/"]),
     ("rustls", &["login/", "remote/link.rs", "outbox/smtp.rs", "outbox/smtp/"]),
     ("clap", &["cli/"]),

@@ -47,7 +47,7 @@ impl Sink for Basket {
     }
 }
 
-fn account(port: u16, tls: Tls) -> Account {
+pub(crate) fn account(port: u16, tls: Tls) -> Account {
     let server = Server {
         host: "127.0.0.1".to_owned(),
         port,
@@ -57,6 +57,7 @@ fn account(port: u16, tls: Tls) -> Account {
         pin: None,
         ca: None,
         timeout: Duration::from_secs(20),
+        compress: false,
         quirks: tern::config::quirk::Quirks::default(),
     };
     Account {

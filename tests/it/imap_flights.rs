@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tern::config::{Account, Tls};
 use tern::fault::{Again, Cause, Scope};
@@ -11,7 +12,7 @@ use tern::mail::ids::{ModSeq, Uid, UidValidity};
 use tern::mail::mailbox::MailboxName;
 use tern::mail::ranges::UidRanges;
 use tern::remote::imap::Imap;
-use tern::remote::{Connect as _, Presence, Push, Pushed, Remote, RemoteChanges, Since, Standing, Want};
+use tern::remote::{Connect as _, Presence, Push, Pushed, Remote, RemoteChanges, Since, Standing, Waited, Want};
 
 use crate::imap::Basket;
 use crate::imap_faults::signed_in;
@@ -437,4 +438,104 @@ fn what_a_renumbered_mailbox_brings_is_thrown_away() {
     let fault = remote.identify(&inbox(), &[uid(1)]).unwrap_err();
     assert_eq!((fault.scope, fault.cause), (Scope::Mailbox, Cause::Permission));
     server.heard();
+}
+
+#[test]
+fn what_the_server_does_not_tell_is_not_asked_for_again() {
+    let idle = |told: &'static [u8], then: &'static [u8]| {
+        [hear("IDLE"), say("+ idling\r\n"), say(told), hear("DONE"), Step::ReplyTo(" IDLE", then.to_vec())]
+    };
+    let mut script = vec![hear("SELECT"), opened(1, 9, 1, ""), hear("MailboxName"), reply("%T NO [BADEVENT] no\r\n")];
+    script.extend([hear("FlagChange)) (personal (MessageNew MessageExpunge))"), reply("%T OK done\r\n")]);
+    script.extend(idle(b"* STATUS Other (MESSAGES 3)\r\n", b"%T OK done\r\n"));
+    script.extend(idle(b"* OK [NOTIFICATIONOVERFLOW] too much\r\n", b"%T OK done\r\n"));
+    script.extend([hear("MailboxName"), reply("%T BAD what?\r\n")]);
+    script.extend(idle(b"* 2 EXISTS\r\n", b"%T OK done\r\n"));
+    let (mut remote, server) = signed_in("IMAP4rev1 SASL-IR AUTH=PLAIN IDLE NOTIFY", script);
+    for _ in 0..3 {
+        assert_eq!(remote.wait(&inbox(), Duration::from_mins(1)).unwrap(), Waited::Changed);
+    }
+    server.heard();
+}
+
+/// Signs in where the user wants compression.
+fn compressed(port: u16, user: &str, password: &'static str) -> Box<dyn Remote> {
+    let mut account = crate::imap_faults::account(port, Tls::Plain);
+    let server = account.imap.as_mut().unwrap();
+    user.clone_into(&mut server.user);
+    server.compress = true;
+    Imap::new(&account, Arc::new(|| Ok(Secret::new(password.to_owned())))).connect().unwrap()
+}
+
+#[test]
+fn a_compressed_connection_carries_the_same_in_fewer_bytes() {
+    let dovecot = Dovecot::start_with("protocol imap {\n mail_plugins = imap_zlib\n}\n");
+    let text = format!("Subject: dull\n\n{}", "the same line again and again\n".repeat(20_000));
+    dovecot.deliver("ada", "INBOX", text.as_bytes());
+    let turnstile = Turnstile::before(dovecot.imap);
+    let mut remote = compressed(turnstile.port, "ada", PASSWORD);
+    assert_eq!(remote.mailboxes().unwrap().len(), 6);
+    remote.changes(&inbox(), &Since::default()).unwrap();
+    let mut basket = Basket::default();
+    remote.fetch(&inbox(), &[uid(1)], Want::Whole, &mut basket).unwrap();
+    assert_eq!(basket.bodies[&1].len(), text.len() + 20_002);
+    turnstile.count();
+    let large = "0123456789abcdef\r\n".repeat(100_000);
+    let append = Push::Append { bytes: large.as_bytes(), flags: &Flags::none(), date: None };
+    assert!(matches!(remote.push(&inbox(), &append).unwrap(), Pushed::Appended(Some(_))));
+    assert!(turnstile.count().1.len() < large.len() / 20);
+    remote.close();
+}
+
+#[test]
+fn who_refuses_to_compress_is_spoken_to_without() {
+    let capabilities = "IMAP4rev1 SASL-IR AUTH=PLAIN COMPRESS=DEFLATE";
+    let server = Scripted::play(vec![
+        say(format!("* OK [CAPABILITY {capabilities}] ready\r\n")),
+        hear("AUTHENTICATE"),
+        reply(format!("%T OK [CAPABILITY {capabilities}] in\r\n")),
+        hear("COMPRESS DEFLATE"),
+        reply("%T NO [COMPRESSIONACTIVE] TLS does\r\n"),
+        hear("SELECT"),
+        opened(0, 9, 1, ""),
+    ]);
+    let mut remote = compressed(server.port, "ada", "hunter2");
+    assert_eq!(remote.changes(&inbox(), &Since::default()).unwrap().presence, Presence::Exactly(vec![]));
+    server.heard();
+}
+
+#[test]
+fn compressed_nonsense_and_bombs_end_the_connection() {
+    let zeros = |megabytes: usize| {
+        let head = "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] v\r\na3 OK ok\r\n\
+                    * 1 FETCH (UID 1 RFC822.SIZE 1000000000 BODY[] {1000000000}\r\n";
+        // Each block stands for itself, so one is enough.
+        let pack = |bytes: &[u8]| {
+            let mut out = Vec::with_capacity(1 << 16);
+            let mut deflate = flate2::Compress::new(flate2::Compression::default(), false);
+            deflate.compress_vec(bytes, &mut out, flate2::FlushCompress::Full).unwrap();
+            out
+        };
+        let mut out = pack(head.as_bytes());
+        out.extend(pack(&vec![0; 1 << 20]).repeat(megabytes));
+        out
+    };
+    for (bytes, expected) in [(zeros(100), "out of all proportion"), (vec![0xff; 100], "makes no sense")] {
+        let capabilities = "IMAP4rev1 SASL-IR AUTH=PLAIN COMPRESS=DEFLATE";
+        let server = Scripted::play(vec![
+            say(format!("* OK [CAPABILITY {capabilities}] ready\r\n")),
+            hear("AUTHENTICATE"),
+            reply(format!("%T OK [CAPABILITY {capabilities}] in\r\n")),
+            hear("COMPRESS DEFLATE"),
+            reply("%T OK both ways\r\n"),
+            say(bytes),
+            Step::AwaitClose,
+        ]);
+        let mut remote = compressed(server.port, "ada", "hunter2");
+        let fault = remote.fetch(&inbox(), &[uid(1)], Want::Whole, &mut Basket::default()).unwrap_err();
+        assert_eq!(fault.cause, Cause::Protocol);
+        assert!(fault.detail.as_str().contains(expected), "{fault}");
+        drop(remote);
+        server.heard();
+    }
 }

@@ -123,6 +123,7 @@ fn server(port: u16, ca: Option<&Path>) -> Server {
         pin: None,
         ca: ca.map(Path::to_path_buf),
         timeout: Duration::from_secs(10),
+        compress: false,
         quirks: tern::config::quirk::Quirks::default(),
     }
 }

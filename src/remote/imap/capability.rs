@@ -83,6 +83,11 @@ impl Capabilities {
         self.has_or_rev2("LIST-STATUS") && self.list_extended()
     }
 
+    /// COMPRESS=DEFLATE (RFC 4978).
+    pub(super) fn compress(&self) -> bool {
+        self.has("COMPRESS=DEFLATE")
+    }
+
     /// NOTIFY (RFC 5465).
     pub(super) fn notify(&self) -> bool {
         self.has("NOTIFY")

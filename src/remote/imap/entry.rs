@@ -86,6 +86,9 @@ pub(super) fn enter(
         session.capabilities = capabilities_in(&reply.untagged, Some(&reply.status)).unwrap_or_default();
     }
     quirks::apply(&session.facts.quirks, &mut session.capabilities);
+    if server.compress {
+        session.compress()?;
+    }
     if session.capabilities.id() || session.facts.quirks.contains(&Quirk::WantsId) {
         let sent = session.wire.lock().introduce();
         sent.map_err(|trouble| session.give_up(Doing::SigningIn, trouble))?;

@@ -114,7 +114,12 @@ impl Session {
     }
 
     /// Runs a command. A NO and a BAD are given back as they are.
-    fn attempt(&mut self, doing: Doing, command: &str, limits: Limits) -> Result<Result<Reply, Status>, Fault> {
+    pub(super) fn attempt(
+        &mut self,
+        doing: Doing,
+        command: &str,
+        limits: Limits,
+    ) -> Result<Result<Reply, Status>, Fault> {
         self.usable(doing)?;
         self.wire.lock().begin(limits, Mode::Command);
         let imap = &mut self.imap;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::mail::clean::Clean;
 
+use super::extensions::compress::Deflated;
 use super::extensions::notify::{self, News};
 use super::introduction::{self, Introduction};
 use super::limits::{LITERAL, Limits, Pace, Trouble};
@@ -45,6 +46,8 @@ pub(super) enum Mode {
 /// The connection.
 pub(super) struct Wire {
     link: Link,
+    /// What compresses, where that was agreed on.
+    deflated: Option<Box<Deflated>>,
     timeout: Duration,
     buffer: Vec<u8>,
     start: usize,
@@ -81,6 +84,7 @@ impl Wire {
     pub(super) fn new(link: Link, timeout: Duration) -> Self {
         Self {
             link,
+            deflated: None,
             timeout,
             buffer: vec![0; BUFFER],
             start: 0,
@@ -207,7 +211,20 @@ impl Wire {
 
     /// Sends bytes as they are.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        Ok(self.link.write_all(bytes, self.timeout)?)
+        match &mut self.deflated {
+            Some(deflated) if !bytes.is_empty() => {
+                let packed = deflated.pack(bytes)?;
+                Ok(self.link.write_all(&packed, self.timeout)?)
+            }
+            _ => Ok(self.link.write_all(bytes, self.timeout)?),
+        }
+    }
+
+    /// From here on both sides compress. What came behind the agreement is compressed already.
+    pub(super) fn deflate(&mut self) {
+        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+        self.deflated = Some(Box::new(Deflated::new(unread)));
+        self.start = self.end;
     }
 
     /// Introduces this program. The answer comes before that of the next command, and is passed over.
@@ -504,7 +521,11 @@ impl Wire {
             // break the session.
             Mode::Command | Mode::SigningIn | Mode::IdleWanted(_) | Mode::IdleEnding => Wake::Keep,
         };
-        self.end += self.link.read(room, deadline, wake)?;
+        let link = &mut self.link;
+        self.end += match &mut self.deflated {
+            Some(deflated) => deflated.read(room, |raw| Ok(link.read(raw, deadline, wake)?))?,
+            None => link.read(room, deadline, wake)?,
+        };
         Ok(())
     }
 

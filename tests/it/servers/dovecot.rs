@@ -85,6 +85,7 @@ impl Dovecot {
             pin: None,
             ca: (tls != Tls::Plain).then(|| self.ca().to_owned()),
             timeout: Duration::from_secs(20),
+            compress: false,
             quirks: tern::config::quirk::Quirks::default(),
         }
     }

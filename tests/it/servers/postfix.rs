@@ -126,6 +126,7 @@ impl Postfix {
             pin: None,
             ca: (tls != Tls::Plain).then(|| self.ca().to_owned()),
             timeout: Duration::from_secs(20),
+            compress: false,
             quirks: tern::config::quirk::Quirks::default(),
         }
     }

@@ -87,6 +87,7 @@ impl Fake {
             pin: None,
             ca: None,
             timeout: Duration::from_secs(10),
+            compress: false,
             quirks: tern::config::quirk::Quirks::default(),
         }
     }
