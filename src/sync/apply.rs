@@ -333,7 +333,7 @@ impl Hands<'_> {
 
     fn flags(&mut self, plan: &Plan) -> Result<(), Halt> {
         let changes: Vec<&FlagChange> =
-            plan.ops.iter().filter_map(|op| if let Op::Flags(change) = op { Some(change) } else { None }).collect();
+            plan.ops.iter().filter_map(|op| if let Op::Flags(change) = op { Some(&**change) } else { None }).collect();
         for some in changes.chunks(AT_ONCE) {
             self.env.step()?;
             let places = self.flags_here(some)?;

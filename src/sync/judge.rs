@@ -9,27 +9,26 @@ use crate::mail::clean::Clean;
 use crate::mail::mailbox::MailboxName;
 
 impl Round<'_> {
-    /// Lets the guard judge. Gives what may be done now; `None`: nothing.
-    pub(super) fn judge(&mut self, look: &Look, full: &Plan, restarted: bool) -> Option<Plan> {
+    /// Lets the guard judge. Gives what may be done now; `None`: nothing. A plan is never copied: in the
+    /// first comparison it has a step for each message.
+    pub(super) fn judge(&mut self, look: &Look, mut plan: Plan, restarted: bool) -> Option<Plan> {
         let name = &look.mailbox.name;
         // In the first comparison of all, perhaps after the ledger was lost, nothing is removed.
-        let mut plan = full.clone();
         if look.agreed.complete_at.get() == 0 {
             plan = plan.without_removals();
         }
         if !self.env.account.sync.guard && look.maildir.is_some() {
             return Some(plan);
         }
-        let verdict = guard(&plan, &self.scene(look, restarted));
-        let (question, allowed) = match verdict {
+        let (question, only) = match guard(&plan, &self.scene(look, restarted)) {
             Verdict::Go => {
                 // What was answered then is no answer to what may come.
                 self.memory.answers.remove(name);
                 self.memory.held.remove(name);
                 return Some(plan);
             }
-            Verdict::HoldRemovals(question) => (question, Some(plan.clone().without_removals())),
-            Verdict::HoldAll(question) => (question, None),
+            Verdict::HoldRemovals(question) => (question, true),
+            Verdict::HoldAll(question) => (question, false),
         };
         match self.said(name) {
             Some(true) => {
@@ -37,10 +36,10 @@ impl Round<'_> {
                 self.memory.held.remove(name);
                 Some(plan)
             }
-            Some(false) => allowed,
+            Some(false) => only.then(|| plan.without_removals()),
             None => {
                 self.hold(name, question);
-                allowed
+                only.then(|| plan.without_removals())
             }
         }
     }

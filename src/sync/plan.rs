@@ -58,7 +58,7 @@ pub enum Op {
         identity: Identity,
     },
     /// Bring flags together.
-    Flags(FlagChange),
+    Flags(Box<FlagChange>),
     /// The user moved it: move it on the server.
     Move {
         /// The message.
@@ -368,5 +368,5 @@ fn meet(uid: Uid, row: &Agreed, there: &Flags, here: &Flags, server: &ServerChan
         && change.add_there.is_empty()
         && change.remove_there.is_empty()
         && change.agreed == row.flags;
-    (!idle).then_some(Op::Flags(change))
+    (!idle).then(|| Op::Flags(Box::new(change)))
 }

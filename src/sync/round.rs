@@ -408,8 +408,12 @@ impl Round<'_> {
             self.foretell(look, full, server.restarted);
             return Ok(());
         }
-        let Some(mut plan) = self.judge(&look, &full, server.restarted) else { return Ok(()) };
-        let whole = plan == full;
+        let steps = full.ops.len();
+        let Some(mut plan) = self.judge(&look, full, server.restarted) else { return Ok(()) };
+        let whole = plan.ops.len() == steps;
+        // What the server told of each message is in the plan now.
+        let leaving: Vec<Uid> = server.leaving.into_iter().collect();
+        drop(server.new);
         let spared = self.spare(&name, &mut plan);
         let Some(maildir) = &look.maildir else { return Ok(()) };
         let mut hands = Hands {
@@ -444,7 +448,6 @@ impl Round<'_> {
         self.letters(&look, &plan, maildir)?;
         self.remember(&name, &heard, (&spared, &unfetched), whole && clean && heard.certain);
         let settled: Vec<_> = intents.into_values().flatten().collect();
-        let leaving = server.leaving.into_iter().collect();
         self.agree(&look, &heard, whole && clean && fetched, (leaving, settled));
         (self.report)(SyncReport::Finished { mailbox: look.mailbox.clone(), counts });
         Ok(())
