@@ -328,3 +328,138 @@ fn faults_of_the_server_have_codes_and_a_next_step() {
         );
     }
 }
+
+#[test]
+fn a_dry_run_tells_both_sides_and_touches_neither() {
+    let dovecot = Dovecot::start();
+    for number in 0..12 {
+        let _ = dovecot.deliver("eve", "INBOX", &message(number, "bulk", "brass"));
+    }
+    let world = world_of(&dovecot, "localhost", PASSWORD);
+    let first = world.run(&["sync", "--dry-run"]);
+    assert_eq!(code(&first), 1, "{}", err(&first));
+    let out = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(
+        out.contains("eve INBOX: here: folder to make\n") && out.contains("eve INBOX: here: 12 to fetch\n"),
+        "{out}"
+    );
+    assert!(!world.path("mail").exists());
+    world.succeed(&["sync", "-q"]);
+    assert_eq!(world.succeed(&["sync", "-n"]), "");
+
+    let files = world.files("mail/INBOX");
+    for file in files.iter().take(8) {
+        fs::remove_file(file).unwrap();
+    }
+    let own = message(77, "my own \u{1b}[31mwords", "x");
+    put(&world, "INBOX/new/1010.own", &own);
+    let planned = world.run(&["sync", "--dry-run", "-v"]);
+    let out = String::from_utf8_lossy(&planned.stdout).into_owned();
+    assert_eq!(code(&planned), 1);
+    assert!(out.contains("eve INBOX: server: 1 to upload, 8 to remove\n"), "{out}");
+    assert!(out.contains("  server: upload 1010.own \"my own ") && !out.contains('\u{1b}'), "{out}");
+    assert_eq!(out.matches("  server: remove UID ").count(), 8, "{out}");
+    assert!(
+        err(&planned).contains("8 of 12 messages are gone") && err(&planned).contains("--go-on"),
+        "{}",
+        err(&planned)
+    );
+    assert_eq!(dovecot.files("eve", "INBOX").len(), 12);
+    let plan = world.run(&["sync", "--dry-run", "--json"]);
+    let rows = objects(&String::from_utf8(plan.stdout).unwrap());
+    assert_eq!((&rows[0]["server"]["remove"], &rows[0]["here"]["fetch"]), (&8.into(), &0.into()));
+    assert_eq!(code(&world.run(&["sync", "--dry-run", "--go-on"])), 2);
+}
+
+#[test]
+fn the_worst_of_several_accounts_decides_the_exit_code() {
+    let dovecot = Dovecot::start();
+    for number in 0..12 {
+        let _ = dovecot.deliver("eve", "INBOX", &message(number, "bulk", "brass"));
+    }
+    let account = |name: &str, host: &str, user: &str| {
+        format!(
+            "[accounts.{name}]\naddress = \"{name}@example.org\"\nmaildir = \"{{home}}/{name}\"\n\
+             password = {{ env = \"{user}_PASSWORD\" }}\n\
+             imap = {{ host = \"{host}\", port = {}, user = \"eve\", ca = \"{}\" }}\n",
+            dovecot.imaps,
+            dovecot.ca().display()
+        )
+    };
+    let all = account("eve", "localhost", "GOOD")
+        + &account("wrong", "localhost", "BAD")
+        + &account("nowhere", "no-such-host.invalid", "GOOD");
+    let world = World::new(&all);
+    let run = |arguments: &[&str]| {
+        world.command(arguments).env("GOOD_PASSWORD", PASSWORD).env("BAD_PASSWORD", "no").output().unwrap()
+    };
+    assert_eq!(code(&run(&["sync", "-q", "-A", "eve"])), 0);
+    for file in world.files("eve/INBOX") {
+        fs::remove_file(file).unwrap();
+    }
+    // (accounts, code): held, refused, out of reach; of all of them the refusal.
+    let table: [(&[&str], i32); 4] = [
+        (&["sync", "-A", "eve"], 1),
+        (&["sync", "-A", "nowhere"], 69),
+        (&["sync", "-A", "wrong"], 77),
+        (&["sync"], 77),
+    ];
+    for (arguments, expected) in table {
+        let output = run(arguments);
+        assert_eq!(code(&output), expected, "{arguments:?}: {}", err(&output));
+    }
+    let help = world.succeed(&["sync", "--help"]);
+    assert!(help.contains("77  sign-in was refused") && help.contains("--dry-run"), "{help}");
+}
+
+#[test]
+fn folders_are_made_renamed_and_deleted_here_and_the_sync_follows() {
+    let dovecot = Dovecot::start();
+    for number in 0..4 {
+        let _ = dovecot.deliver("eve", "Lists", &message(number, "list", "brass"));
+    }
+    let world = world_of(&dovecot, "localhost", PASSWORD);
+    world.succeed(&["sync", "-q"]);
+    let listed = || {
+        let text = dovecot.doveadm(&["mailbox", "list", "-u", "eve"]);
+        text.lines().map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let made = world.succeed(&["folders", "create", "Work/2026"]);
+    assert_eq!(made, "eve Work/2026: made here; the next sync does the same on the server\n");
+    world.succeed(&["folders", "rename", "Lists", "Rolls"]);
+    assert_eq!(
+        world.succeed(&["sync"]),
+        "eve Lists: renamed to Rolls on the server, as here\neve Work/2026: new folder, made on the server\n"
+    );
+    assert!(listed().contains("Work/2026") && listed().contains("Rolls") && !listed().contains("Lists"));
+    assert_eq!(world.succeed(&["sync"]), "");
+    let subscribed = || dovecot.doveadm(&["mailbox", "list", "-s", "-u", "eve"]).contains("Work/2026");
+    assert!(subscribed(), "what is made here is subscribed");
+    world.succeed(&["folders", "unsubscribe", "Work/2026"]);
+    assert_eq!(world.succeed(&["sync"]), "");
+    assert!(!subscribed());
+
+    let refused = world.run(&["folders", "delete", "Rolls"]);
+    assert_eq!(code(&refused), 1);
+    assert!(err(&refused).contains("4 messages are in it") && err(&refused).contains("--yes"), "{}", err(&refused));
+    assert!(world.succeed(&["folders", "delete", "--yes", "Rolls"]).contains("kept in quarantine for 14 days"));
+    world.succeed(&["folders", "delete", "Work/2026"]);
+    let synced = world.succeed(&["sync"]);
+    assert!(
+        synced.contains("eve Rolls: folder removed on the server") && synced.contains("eve Rolls: 4 removed there"),
+        "{synced}"
+    );
+    assert!(!listed().contains("Work/2026") && !listed().contains("Rolls"), "{:?}", listed());
+    assert_eq!(world.succeed(&["sync"]), "");
+    for (arguments, expected) in [
+        (["folders", "delete", "INBOX"], 2),
+        (["folders", "delete", "Nowhere"], 66),
+        (["folders", "create", "INBOX"], 1),
+        (["folders", "create", "a//b"], 2),
+        (["folders", "subscribe", "Nowhere"], 66),
+    ] {
+        assert_eq!(code(&world.run(&arguments)), expected, "{arguments:?}");
+    }
+    assert_eq!(code(&world.run(&["folders", "rename", "INBOX", "x"])), 2);
+    assert_eq!(code(&world.run(&["folders", "rename", "Sent", "Trash"])), 1);
+}

@@ -39,6 +39,7 @@ mod servers;
 mod support;
 mod sync_dovecot;
 mod sync_folders;
+mod sync_folders_dovecot;
 mod sync_histories;
 mod sync_keywords;
 mod sync_moves;

@@ -252,7 +252,7 @@ impl Session {
     pub(super) fn rename_mailbox(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {
         let doing = Doing::ListingMailboxes;
         let (from, new) = (self.wire_name(doing, mailbox)?, self.wire_name(doing, to)?);
-        self.leave(mailbox);
+        self.leave(mailbox)?;
         self.tell(doing, mailbox.as_str(), &format!("RENAME {} {}", quote(&from), quote(&new)), Limits::USUAL)?;
         // Those below it have other spellings now.
         self.names.known = false;
@@ -272,7 +272,7 @@ impl Session {
             Err(fault) => return Err(fault),
         }
         let name = self.wire_name(doing, mailbox)?;
-        self.leave(mailbox);
+        self.leave(mailbox)?;
         self.tell(doing, mailbox.as_str(), &format!("DELETE {}", quote(&name)), Limits::USUAL)?;
         self.names.wire.remove(mailbox);
         Ok(())
@@ -286,13 +286,15 @@ impl Session {
         Ok(())
     }
 
-    /// A mailbox that is renamed or removed must not be the selected one: what the server says of it
-    /// afterwards would be taken for news of another.
-    fn leave(&mut self, mailbox: &MailboxName) {
-        if self.selected.as_ref().is_some_and(|selected| selected.name == *mailbox) {
-            self.selected = None;
-        }
+    /// A mailbox that is renamed or removed must not be the selected one, nor one below it: what the
+    /// server says afterwards would be taken for news of another, and Dovecot ends the connection when the
+    /// selected mailbox is deleted.
+    fn leave(&mut self, mailbox: &MailboxName) -> Result<(), Fault> {
         self.epochs.remove(mailbox);
+        if self.selected.is_some() {
+            self.select(Doing::ListingMailboxes, &MailboxName::inbox())?;
+        }
+        Ok(())
     }
 }
 
