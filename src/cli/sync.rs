@@ -20,7 +20,7 @@ use crate::config::{Account, Config};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::SyncReport;
 use crate::job::shell::Hidden;
-use crate::job::sync::{Counts, FolderChange, SyncState};
+use crate::job::sync::{Counts, FolderChange, Keeper, SyncState};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::MailboxName;
@@ -357,6 +357,8 @@ impl<'a> Telling<'a> {
                 "v": 1,
                 "account": account.as_str(),
                 "folder": folder.as_str(),
+                "adopted": counts.adopted,
+                "keeper": counts.keeper.map(Keeper::name),
                 "fetched": counts.fetched,
                 "appended": counts.appended,
                 "flagged_here": counts.flagged_here,
@@ -382,6 +384,8 @@ fn shell_word(text: &str) -> String {
 
 /// What was done, in words: `12 new, 3 flags here, 1 moved`.
 fn words(counts: &Counts) -> String {
+    let kept = counts.keeper.map(|keeper| format!(" kept by {}", keeper.name())).unwrap_or_default();
+    let adopted = (counts.adopted > 0).then(|| format!("adopted {} messages{kept}", counts.adopted));
     let parts = [
         (counts.fetched, "new"),
         (counts.appended, "uploaded"),
@@ -392,7 +396,7 @@ fn words(counts: &Counts) -> String {
         (counts.removed_there, "removed there"),
     ];
     let said = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-    said.collect::<Vec<_>>().join(", ")
+    adopted.into_iter().chain(said).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -403,6 +407,8 @@ mod tests {
     fn what_was_done_in_words() {
         let counts = Counts { fetched: 12, flagged_here: 3, moved: 1, removed_there: 2, ..Counts::default() };
         assert_eq!(words(&counts), "12 new, 3 flags here, 1 moved, 2 removed there");
+        let counts = Counts { adopted: 6634, keeper: Some(Keeper::Mbsync), fetched: 1, ..Counts::default() };
+        assert_eq!(words(&counts), "adopted 6634 messages kept by mbsync, 1 new");
     }
 
     #[test]

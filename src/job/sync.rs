@@ -164,9 +164,32 @@ pub enum SyncReport {
     Fault(Fault),
 }
 
+/// Another program that kept a mailbox before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Keeper {
+    /// mbsync, of isync.
+    Mbsync,
+    /// `OfflineIMAP`.
+    OfflineImap,
+}
+
+impl Keeper {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mbsync => "mbsync",
+            Self::OfflineImap => "offlineimap",
+        }
+    }
+}
+
 /// What a sync did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
+    /// Messages that both sides had already when they first met.
+    pub adopted: u64,
+    /// The program that had kept them, where its own state told.
+    pub keeper: Option<Keeper>,
     /// Messages fetched.
     pub fetched: u64,
     /// Messages appended to the server.
@@ -186,6 +209,8 @@ pub struct Counts {
 impl Counts {
     /// Adds `other` to these.
     pub fn add(&mut self, other: &Self) {
+        self.adopted += other.adopted;
+        self.keeper = self.keeper.or(other.keeper);
         self.fetched += other.fetched;
         self.appended += other.appended;
         self.flagged_here += other.flagged_here;

@@ -1,6 +1,7 @@
 //! Maildir: the truth about messages. Files are made durable before anything speaks of them, and
 //! nothing here knows a server, an index or a ledger.
 
+pub mod adopt;
 pub mod batch;
 pub mod drafts;
 pub mod folders;

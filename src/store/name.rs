@@ -234,9 +234,23 @@ impl Home {
             let uid = number(uid).and_then(Uid::new)?;
             return (home == self.0).then_some(Origin { validity: Some(validity), uid });
         }
-        let digits = field(base, ",U=")?;
-        Some(Origin { validity: None, uid: Uid::new(number(digits)?)? })
+        foreign(base)
     }
+}
+
+/// The UID that a base name of another program tells; of which side only that program knows.
+pub fn foreign(base: &str) -> Option<Origin> {
+    if own(base).is_some() {
+        return None;
+    }
+    let digits = field(base, ",U=")?;
+    Some(Origin { validity: None, uid: Uid::new(number(digits)?)? })
+}
+
+/// What `OfflineIMAP` writes for the folder that a file belongs to.
+pub fn folder_hash(base: &str) -> Option<&str> {
+    let (_, rest) = base.split_once(",FMD5=")?;
+    rest.get(..32).filter(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The middle of a name that tern gave to a fetched message.

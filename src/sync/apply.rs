@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::changes::{Agreed as Known, Identity};
+use super::changes::{Agreed as Known, Identity, TUID_LINE, fits};
 use super::env::{Env, Halt, Reporter};
 use super::fetch::Tray;
 use super::keywords::Lettering;
@@ -88,9 +88,27 @@ pub(crate) fn read(maildir: &Maildir, unique: &UniqueName) -> Result<Option<Read
     let identity = Identity {
         size: bytes.len() as u64,
         id: message_id.as_ref().map(|id| digest(id.as_str())),
-        digest: Some(Sha256::digest(&bytes).into()),
+        digest: Some(digest_of(&bytes)),
     };
     Ok(Some(Read { identity, message_id, bytes }))
+}
+
+/// The SHA-256 of a message without the line that mbsync adds to the copies it makes.
+fn digest_of(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut rest = bytes;
+    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+        let (line, after) = rest.split_at(end + 2);
+        let is_tuid = line.len() as u64 == TUID_LINE && line.starts_with(b"X-TUID: ");
+        if line.len() == 2 || is_tuid {
+            rest = if is_tuid { after } else { rest };
+            break;
+        }
+        hash.update(line);
+        rest = after;
+    }
+    hash.update(rest);
+    hash.finalize().into()
 }
 
 /// The ledger's row of what both sides know.
@@ -399,7 +417,7 @@ impl Hands<'_> {
         for found in self.remote.identify(&self.mailbox.name, uids)? {
             let Some(row) = rows.remove(&found.uid) else { continue };
             let id = found.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
-            if found.size == row.size && id == row.digest {
+            if fits(found.size, row.size) && id == row.digest {
                 sure.push(row);
             } else {
                 let fault = Fault::new(Doing::Pushing, self.mailbox.name.as_str(), Cause::Protocol);

@@ -65,6 +65,8 @@ pub struct Env {
     pub connect: Option<Arc<dyn Connect>>,
     /// The program's data directory: ledger, locks, quarantine.
     pub data: PathBuf,
+    /// The user's home directory, where other sync programs keep what they know; `None`: nobody looks.
+    pub home: Option<PathBuf>,
     /// Commits batches while the next one is fetched; `None`: they are committed in between.
     pub lane: Option<Lane>,
     /// The clock.
@@ -92,6 +94,7 @@ impl Env {
             account,
             connect,
             data,
+            home: std::env::var_os("HOME").map(PathBuf::from),
             lane: None,
             clock: Arc::new(WallClock),
             stop: Arc::new(|| false),

@@ -13,6 +13,7 @@ use super::moves::{Side, join_moves};
 use super::round::Round;
 use crate::fault::Fault;
 use crate::job::files::DirStamp;
+use crate::job::sync::Keeper;
 use crate::ledger::{Agreed, Change, MailboxKey, digest};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid};
@@ -46,6 +47,8 @@ pub(super) struct Look {
     pub(super) side: Side,
     /// What its names tell of keywords.
     pub(super) lettering: Lettering,
+    /// Which program kept how many of its messages so far.
+    pub(super) kept: Option<(Keeper, u64)>,
 }
 
 impl Look {
@@ -156,6 +159,7 @@ impl Round<'_> {
             stamp: known,
             side,
             lettering: Lettering::default(),
+            kept: None,
         };
         let Some(maildir) = &look.maildir else { return Ok(look) };
         if due || known == DirStamp::default() || seen != known {

@@ -1,6 +1,7 @@
 //! The meeting of server and Maildir: pure functions that say what to do ([`changes`], [`plan`],
 //! [`moves`], [`guard`]) and impure ones that do it ([`worker`], [`watch`], [`commit`]).
 
+mod adopt;
 mod alerts;
 mod apply;
 pub mod changes;

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{Agreed, Arrival, Base, Identity, LocalChanges, NewThere, ServerChanges};
+use super::changes::{Agreed, Arrival, Base, Identity, LocalChanges, NewThere, ServerChanges, TUID_LINE};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -222,17 +222,21 @@ fn pair<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) 
             by_size.entry(identity.size).or_default().push(*uid);
         }
     }
-    for candidate in std::mem::take(&mut out.here) {
-        let found = candidate.identity.and_then(|identity| {
-            let is_it = |uid: &&Uid| {
-                let new = out.there.get(*uid).and_then(|new| new.identity.as_ref());
-                new.is_some_and(|new| new.matches(identity))
-            };
-            by_size.get(&identity.size)?.iter().find(is_it).copied()
-        });
-        match found.and_then(|uid| Some((uid, out.there.remove(&uid)?))) {
-            Some((uid, new)) => out.pairs.push((uid, new, candidate)),
-            None => out.here.push(candidate),
+    // The very size first, so that no copy with mbsync's line takes the place of the message itself.
+    for tuid in [0, TUID_LINE] {
+        for candidate in std::mem::take(&mut out.here) {
+            let found = candidate.identity.and_then(|identity| {
+                let is_it = |uid: &&Uid| {
+                    let new = out.there.get(*uid).and_then(|new| new.identity.as_ref());
+                    new.is_some_and(|new| new.matches(identity))
+                };
+                let sizes = [identity.size.saturating_add(tuid), identity.size.saturating_sub(tuid)];
+                sizes.iter().filter_map(|size| by_size.get(size)).flatten().find(is_it).copied()
+            });
+            match found.and_then(|uid| Some((uid, out.there.remove(&uid)?))) {
+                Some((uid, new)) => out.pairs.push((uid, new, candidate)),
+                None => out.here.push(candidate),
+            }
         }
     }
     out

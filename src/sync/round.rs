@@ -13,7 +13,7 @@ use super::env::{Env, Halt, Reporter};
 use super::folders::{self, Folders, Stance};
 use super::forecast::{self, Forecast};
 use super::look::Look;
-use super::plan::{Plan, plan};
+use super::plan::{Op, Plan, plan};
 use super::trouble::Trouble;
 use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
@@ -268,9 +268,12 @@ impl Round<'_> {
             some.push((since, look, settled));
         }
         let asked: Vec<_> = some.iter().map(|(since, look, _)| (look.mailbox.name.clone(), *since)).collect();
-        for (told, (since, look, settled)) in self.remote.changes_of(&asked)?.into_iter().zip(some) {
+        for (told, (since, mut look, settled)) in self.remote.changes_of(&asked)?.into_iter().zip(some) {
             match told {
-                Ok(told) => sights.push(Sight { settled, ..self.compare(look, &since, told)? }),
+                Ok(told) => {
+                    self.adopt(&mut look, &told)?;
+                    sights.push(Sight { settled, ..self.compare(look, &since, told)? });
+                }
                 Err(fault) => self.pass_over(fault.into())?,
             }
         }
@@ -416,6 +419,11 @@ impl Round<'_> {
         drop(server.new);
         let spared = self.spare(&name, &mut plan);
         let Some(maildir) = &look.maildir else { return Ok(()) };
+        let mut counts = Counts { adopted: look.kept.map_or(0, |(_, count)| count), ..Counts::default() };
+        counts.keeper = look.kept.map(|(keeper, _)| keeper);
+        if look.agreed.complete_at.get() == 0 {
+            counts.adopted += plan.ops.iter().filter(|op| matches!(op, Op::Adopt { .. })).count() as u64;
+        }
         let mut hands = Hands {
             env: self.env,
             remote: &mut *self.remote,
@@ -429,7 +437,7 @@ impl Round<'_> {
             intents: settled.intents,
             lettering: &look.lettering,
             again: self.memory.troubles.get(&name).map(Trouble::uids).unwrap_or_default(),
-            counts: Counts::default(),
+            counts,
             faults: Vec::new(),
             unfetched: Vec::new(),
             troubles: Vec::new(),

@@ -11,6 +11,7 @@
 )]
 
 mod actions;
+mod adoption;
 mod architecture;
 mod chaos;
 mod commands;
