@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// Takes a mailbox for compared if its opening told all that is asked.
-    pub(super) fn compared(&mut self, opened: Opened, since: &Since) -> Result<RemoteChanges, Opened> {
+    pub(super) fn compared(&mut self, opened: Opened, since: &Since) -> Result<RemoteChanges, Box<Opened>> {
         self.epochs.insert(opened.selected.name.clone(), opened.selected.validity);
         let changes = qresync::told(opened, since)?;
         self.settled();

@@ -44,6 +44,7 @@ pub(super) enum Mode {
 }
 
 /// The connection.
+#[expect(clippy::struct_excessive_bools, reason = "each was met or not, whatever the others are")]
 pub(super) struct Wire {
     link: Link,
     /// What compresses, where that was agreed on.

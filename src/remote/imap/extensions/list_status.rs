@@ -25,8 +25,7 @@ pub(in crate::remote::imap) fn standing(response: &Response) -> Option<(Vec<u8>,
     let name = key(&tokens.name().ok()?);
     tokens.open().ok()?;
     let (mut validity, mut uid_next, mut messages, mut modseq) = (None, None, None, None);
-    loop {
-        let Token::Word(item) = tokens.next().ok()?? else { break };
+    while let Token::Word(item) = tokens.next().ok()?? {
         let value = tokens.expect().ok()?;
         let number = value.number();
         tokens.skip_rest_of(&value).ok()?;

@@ -66,7 +66,7 @@ pub(in crate::remote::imap) fn vanished(response: &Response) -> Option<Ranges> {
 
 /// What changed in a mailbox that was opened, where its opening told it: nobody need be asked more.
 /// `None`: it did not, or not believably.
-pub(in crate::remote::imap) fn told(opened: Opened, since: &Since) -> Result<RemoteChanges, Opened> {
+pub(in crate::remote::imap) fn told(opened: Opened, since: &Since) -> Result<RemoteChanges, Box<Opened>> {
     let now = &opened.selected;
     let silent = opened.changed.as_ref().is_none_or(|(listing, gone)| listing.is_empty() && gone.is_empty());
     let unchanged = silent
@@ -91,9 +91,9 @@ pub(in crate::remote::imap) fn told(opened: Opened, since: &Since) -> Result<Rem
                 return Ok(selected.changes(items, Presence::Except(gone), selected.modseq));
             }
             tracing::warn!("{}: what the server says has vanished does not fit its counts", selected.name);
-            Err(Opened { selected, changed: None })
+            Err(Box::new(Opened { selected, changed: None }))
         }
-        opened => Err(opened),
+        opened => Err(Box::new(opened)),
     }
 }
 
