@@ -22,6 +22,13 @@ use crate::mail::ranges::UidRanges;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailboxKey(i64);
 
+impl MailboxKey {
+    /// The number, for the ledger's other tables.
+    pub(super) fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// What was agreed on about a mailbox as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Agreed {

@@ -1,16 +1,18 @@
 //! What must not be lost beside the mail itself: per mailbox, what both sides agreed on last, and
-//! what was begun on a server and not yet confirmed. One SQLite file, every commit synced. It knows
+//! what was begun on a server and not yet confirmed, and the book of POP3 ids. One SQLite file, every commit synced. It knows
 //! neither servers nor files; where it is damaged, the mail is all there and only the memory is new.
 
 pub mod base;
 pub mod health;
 pub mod intents;
 pub mod schema;
+pub mod uidl;
 pub mod wishes;
 
 pub use base::{Agreed, Change, MailboxKey, Row, digest};
 pub use intents::{Intent, IntentId, Pending};
 pub use schema::Ledger;
+pub use uidl::{BookKey, NewUidl, UidlRow};
 pub use wishes::Wish;
 
 use crate::fault::{Again, Cause, Doing, Fault};

@@ -13,7 +13,7 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -80,6 +80,35 @@ const STEPS: [&str; 4] = [
         kind    TEXT NOT NULL,
         PRIMARY KEY (account, mailbox, kind)
     ) WITHOUT ROWID;
+",
+    // The ids of POP3 servers, by account, host and user.
+    "
+    CREATE TABLE book (
+        key        INTEGER PRIMARY KEY,
+        account    TEXT NOT NULL,
+        host       TEXT NOT NULL,
+        user       TEXT NOT NULL,
+        validity   INTEGER NOT NULL,
+        next       INTEGER NOT NULL DEFAULT 1,
+        closed_at  INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (account, host, user)
+    );
+    CREATE TABLE uidl (
+        book       INTEGER NOT NULL,
+        uidl       TEXT NOT NULL,
+        number     INTEGER NOT NULL,
+        size       INTEGER NOT NULL,
+        stored     INTEGER,
+        header     BLOB,
+        first_seen INTEGER NOT NULL,
+        last_seen  INTEGER NOT NULL,
+        delivered  INTEGER NOT NULL DEFAULT 0,
+        asked      INTEGER NOT NULL DEFAULT 0,
+        done       INTEGER NOT NULL DEFAULT 0,
+        doubtful   INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (book, uidl)
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX uidl_by_number ON uidl (book, number);
 ",
 ];
 
