@@ -2,6 +2,7 @@
 //! only one that holds handles; it decides nothing about mail. Nothing in it waits for a network
 //! or a disk: what blocks runs in a named thread (`workers`) or as a child process.
 
+pub mod book;
 mod frame;
 pub mod headless;
 mod input;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 
+use super::book::Pages;
 use super::workers::{Grounds, Outlet, Workers};
 use super::{Ready, now, rescue};
 use crate::config::{Account, Config, SecretSource};
@@ -20,9 +21,11 @@ use crate::mail::ids::AccountId;
 use crate::outbox::submit::{self, Submit};
 use crate::remote::Connect;
 use crate::remote::imap::Imap;
+use crate::remote::pop3::{Book, Pop3};
 use crate::state::Model;
 use crate::store::drafts::Journal;
 use crate::store::folders::Root;
+use crate::sync::env::WallClock;
 use crate::theme::{Depth, Glyphs, Half, Theme};
 use crate::{outbox, store, sync};
 
@@ -47,8 +50,8 @@ impl Typed {
     }
 }
 
-/// Makes connections of an account; `None`: it has no server.
-pub type MakeConnect = Arc<dyn Fn(&Account, &Typed) -> Option<Arc<dyn Connect>> + Send + Sync>;
+/// Makes connections of an account, given the program's data directory; `None`: it has no server.
+pub type MakeConnect = Arc<dyn Fn(&Account, &Typed, &Path) -> Option<Arc<dyn Connect>> + Send + Sync>;
 /// Makes a way to send for an account.
 pub type MakeSubmit = Arc<dyn Fn(&Account, Option<&Secret>) -> Result<Box<dyn Submit>, Fault> + Send + Sync>;
 
@@ -64,14 +67,21 @@ pub struct Ways {
 impl Default for Ways {
     /// The servers of the config.
     fn default() -> Self {
-        Self { connect: Arc::new(imap), submit: Arc::new(submit::way) }
+        Self { connect: Arc::new(incoming), submit: Arc::new(submit::way) }
     }
 }
 
-fn imap(account: &Account, typed: &Typed) -> Option<Arc<dyn Connect>> {
-    account.imap.as_ref()?;
+fn incoming(account: &Account, typed: &Typed, data: &Path) -> Option<Arc<dyn Connect>> {
+    account.incoming()?;
     let (id, source, typed) = (account.id.clone(), account.secret.clone(), typed.clone());
-    Some(Arc::new(Imap::new(account, Arc::new(move || typed.fetch(&id, &source)))))
+    let secret = Arc::new(move || typed.fetch(&id, &source));
+    if account.pop3.is_none() {
+        return Some(Arc::new(Imap::new(account, secret)));
+    }
+    let (owner, data) = (account.clone(), data.to_owned());
+    let book =
+        move || -> Result<Box<dyn Book>, Fault> { Ok(Box::new(Pages::open(&data, &owner, Arc::new(WallClock))?)) };
+    Some(Arc::new(Pop3::new(account, secret, Arc::new(book))))
 }
 
 /// What the sync of each account stands on. Lane and wish to stop are added by whoever runs it.
@@ -81,7 +91,7 @@ pub fn sync_envs(config: &Config, ways: &Ways) -> Vec<sync::Env> {
         .accounts
         .iter()
         .map(|account| {
-            let connect = (ways.connect)(account, &typed);
+            let connect = (ways.connect)(account, &typed, &config.paths.data);
             let mut env = sync::Env::new(account.clone(), connect, config.paths.data.clone());
             let (typed, id) = (typed.clone(), account.id.clone());
             env.password = Arc::new(move |secret| typed.put(&id, &secret));

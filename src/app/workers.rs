@@ -115,7 +115,7 @@ impl Workers {
         let jobs = start(&name, outlet, &mut self.threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
             sync::worker::run(&env, jobs, &|report| outlet.send(Report::Sync(report)));
         })?;
-        if watched.connect.is_some() && watched.account.sync.idle {
+        if watched.connect.is_some() && watched.account.sync.idle && watched.account.pop3.is_none() {
             self.start_watch(watched, jobs.clone())?;
         }
         self.sync.insert(account, jobs);

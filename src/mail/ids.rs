@@ -106,8 +106,17 @@ impl Uidl {
 pub enum RemoteId {
     /// IMAP: a UID with the epoch it belongs to.
     Uid(UidValidity, Uid),
-    /// POP3: a unique id.
-    Uidl(Uidl),
+    /// POP3: a unique id, with the number that it was given here.
+    Uidl(Uid, Uidl),
+}
+
+impl RemoteId {
+    /// The number.
+    pub fn uid(&self) -> Uid {
+        match self {
+            Self::Uid(_, uid) | Self::Uidl(uid, _) => *uid,
+        }
+    }
 }
 
 /// A Message-ID without its angle brackets (RFC 5322 §3.6.4), as written by the sender: text

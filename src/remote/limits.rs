@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::link::Ended;
+use crate::fault::{Again, Cause, Doing, Fault};
 
 /// The longest line, where a command does not allow more.
 const LINE: usize = 64 * 1024;
@@ -96,6 +97,22 @@ impl Trouble {
     /// The server broke its protocol.
     pub(super) fn protocol(what: &str) -> Self {
         Self::Protocol(what.to_owned())
+    }
+
+    /// Makes a fault of it; `goodbye` is what the server said before it closed.
+    pub(super) fn explain(self, doing: Doing, host: &str, goodbye: Option<&str>) -> Fault {
+        let fault = |cause| Fault::new(doing, host, cause);
+        match self {
+            Self::TimedOut => fault(Cause::TimedOut).detail("the server says nothing"),
+            Self::Closed => match goodbye {
+                Some(words) => fault(Cause::Closed).detail(words),
+                None => fault(Cause::Closed).detail("the connection was closed"),
+            },
+            Self::Woken => fault(Cause::Closed).again(Again::Now).detail("interrupted"),
+            Self::System(error) => fault(Cause::Closed).detail(&error.to_string()),
+            Self::Protocol(what) => fault(Cause::Protocol).detail(&what),
+            Self::Sink(error) => Fault::io(Doing::Storing, host, &error),
+        }
     }
 }
 

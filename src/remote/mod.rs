@@ -1,10 +1,11 @@
-//! Servers. What `sync` needs of one is the trait [`Remote`]; IMAP, POP3 (later) and the server in
+//! Servers. What `sync` needs of one is the trait [`Remote`]; IMAP, POP3 and the server in
 //! memory implement it.
 
 pub mod fake;
 pub mod imap;
 mod limits;
 mod link;
+pub mod pop3;
 
 use std::io::Write;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use crate::fault::{Fault, Scope};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
-use crate::mail::ids::{ModSeq, RemoteId, Timestamp, Uid, UidValidity};
+use crate::mail::ids::{ModSeq, RemoteId, Timestamp, Uid, UidValidity, Uidl};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::ranges::UidRanges;
 
@@ -224,6 +225,17 @@ pub enum Waited {
     Woken,
 }
 
+/// What is left of a connection when a round is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It stays open for the next round.
+    Open,
+    /// It has ended well; the next round connects anew.
+    Ended,
+    /// It has ended well in the middle of the work, so that a cut would lose little: there is more at once.
+    More,
+}
+
 /// A server, as `sync` sees it. Every call may block up to the account's timeout; after a fault
 /// other than a refusal the connection is to be dropped.
 pub trait Remote: Send {
@@ -268,6 +280,16 @@ pub trait Remote: Send {
     fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault>;
     /// A handle that ends a wait, or any other blocking call, from another thread.
     fn waker(&self) -> Waker;
+    /// What the server calls a message beside its UID (POP3), as the last comparison found it.
+    fn uidl(&self, uid: Uid) -> Option<&Uidl> {
+        let _ = uid;
+        None
+    }
+    /// Ends a round that came to its end. What was kept back until all is on disk is done now: messages are removed
+    /// from a POP3 server only here, and only if it says good-bye.
+    fn end_round(&mut self) -> Result<Rest, Fault> {
+        Ok(Rest::Open)
+    }
     /// What the server said that a person should read, since the last call (`[ALERT]`).
     fn alerts(&mut self) -> Vec<Clean>;
     /// Says good-bye.

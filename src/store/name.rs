@@ -2,15 +2,16 @@
 //!
 //! A fetched message gets a base name that depends on where it came from alone, so that the same
 //! message fetched twice finds itself: `DATE.V{UIDVALIDITY}U{UID}H{hash of account and
-//! mailbox}.tern,S={size}`. The hash tells whether the origin still holds where the file lies: a
-//! file that was moved elsewhere carries a foreign origin, which is passed over.
+//! mailbox}.tern,S={size}`, or with `P{hash of the UIDL}` where it came by POP3. The last hash tells
+//! whether the origin still holds where the file lies: a file that was moved elsewhere carries a
+//! foreign origin, which is passed over.
 
 use std::cmp::Ordering;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::mail::flags::{Flags, Letters, TABLE};
-use crate::mail::ids::{RemoteId, Timestamp, Uid, UidValidity};
+use crate::mail::ids::{RemoteId, Timestamp, Uid, UidValidity, Uidl};
 use crate::mail::place::{MailboxId, UniqueName};
 
 /// One file of a Maildir: its name, split into base and the rest, and the directory it lies in.
@@ -173,8 +174,8 @@ pub fn fetched(mailbox: &MailboxId, id: &RemoteId, date: Option<Timestamp>, size
         RemoteId::Uid(validity, uid) => {
             format!("{date}.V{}U{}H{home}.tern,S={size}", validity.get(), uid.get())
         }
-        RemoteId::Uidl(uidl) => {
-            format!("{date}.P{}H{home}.tern,S={size}", hash(&[uidl.as_str()], 16))
+        RemoteId::Uidl(_, uidl) => {
+            format!("{date}.P{}H{home}.tern,S={size}", Home::mark_of(uidl))
         }
     };
     made(&text)
@@ -223,6 +224,17 @@ impl Home {
     /// Of that mailbox.
     pub fn of(mailbox: &MailboxId) -> Self {
         Self(home(mailbox))
+    }
+
+    /// What stands for a POP3 id in the names of the messages fetched by it.
+    pub fn mark_of(uidl: &Uidl) -> String {
+        hash(&[uidl.as_str()], 16)
+    }
+
+    /// What stands in a base name for the POP3 id, if it was fetched by one and from this mailbox.
+    pub fn mark<'a>(&self, base: &'a str) -> Option<&'a str> {
+        let (mark, home) = own(base)?.strip_prefix('P')?.split_once('H')?;
+        (home == self.0).then_some(mark)
     }
 
     /// The origin that a base name tells, if it holds in this mailbox.
@@ -311,7 +323,7 @@ fn made(text: &str) -> UniqueName {
 mod tests {
     use super::*;
     use crate::mail::flags::Flag;
-    use crate::mail::ids::{AccountId, Uidl};
+    use crate::mail::ids::AccountId;
     use crate::mail::mailbox::MailboxName;
 
     fn mailbox(account: &str, name: &str) -> MailboxId {
@@ -341,7 +353,15 @@ mod tests {
     #[test]
     fn a_pop3_message_is_named_by_a_hash_of_its_id() {
         let inbox = mailbox("work", "INBOX");
-        let name = |id: &str| fetched(&inbox, &RemoteId::Uidl(Uidl::new(id).unwrap()), None, 1);
+        let uidl = |id: &str| Uidl::new(id).unwrap();
+        let name = |id: &str| fetched(&inbox, &RemoteId::Uidl(Uid::MIN, uidl(id)), None, 1);
+        let again = fetched(&inbox, &RemoteId::Uidl(Uid::new(9).unwrap(), uidl("x")), Some(Timestamp::new(7)), 2);
+        let mark = Home::mark_of(&uidl("x"));
+        for found in [name("x"), again] {
+            assert_eq!(Home::of(&inbox).mark(found.as_str()), Some(mark.as_str()), "{}", found.as_str());
+            assert_eq!(Home::of(&mailbox("work", "Archive")).mark(found.as_str()), None);
+        }
+        assert_eq!(Home::of(&inbox).mark("1.V7U1H00000000.tern,S=1"), None);
         assert_eq!(name("../a:b"), name("../a:b"));
         assert_ne!(name("../a:b"), name("../a:c"));
         assert_eq!(origin(name("x").as_str(), &inbox), None);

@@ -18,8 +18,9 @@ use super::round::Round;
 use crate::fault::{Fault, Scope};
 use crate::ledger::digest;
 use crate::mail::ids::{MessageId, ModSeq, RemoteId, Uid, UidValidity};
+use crate::mail::place::UniqueName;
 use crate::remote::{Presence, RemoteChanges, Since, Want};
-use crate::store::name;
+use crate::store::name::{self, Home};
 
 /// How often questions are answered before what is still unsure is left unpaired.
 const ANSWERS: usize = 4;
@@ -66,19 +67,48 @@ impl Round<'_> {
         }
     }
 
+    /// Finds files that were fetched by an id of the server's own (POP3) and have no row: their names tell it.
+    pub(super) fn recognise(&self, look: &mut Look, told: &RemoteChanges) {
+        let home = Home::of(&look.mailbox);
+        let new = &mut look.side.changes.new;
+        let mut marked: BTreeMap<String, Vec<UniqueName>> = BTreeMap::new();
+        for unique in new.iter().filter(|(_, file)| file.origin.is_none()).map(|(unique, _)| unique) {
+            if let Some(mark) = home.mark(unique.as_str()) {
+                marked.entry(mark.to_owned()).or_default().push(unique.clone());
+            }
+        }
+        if marked.is_empty() {
+            return;
+        }
+        for uid in told.items.iter().map(|item| item.uid) {
+            let Some(uidl) = self.remote.uidl(uid) else { continue };
+            for unique in marked.remove(&Home::mark_of(uidl)).unwrap_or_default() {
+                if let Some(file) = new.get_mut(&unique) {
+                    file.origin = Some((told.validity, uid));
+                }
+            }
+        }
+    }
+
     /// Compares what the server told with the base, of which only the rows that both sides' changes
     /// touch are kept in mind.
     pub(super) fn compare(&mut self, mut look: Look, since: &Since, told: RemoteChanges) -> Result<Sight, Fault> {
+        self.recognise(&mut look, &told);
         let rights = self.remote.rights();
         let writable = !told.read_only;
         let restarted = look.agreed.validity.is_some_and(|known| known != told.validity);
-        let exactly = matches!(told.presence, Presence::Exactly(_));
+        let from_nothing = since.modseq.is_none();
+        let in_full = match told.presence {
+            Presence::Exactly(_) => restarted || from_nothing,
+            Presence::Except(_) => from_nothing,
+            Presence::Unknown => false,
+        };
         let heard = Heard {
             validity: told.validity,
             uid_next: told.uid_next,
             modseq: told.modseq,
             certain: told.presence != Presence::Unknown,
-            in_full: exactly && (restarted || since.modseq.is_none()),
+            in_full,
         };
         let listing = ServerListing {
             epoch: told.validity,
@@ -196,7 +226,13 @@ impl Round<'_> {
     /// Finds out what the plan cannot be made without.
     pub(super) fn answer(&mut self, look: &mut Look, server: &mut ServerChanges) -> Result<(), Halt> {
         for _ in 0..ANSWERS {
-            let asked = unsure(server, &look.side.changes, &look.side.base);
+            let mut asked = unsure(server, &look.side.changes, &look.side.base);
+            if !self.remote.rights().append && look.agreed.validity == Some(server.epoch) {
+                // Files that only this disk has stay that way: nothing but an origin pairs them any more.
+                let new = &look.side.changes.new;
+                asked.files.retain(|unique| new.get(unique).is_none_or(|file| file.origin.is_some()));
+                (asked.uids, asked.digests) = (Vec::new(), Vec::new());
+            }
             if asked.is_empty() {
                 break;
             }

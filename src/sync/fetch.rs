@@ -164,9 +164,7 @@ impl<'a> Tray<'a> {
     }
 
     fn keep(&mut self, message: Fetched) -> Result<(), Fault> {
-        let RemoteId::Uid(_, uid) = message.id else {
-            return Err(Fault::new(Doing::Fetching, self.mailbox.name.as_str(), Cause::Bug));
-        };
+        let uid = message.id.uid();
         let flags = message.flags.unwrap_or(Flags::none());
         let unique = name::fetched(self.mailbox, &message.id, message.date, message.size);
         self.batch.keep(&unique, &flags, message.size)?;

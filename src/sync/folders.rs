@@ -155,7 +155,9 @@ impl<'a> Table<'a> {
         let mut met = BTreeMap::new();
         for (name, key) in ledger.mailboxes(account)? {
             let agreed = ledger.agreed(key)?;
-            if agreed.validity.is_some() {
+            // A server that knows no folders says nothing about those that another one had.
+            let may_tell = remote.rights().create || there.iter().any(|listed| listed.name == name);
+            if agreed.validity.is_some() && may_tell {
                 met.insert(name, Met { key, agreed, count: ledger.count(key)? as usize });
             }
         }

@@ -10,6 +10,7 @@ mod compare;
 mod doubt;
 pub mod env;
 mod fetch;
+mod filed;
 mod folders;
 pub mod forecast;
 pub mod guard;

@@ -72,6 +72,8 @@ pub(crate) struct Memory {
 pub(crate) struct Outcome {
     pub(crate) counts: Counts,
     pub(crate) faults: Vec<Fault>,
+    /// Did the server's side end in the middle of the work?
+    pub(crate) more: bool,
 }
 
 /// A round at work.
@@ -133,6 +135,12 @@ impl Round<'_> {
         let due = if extent == Extent::All { self.due(&order)? } else { BTreeSet::new() };
         let mut looks = self.survey(&order, &due)?;
         self.trace(&mut looks)?;
+        let rights = self.remote.rights();
+        if rights.delete && !rights.append && !rights.r#move {
+            for look in &mut looks {
+                self.spare_what_was_filed(look)?;
+            }
+        }
         let is_wanted = |look: &Look| {
             let name = &look.mailbox.name;
             let here = look.is_stirred() || settled.contains_key(name) || self.memory.answers.contains_key(name);

@@ -1,5 +1,6 @@
 //! Listens on a connection of its own for news in INBOX (IDLE, RFC 2177) and only ever says that
-//! something changed. Where the server cannot tell, it ends, and the timer does its work.
+//! something changed. Where the server cannot tell, it ends, and the timer does its work;
+//! a POP3 server, which lets nobody else in meanwhile, is not even asked.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,7 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Errors
 /// A fault that will not pass; the sync thread meets it as well.
 pub fn run(env: &Env, wake: impl Fn()) -> Result<(), Fault> {
-    let Some(connect) = env.connect.as_ref().filter(|_| env.account.sync.idle) else { return Ok(()) };
+    let Some(connect) = env.connect.as_ref().filter(|_| env.account.sync.idle && env.account.pop3.is_none()) else {
+        return Ok(());
+    };
     let mut failures: u32 = 0;
     while !(env.stop)() {
         let met = env.met.load(Ordering::SeqCst);

@@ -20,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 use crate::mail::place::MailboxId;
-use crate::remote::Remote;
+use crate::remote::{Remote, Rest};
 use crate::store::quarantine::Quarantine;
 
 /// How long to wait before looking again whether the other process is done.
@@ -67,17 +67,19 @@ pub fn run_once(env: &Env, report: Reporter<'_>) -> Result<Summary, Fault> {
     let mut worker = Worker::new(env, report);
     let Some(_lock) = worker.lock()? else { return Ok(Summary { elsewhere: true, ..Summary::default() }) };
     let mut summary = Summary::default();
-    for attempt in 0..3 {
+    let mut attempt = 0;
+    loop {
         let (outcome, ended) = worker.round(Extent::All);
         summary.counts.add(&outcome.counts);
         summary.faults = outcome.faults;
         match ended {
+            Ok(()) if outcome.more => continue,
             Ok(()) => break,
             Err(Halt::Stopped) => {
                 summary.stopped = true;
                 break;
             }
-            Err(Halt::Failed(fault)) if attempt < 2 && fault.again == Again::Now => {}
+            Err(Halt::Failed(fault)) if attempt < 2 && fault.again == Again::Now => attempt += 1,
             Err(Halt::Failed(fault)) => return Err(fault.of(&env.account.id)),
         }
     }
@@ -229,6 +231,8 @@ impl<'a> Worker<'a> {
                         self.failures = 0;
                         Some(Extent::All)
                     }
+                    // What changes here alone is nothing to a POP3 server, and each round signs in anew.
+                    Wake::LocalChange if self.env.account.pop3.is_some() => None,
                     // While the server cannot be reached the timer decides.
                     _ if self.failures > 0 => None,
                     Wake::LocalChange => Some(Extent::Here),
@@ -298,6 +302,7 @@ impl<'a> Worker<'a> {
             let _ = Quarantine::below(&self.env.data).purge(self.env.clock.now());
         }
         match self.env.account.sync.interval {
+            _ if outcome.more => Due::Now(Extent::News),
             Some(interval) => Due::In(jittered(interval)),
             None => Due::Asked,
         }
@@ -368,9 +373,22 @@ impl<'a> Worker<'a> {
         let ended = round.run(extent);
         round.tell_alerts();
         *outcome = round.outcome;
-        self.remote = Some(remote);
         self.ledger = Some(ledger);
-        ended
+        let ended = match ended {
+            Ok(()) if self.memory.dry.is_none() => remote.end_round().map_err(Halt::from),
+            Ok(()) => Ok(Rest::Open),
+            Err(halt) => Err(halt),
+        };
+        match ended {
+            Ok(Rest::Open) => self.remote = Some(remote),
+            Ok(Rest::Ended) => {}
+            Ok(Rest::More) => outcome.more = true,
+            Err(halt) => {
+                self.remote = Some(remote);
+                return Err(halt);
+            }
+        }
+        Ok(())
     }
 
     fn hang_up(&mut self) {

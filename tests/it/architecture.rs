@@ -48,6 +48,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("sync/guard.rs", &["mail", "sync"]),
     ("outbox/policy.rs", &["mail", "fault"]),
     ("remote/imap/tokens.rs", &["mail", "fault"]),
+    ("remote/pop3/protocol.rs", &["mail", "fault"]),
     ("store/name.rs", &["mail", "fault"]),
 ];
 
@@ -66,6 +67,7 @@ const NO_WORLD: &[&str] = &[
     "sync/guard.rs",
     "outbox/policy.rs",
     "remote/imap/tokens.rs",
+    "remote/pop3/protocol.rs",
     "store/name.rs",
 ];
 

@@ -34,6 +34,7 @@ mod login;
 mod login_sasl;
 mod maildir;
 mod outbox;
+mod pop3;
 mod robust;
 mod screens;
 mod servers;

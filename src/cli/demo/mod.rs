@@ -86,7 +86,7 @@ fn play(mut config: Config, options: &DemoOptions, size: Option<(u16, u16)>) -> 
     let ways = Ways {
         connect: {
             let server = server.clone();
-            Arc::new(move |_, _| Some(Arc::new(server.mail.clone())))
+            Arc::new(move |_, _, _| Some(Arc::new(server.mail.clone())))
         },
         submit: {
             let server = server.clone();

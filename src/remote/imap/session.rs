@@ -295,18 +295,7 @@ impl Session {
 
 /// Makes a fault of trouble on the wire.
 pub(super) fn explain(doing: Doing, host: &str, trouble: Trouble, goodbye: Option<&str>) -> Fault {
-    let fault = |cause| Fault::new(doing, host, cause);
-    match trouble {
-        Trouble::TimedOut => fault(Cause::TimedOut).detail("the server says nothing"),
-        Trouble::Closed => match goodbye {
-            Some(words) => fault(Cause::Closed).detail(words),
-            None => fault(Cause::Closed).detail("the connection was closed"),
-        },
-        Trouble::Woken => fault(Cause::Closed).again(Again::Now).detail("interrupted"),
-        Trouble::System(error) => fault(Cause::Closed).detail(&error.to_string()),
-        Trouble::Protocol(what) => fault(Cause::Protocol).detail(&what),
-        Trouble::Sink(error) => Fault::io(Doing::Storing, host, &error),
-    }
+    trouble.explain(doing, host, goodbye)
 }
 
 /// What a BAD is told as.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tern::config::account::Layout;
-use tern::config::{Account, Auth, FolderMap, SecretSource, Server, SyncSettings, Tls};
+use tern::config::{Account, Auth, FolderMap, Pop3, PopSignIn, Retention, SecretSource, Server, SyncSettings, Tls};
 use tern::mail::address::Address;
 use tern::mail::ids::AccountId;
 
@@ -28,6 +28,10 @@ pub(crate) struct Dovecot {
     pub(crate) imap: u16,
     /// The port of IMAP with TLS from the first byte.
     pub(crate) imaps: u16,
+    /// The port of POP3, plain and with STLS.
+    pub(crate) pop3: u16,
+    /// The port of POP3 with TLS from the first byte.
+    pub(crate) pop3s: u16,
 }
 
 impl Dovecot {
@@ -46,21 +50,22 @@ impl Dovecot {
         }
         open_to_all(&root.join("mail"), 0o777);
         let certificates = Certificates::make(root);
-        let [imap, imaps] = super::free_ports();
+        let ports @ [imap, imaps, pop3, pop3s] = super::free_ports();
         let config = root.join("dovecot.conf");
-        fs::write(&config, text(root, &certificates, imap, imaps, extra)).expect("the config");
+        fs::write(&config, text(root, &certificates, ports, extra)).expect("the config");
         let stderr = fs::File::create(root.join("stderr")).expect("a file");
         let mut command = Command::new(program());
         command.args(["-F", "-c"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = super::spawn(&mut command);
-        let mut server = Self { dir, child, certificates, imap, imaps };
+        let mut server = Self { dir, child, certificates, imap, imaps, pop3, pop3s };
         let log = server.dir.path().to_owned();
         let complaint = || {
             let read = |name: &str| fs::read_to_string(log.join(name)).unwrap_or_default();
             read("stderr") + &read("dovecot.log")
         };
-        super::wait_for_port(server.imap, &mut server.child, complaint);
-        super::wait_for_port(server.imaps, &mut server.child, complaint);
+        for port in ports {
+            super::wait_for_port(port, &mut server.child, complaint);
+        }
         server
     }
 
@@ -107,6 +112,14 @@ impl Dovecot {
             signature: None,
             server_files_sent: false,
         }
+    }
+
+    /// The same, by POP3.
+    pub(crate) fn pop3_account(&self, user: &str, tls: Tls, retention: Retention, maildir: &Path) -> Account {
+        let port = if tls == Tls::Implicit { self.pop3s } else { self.pop3 };
+        let server = Server { port, ..self.server(user, tls) };
+        let pop3 = Some(Pop3 { server, sign_in: PopSignIn::Auth, retention });
+        Account { imap: None, pop3, ..self.account(user, tls, maildir) }
     }
 
     /// The server's own Maildir of a mailbox.
@@ -218,7 +231,7 @@ fn open_to_all(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own directory");
 }
 
-fn text(root: &Path, certificates: &Certificates, imap: u16, imaps: u16, extra: &str) -> String {
+fn text(root: &Path, certificates: &Certificates, [imap, imaps, pop3, pop3s]: [u16; 4], extra: &str) -> String {
     let (uid, gid) = mail_owner();
     let users = if is_root() {
         "default_login_user = dovenull\ndefault_internal_user = dovecot\n".to_owned()
@@ -234,7 +247,7 @@ fn text(root: &Path, certificates: &Certificates, imap: u16, imaps: u16, extra: 
 base_dir = {root}/run
 state_dir = {root}/state
 log_path = {root}/dovecot.log
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <{cert}
@@ -287,6 +300,16 @@ service imap-login {{
   }}
   inet_listener imaps {{
     port = {imaps}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
     ssl = yes
   }}
 }}
