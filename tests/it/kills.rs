@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 use crate::servers::dovecot::Dovecot;
 use crate::support::letters::letter;
 use crate::support::smtp_script::Fake;
-use crate::terminal::{World, account};
+use crate::terminal::{World, account, pop3_account};
 
-/// How often the program is killed in each of the two tests.
+/// How often the program is killed while it syncs by IMAP, and while it sends.
 const KILLS: u32 = 25;
+/// How often it is killed while it fetches by POP3.
+const POP3_KILLS: u32 = 30;
 
 fn dice() -> (u64, fastrand::Rng) {
     let seed = std::env::var("TERN_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_260_101);
@@ -299,4 +301,48 @@ fn killed_while_it_sends_it_sends_each_letter_once() {
         assert!(there == here && there <= 1, "seed {seed}: letter {number} is there {there} times, kept {here} times");
     }
     assert!(!unsure.is_empty(), "seed {seed}: queueing was never killed");
+}
+
+#[test]
+fn killed_while_it_fetches_by_pop3_and_removes_it_loses_and_doubles_nothing() {
+    let (seed, mut dice) = dice();
+    let dovecot = Dovecot::start();
+    let world = World::new(&pop3_account(&dovecot, "pat", "delete = \"at-once\""));
+    let mut wanted = BTreeSet::new();
+    let mut arrive = |letters: u32| {
+        for _ in 0..letters {
+            let number = u32::try_from(wanted.len()).expect("few") + 1;
+            let _ = dovecot.deliver("pat", "INBOX", &letter(number));
+            wanted.insert(format!("Letter {number}"));
+        }
+        wanted.clone()
+    };
+    let mut ran_out = 0;
+    for _ in 0..POP3_KILLS {
+        // More each time, so that it is caught while it fetches, while it removes, and in between.
+        let wanted = arrive(dice.u32(1..60));
+        let mut tern = quiet(&mut world.command(&["sync", "--quiet", "--no-index"])).spawn().expect("tern starts");
+        ran_out += u32::from(kill_after(&mut tern, Duration::from_millis(dice.u64(5..160))));
+        // At every moment each is on one side at the least.
+        let there = contents(&dovecot.files("pat", "INBOX"));
+        let here = contents(&world.files("mail/pat/INBOX"));
+        let lost: Vec<_> = wanted.iter().filter(|s| !there.contains_key(*s) && !here.contains_key(*s)).collect();
+        assert!(lost.is_empty(), "seed {seed}: {lost:?}");
+    }
+    assert!(ran_out < POP3_KILLS, "seed {seed}: it was never killed at work");
+    let wanted = arrive(1);
+    // A session whose client was killed may hold the mailbox for a moment.
+    let end = Instant::now() + Duration::from_secs(30);
+    while !world.run(&["sync", "--quiet"]).status.success() {
+        assert!(Instant::now() < end, "seed {seed}: {}", dovecot.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let here = contents(&world.files("mail/pat/INBOX"));
+    for subject in &wanted {
+        let number = subject.strip_prefix("Letter ").and_then(|n| n.parse().ok()).expect("a number");
+        let original = String::from_utf8(letter(number)).expect("text").replace('\r', "");
+        assert_eq!(here.get(subject), Some(&vec![original]), "seed {seed}: {subject} is there once and whole");
+    }
+    assert_eq!((here.len(), dovecot.files("pat", "INBOX").len()), (wanted.len(), 0), "seed {seed}");
+    assert_eq!(world.succeed(&["sync"]), "", "seed {seed}: nothing is left to do");
 }

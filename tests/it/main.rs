@@ -35,6 +35,7 @@ mod login_sasl;
 mod maildir;
 mod outbox;
 mod pop3;
+mod pop3_faults;
 mod robust;
 mod screens;
 mod servers;

@@ -37,7 +37,7 @@ impl Hands {
         Arc::new(Self(AtomicI64::new(1_700_000_000)))
     }
 
-    fn turn(&self, seconds: i64) {
+    pub(crate) fn turn(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 }

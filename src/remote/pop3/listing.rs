@@ -148,7 +148,9 @@ impl Session {
         let is_good = |line: &Line| line.uidl.as_ref().is_some_and(|uidl| times.get(uidl) == Some(&1));
         // One that was known by its header once may have got an id of its own since.
         let some_made = known.keys().any(|uidl| uidl.as_str().starts_with(MADE));
-        let is_new = |line: &Line| line.uidl.as_ref().is_some_and(|uidl| !known.contains_key(uidl));
+        let is_new = |line: &Line| {
+            line.uidl.as_ref().is_some_and(|uidl| known.get(uidl).is_none_or(|known| known.size != line.size))
+        };
         let asked: Vec<u32> =
             lines.iter().filter(|line| !is_good(line) || (some_made && is_new(line))).map(|line| line.number).collect();
         let good: BTreeSet<u32> = lines.iter().filter(|line| is_good(line)).map(|line| line.number).collect();

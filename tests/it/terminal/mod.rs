@@ -9,4 +9,4 @@ mod trouble;
 mod world;
 
 pub(crate) use session::Session;
-pub(crate) use world::{World, account};
+pub(crate) use world::{World, account, pop3_account};

@@ -27,6 +27,21 @@ password = {{ file = "{{home}}/password" }}
     )
 }
 
+/// The same for one whose mail comes by POP3; `more` is added to the server's table.
+pub(crate) fn pop3_account(dovecot: &Dovecot, user: &str, more: &str) -> String {
+    format!(
+        r#"
+[accounts.{user}]
+address = "{user}@example.org"
+maildir = "{{home}}/mail/{user}"
+pop3 = {{ host = "localhost", port = {}, user = "{user}", ca = "{}", {more} }}
+password = {{ file = "{{home}}/password" }}
+"#,
+        dovecot.pop3s,
+        dovecot.ca().display(),
+    )
+}
+
 /// The directories of one run.
 pub(crate) struct World {
     dir: TempDir,
