@@ -50,3 +50,4 @@ mod sync_properties;
 mod sync_steps;
 mod sync_worker;
 mod terminal;
+mod trust;

@@ -2,11 +2,12 @@
 //! where tests can look at it and drop messages into it.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tern::config::account::Layout;
@@ -51,22 +52,39 @@ impl Dovecot {
         open_to_all(&root.join("mail"), 0o777);
         let certificates = Certificates::make(root);
         let ports @ [imap, imaps, pop3, pop3s] = super::free_ports();
-        let config = root.join("dovecot.conf");
-        fs::write(&config, text(root, &certificates, ports, extra)).expect("the config");
-        let stderr = fs::File::create(root.join("stderr")).expect("a file");
-        let mut command = Command::new(program());
-        command.args(["-F", "-c"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
-        let child = super::spawn(&mut command);
+        fs::write(root.join("dovecot.conf"), text(root, &certificates, ports, extra)).expect("the config");
+        let child = launch(root);
         let mut server = Self { dir, child, certificates, imap, imaps, pop3, pop3s };
-        let log = server.dir.path().to_owned();
+        server.wait_until_up();
+        server
+    }
+
+    fn wait_until_up(&mut self) {
+        let log = self.dir.path().to_owned();
         let complaint = || {
             let read = |name: &str| fs::read_to_string(log.join(name)).unwrap_or_default();
             read("stderr") + &read("dovecot.log")
         };
-        for port in ports {
-            super::wait_for_port(port, &mut server.child, complaint);
+        for port in [self.imap, self.imaps, self.pop3, self.pop3s] {
+            super::wait_for_port(port, &mut self.child, complaint);
         }
-        server
+    }
+
+    /// Ends it with all its processes, by force if `hard`, and starts it again on the same ports.
+    pub(crate) fn restart(&mut self, hard: bool) {
+        if hard {
+            super::kill(&mut self.child);
+        } else {
+            super::end(&mut self.child);
+        }
+        // What is left of the old one may hold the ports a moment longer.
+        let limit = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.imap)).is_ok() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = fs::remove_file(self.dir.path().join("run/master.pid"));
+        self.child = launch(self.dir.path());
+        self.wait_until_up();
     }
 
     /// The test authority's certificate.
@@ -195,6 +213,13 @@ impl Drop for Dovecot {
     fn drop(&mut self) {
         super::end(&mut self.child);
     }
+}
+
+fn launch(root: &Path) -> Child {
+    let stderr = fs::File::create(root.join("stderr")).expect("a file");
+    let mut command = Command::new(program());
+    command.args(["-F", "-c"]).arg(root.join("dovecot.conf"));
+    super::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr))
 }
 
 /// Debian keeps it where a user's PATH does not look.

@@ -51,9 +51,18 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
 /// Ends a server that [`spawn`] started, by asking all its processes at once: Dovecot's master alone
 /// would give the others a second.
 pub(crate) fn end(child: &mut Child) {
+    signal(child, rustix::process::Signal::TERM);
+}
+
+/// Ends it as a crash of its machine would: all its processes at once, and none gets to tidy up.
+pub(crate) fn kill(child: &mut Child) {
+    signal(child, rustix::process::Signal::KILL);
+}
+
+fn signal(child: &mut Child, signal: rustix::process::Signal) {
     let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     if let Some(group) = group {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::TERM);
+        let _ = rustix::process::kill_process_group(group, signal);
     }
     let _ = child.wait();
 }

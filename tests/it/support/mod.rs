@@ -7,3 +7,4 @@ pub(crate) mod patience;
 pub(crate) mod scripted;
 pub(crate) mod smtp_script;
 pub(crate) mod turnstile;
+pub(crate) mod wire;
