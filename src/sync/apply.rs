@@ -328,8 +328,8 @@ impl Hands<'_> {
                 let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
                 change.letters.push((uid, self.lettering.now(unique, uid)));
                 change.put.push(row(uid, &known));
+                // What an earlier attempt sent may still land, so its intent stays.
                 change.settled.push(intent);
-                change.settled.extend(self.intents.remove(unique).unwrap_or_default());
             } else if let Some(uid) = self.find(&file)? {
                 let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
                 change.letters.push((uid, self.lettering.now(unique, uid)));
@@ -410,15 +410,15 @@ impl Hands<'_> {
 
     /// Makes sure, right before the act, that the server still means the same messages by these
     /// UIDs. Gives those that are, and those that are gone; of any other it tells.
-    fn sure(&mut self, uids: &[Uid]) -> Result<(Vec<Row>, Vec<Uid>), Halt> {
+    fn sure(&mut self, uids: &[Uid]) -> Result<(Vec<(Row, Option<MessageId>)>, Vec<Uid>), Halt> {
         let mut rows: BTreeMap<Uid, Row> =
             self.ledger.rows_of_uids(self.key, uids)?.into_iter().map(|row| (row.uid, row)).collect();
         let mut sure = Vec::new();
         for found in self.remote.identify(&self.mailbox.name, uids)? {
             let Some(row) = rows.remove(&found.uid) else { continue };
-            let id = found.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
-            if fits(found.size, row.size) && id == row.digest {
-                sure.push(row);
+            let id = found.message_id.as_deref().and_then(MessageId::new);
+            if fits(found.size, row.size) && id.as_ref().map(|id| digest(id.as_str())) == row.digest {
+                sure.push((row, id));
             } else {
                 let fault = Fault::new(Doing::Pushing, self.mailbox.name.as_str(), Cause::Protocol);
                 self.faults.push(fault.scope(Scope::Message).detail(&format!(
@@ -456,7 +456,7 @@ impl Hands<'_> {
         let agreed = self.ledger.agreed(target_key)?;
         let intents: Vec<Intent> = sure
             .iter()
-            .filter_map(|row| {
+            .filter_map(|(row, message_id)| {
                 Some(Intent::Move {
                     from: self.mailbox.clone(),
                     validity: self.epoch,
@@ -465,13 +465,13 @@ impl Hands<'_> {
                     to_validity: agreed.validity,
                     uid_next: agreed.uid_next,
                     unique: (*files.get(&row.uid)?).clone(),
-                    message_id: None,
+                    message_id: message_id.clone(),
                     size: row.size,
                 })
             })
             .collect();
         let settled = self.ledger.intend(&intents, self.env.clock.now())?;
-        let uids: Vec<Uid> = sure.iter().map(|row| row.uid).collect();
+        let uids: Vec<Uid> = sure.iter().map(|(row, _)| row.uid).collect();
         let mut moved = Vec::new();
         if !uids.is_empty() {
             self.env.step()?;
@@ -488,7 +488,7 @@ impl Hands<'_> {
             self.counts.moved += uids.len() as u64;
         }
         let new: BTreeMap<Uid, Uid> = moved.into_iter().collect();
-        let put = sure.iter().filter_map(|row| {
+        let put = sure.iter().filter_map(|(row, _)| {
             let (uid, unique) = (*new.get(&row.uid)?, (*files.get(&row.uid)?).clone());
             Some(Row { uid, unique, ..row.clone() })
         });
@@ -536,7 +536,7 @@ impl Hands<'_> {
             let still: Vec<Uid> =
                 rows.iter().filter(|row| !back.contains_key(&row.unique)).map(|row| row.uid).collect();
             let (sure, mut gone) = self.sure(&still)?;
-            let sure: Vec<Uid> = sure.iter().map(|row| row.uid).collect();
+            let sure: Vec<Uid> = sure.iter().map(|(row, _)| row.uid).collect();
             if !sure.is_empty() {
                 self.env.step()?;
                 let done = self.remote.push(&self.mailbox.name, &Push::Expunge { uids: &sure })?;

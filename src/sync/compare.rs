@@ -305,9 +305,10 @@ impl Round<'_> {
 
 /// Looks at a message without keeping it.
 #[derive(Default)]
-struct Glass {
+pub(super) struct Glass {
     hash: Sha256,
-    digest: Option<[u8; 32]>,
+    /// Its SHA-256, if it came whole.
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 impl crate::remote::Sink for Glass {

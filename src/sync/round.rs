@@ -19,7 +19,7 @@ use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
 use crate::job::sync::{Counts, FolderChange, SyncState};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
-use crate::ledger::{Agreed, Change, IntentId, Ledger, MailboxKey};
+use crate::ledger::{Agreed, Change, Ledger, MailboxKey};
 use crate::mail::clean::Clean;
 use crate::mail::ids::Uid;
 use crate::mail::mailbox::MailboxName;
@@ -98,7 +98,6 @@ pub(crate) struct Ending {
     /// What is written instead while messages that left are still on their way.
     waiting: Agreed,
     leaving: Vec<Uid>,
-    settled: Vec<IntentId>,
 }
 
 /// Can the other mailboxes go on? A full disk meets them as well.
@@ -143,7 +142,9 @@ impl Round<'_> {
         }
         let is_wanted = |look: &Look| {
             let name = &look.mailbox.name;
-            let here = look.is_stirred() || settled.contains_key(name) || self.memory.answers.contains_key(name);
+            let here = look.is_stirred()
+                || settled.get(name).is_some_and(Settled::is_pressing)
+                || self.memory.answers.contains_key(name);
             // What was asked about may have come right by itself.
             let asked = extent != Extent::Here && self.memory.held.contains_key(name);
             let there = match (extent, standings.get(name)) {
@@ -167,13 +168,6 @@ impl Round<'_> {
         self.meet(known, &mut settled)?;
         for look in strangers {
             self.meet(vec![look], &mut settled)?;
-        }
-        if extent == Extent::All && self.env.only.is_none() {
-            // What is left in doubt belongs to mailboxes that are synced no more.
-            let over: Vec<_> = settled.into_values().flat_map(|s| s.intents.into_values().flatten()).collect();
-            if !over.is_empty() {
-                self.ledger.settle(&over)?;
-            }
         }
         Ok(())
     }
@@ -313,10 +307,10 @@ impl Round<'_> {
     /// whose messages went elsewhere is told of that again as long as their files have not followed.
     fn conclude(&mut self) -> Result<(), Halt> {
         let mut changes = Vec::new();
-        for Ending { key, agreed, waiting, leaving, settled } in std::mem::take(&mut self.endings) {
+        for Ending { key, agreed, waiting, leaving } in std::mem::take(&mut self.endings) {
             let followed = leaving.is_empty() || self.ledger.rows_of_uids(key, &leaving)?.is_empty();
             let agreed = if followed { agreed } else { waiting };
-            changes.push((key, Change { agreed: Some(agreed), settled, ..Change::default() }));
+            changes.push((key, Change { agreed: Some(agreed), ..Change::default() }));
         }
         if changes.is_empty() {
             return Ok(());
@@ -413,6 +407,9 @@ impl Round<'_> {
         if !look.side.changes.arriving.is_empty() {
             self.take_in_moves(&mut look)?;
         }
+        if self.memory.dry.is_none() {
+            self.hear_echoes(&mut look, &mut server, &settled.echoes)?;
+        }
         self.answer(&mut look, &mut server)?;
         let full = plan(&server, &look.side.changes, &look.side.base);
         if self.memory.dry.is_some() {
@@ -451,7 +448,7 @@ impl Round<'_> {
             troubles: Vec::new(),
         };
         let applied = hands.apply(&plan, look.agreed.validity);
-        let Hands { counts, faults, intents, unfetched, troubles, .. } = hands;
+        let Hands { counts, faults, unfetched, troubles, .. } = hands;
         self.unsettled |= !look.side.changes.arriving.is_empty();
         let clean = faults.is_empty();
         let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();
@@ -463,8 +460,7 @@ impl Round<'_> {
         self.adopted(&look, &plan, maildir)?;
         self.letters(&look, &plan, maildir)?;
         self.remember(&name, &heard, (&spared, &unfetched), whole && clean && heard.certain);
-        let settled: Vec<_> = intents.into_values().flatten().collect();
-        self.agree(&look, &heard, whole && clean && fetched, (leaving, settled));
+        self.agree(&look, &heard, whole && clean && fetched, leaving);
         (self.report)(SyncReport::Finished { mailbox: look.mailbox.clone(), counts });
         Ok(())
     }
@@ -491,7 +487,7 @@ impl Round<'_> {
     }
 
     /// Says up to where both sides agree now: to be written down once all of it is on disk.
-    fn agree(&mut self, look: &Look, heard: &Heard, whole: bool, (leaving, settled): (Vec<Uid>, Vec<IntentId>)) {
+    fn agree(&mut self, look: &Look, heard: &Heard, whole: bool, leaving: Vec<Uid>) {
         let now = self.env.clock.now();
         let old = look.agreed;
         let same = old.validity == Some(heard.validity);
@@ -511,8 +507,8 @@ impl Round<'_> {
         let taken_in = whole && heard.certain && look.side.changes.complete;
         let agreed =
             if taken_in { Agreed { modseq: heard.modseq, uid_next: heard.uid_next, ..waiting } } else { waiting };
-        if agreed != old || waiting != old || !settled.is_empty() {
-            self.endings.push(Ending { key: look.key, agreed, waiting, leaving, settled });
+        if agreed != old || waiting != old {
+            self.endings.push(Ending { key: look.key, agreed, waiting, leaving });
         }
     }
 }
