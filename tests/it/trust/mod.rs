@@ -5,6 +5,7 @@
 //! another course of events; each failure names its own.
 
 mod kills;
+mod network;
 mod turmoil;
 
 /// Is this the long mode?

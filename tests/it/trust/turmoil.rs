@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
@@ -40,6 +40,12 @@ pub(crate) struct Turmoil {
     wire: Option<Wire>,
     letters: BTreeMap<u32, Letter>,
     next: u32,
+    /// The letters that were here when a run of the program last came to its end. A file that was
+    /// fetched and not written down yet when the program was killed, and is then given another name in
+    /// another folder, is fetched again: nobody knows any more where it came from.
+    known: BTreeSet<u32>,
+    /// The letters that were written here.
+    written: BTreeSet<u32>,
     /// Which letter a file is, by its base name: no name is used twice.
     numbers: BTreeMap<String, u32>,
     /// Does what is done here get synced to the disk, as a careful program does it?
@@ -99,6 +105,8 @@ impl Turmoil {
             wire: None,
             letters: BTreeMap::new(),
             next: 1,
+            known: BTreeSet::new(),
+            written: BTreeSet::new(),
             numbers: BTreeMap::new(),
             durable: false,
             course: Vec::new(),
@@ -113,8 +121,7 @@ impl Turmoil {
     }
 
     /// The config for it; `more` goes into the account's table.
-    pub(crate) fn config(dovecot: &Dovecot, port: u16, more: &str) -> String {
-        let _ = dovecot;
+    pub(crate) fn config(port: u16, more: &str) -> String {
         format!(
             "[accounts.ada]\naddress = \"ada@example.org\"\nmaildir = \"{{home}}/mail/ada\"\n\
              imap = {{ host = \"127.0.0.1\", port = {port}, user = \"ada\", tls = \"plain\", timeout = \"5s\" }}\n\
@@ -245,9 +252,50 @@ impl Turmoil {
         }
     }
 
+    /// Writes so many letters with Message-IDs into the INBOX here.
+    pub(crate) fn write_here(&mut self, letters: usize) {
+        for _ in 0..letters {
+            if self.next.is_multiple_of(10) {
+                self.next += 1;
+            }
+            self.file_into("INBOX");
+        }
+    }
+
+    /// Removes the letters that were written here last.
+    pub(crate) fn remove_written_here(&mut self, letters: u32) {
+        for number in self.next - letters..self.next {
+            let path = self.file_of(number, "INBOX").expect("it was just written");
+            fs::remove_file(path).expect("it was just written");
+            self.letters.get_mut(&number).expect("it was written").place = None;
+        }
+    }
+
+    /// Makes the server give the messages of a mailbox new numbers.
+    pub(crate) fn renumber(&mut self, place: &str) {
+        self.hang_up();
+        let maildir = self.dovecot.maildir("ada", place);
+        let before = fs::read_to_string(maildir.join("dovecot-uidlist")).unwrap_or_default();
+        // Dovecot takes the time for the new one, so it must not be the second of the old one.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        for entry in fs::read_dir(&maildir).expect("the mailbox").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("dovecot") {
+                fs::remove_file(entry.path()).expect("the server's own file");
+            }
+        }
+        self.dovecot.restart(false);
+        let all = self.wire().and_then(|wire| wire.all(place)).expect("the server is read");
+        let after = fs::read_to_string(maildir.join("dovecot-uidlist")).unwrap_or_default();
+        assert!(all.is_empty() || before.lines().next() != after.lines().next(), "new numbers: {before} {after}");
+    }
+
     fn file_here(&mut self) {
-        let number = self.take_number(Owner::Here);
         let place = PLACES[self.dice.usize(0..PLACES.len())];
+        self.file_into(place);
+    }
+
+    fn file_into(&mut self, place: &'static str) {
+        let number = self.take_number(Owner::Here);
         let mut bytes = letter(number);
         if self.dice.bool() {
             // As most programs here write it.
@@ -268,6 +316,7 @@ impl Turmoil {
         fs::rename(tmp, target).expect("a rename");
         self.settle(&[directory.join("cur"), directory.join("new")]);
         self.numbers.insert(name, number);
+        self.written.insert(number);
         self.letters.get_mut(&number).expect("just made").place = Some(place);
         self.note(format!("{number} written here into {place}"));
     }
@@ -313,8 +362,27 @@ impl Turmoil {
         self.note(format!("{number} flags {flags:?} here: {done}"));
     }
 
+    /// A run came to its end: what is here now has been written down.
+    pub(crate) fn run_ended(&mut self) {
+        for place in PLACES {
+            // Looks at every file, since no letter has this number.
+            let _ = self.file_of(0, place);
+        }
+        let names = PLACES.iter().flat_map(|place| self.world.files(&format!("mail/ada/{place}")));
+        let base = |path: PathBuf| Some(path.file_name()?.to_string_lossy().split(":2,").next()?.to_owned());
+        self.known = names.filter_map(base).filter_map(|base| self.numbers.get(&base).copied()).collect();
+    }
+
+    /// A letter that may be moved or removed here now. One without a Message-ID may not that was
+    /// written here since the last run ended: if it was sent, only its file can tell.
+    fn movable(&mut self) -> Option<(u32, &'static str)> {
+        let (number, place) = self.any(Some(Owner::Here))?;
+        let may = self.known.contains(&number) || (self.written.contains(&number) && !number.is_multiple_of(10));
+        may.then_some((number, place))
+    }
+
     fn move_here(&mut self) {
-        let Some((number, place)) = self.any(Some(Owner::Here)) else { return };
+        let Some((number, place)) = self.movable() else { return };
         let Some(path) = self.file_of(number, place) else { return };
         let to = self.other_place(place);
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -337,7 +405,7 @@ impl Turmoil {
     }
 
     fn remove_here(&mut self) {
-        let Some((number, place)) = self.any(Some(Owner::Here)) else { return };
+        let Some((number, place)) = self.movable() else { return };
         let Some(path) = self.file_of(number, place) else { return };
         if fs::remove_file(&path).is_err() {
             return;
@@ -430,8 +498,7 @@ impl Turmoil {
             let output = self.world.run(&["sync", "--quiet"]);
             assert!(output.status.success(), "seed {}: {}\n{}", self.seed, words(&output), self.story(""));
         }
-        let differences = self.differences();
-        assert!(differences.is_empty(), "seed {}:\n{differences}\n{}", self.seed, self.story(&differences));
+        self.expect_equal();
         let third = self.world.succeed(&["sync"]);
         assert_eq!(third, "", "seed {}: nothing is left to do", self.seed);
         for place in PLACES {
@@ -442,6 +509,26 @@ impl Turmoil {
                 self.course.push(format!("{ours} files are left in the tmp of {place}"));
             }
         }
+    }
+
+    /// Expects that both sides are what they must be.
+    pub(crate) fn expect_equal(&mut self) {
+        let differences = self.differences();
+        assert!(differences.is_empty(), "seed {}:\n{differences}\n{}", self.seed, self.story(&differences));
+    }
+
+    /// How much happened, in words.
+    pub(crate) fn tally(&self) -> String {
+        let count = |what: &str| self.course.iter().filter(|line| line.contains(what)).count();
+        format!(
+            "there: {} new, {} moved, {} removed; here: {} new, {} moved, {} removed",
+            count(" arrives in"),
+            count("moved there"),
+            count("removed there"),
+            count("written here"),
+            count("moved here"),
+            count("removed here")
+        )
     }
 
     /// The course of events as far as it concerns the letters named in `differences`.
@@ -469,17 +556,4 @@ impl Turmoil {
 /// What a program wrote.
 pub(crate) fn words(output: &std::process::Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// The files of a directory and below.
-pub(crate) fn all_files(directory: &Path) -> Vec<PathBuf> {
-    let mut out = Vec::new();
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            out.append(&mut all_files(&entry.path()));
-        } else {
-            out.push(entry.path());
-        }
-    }
-    out
 }
