@@ -22,7 +22,7 @@ pub struct Side {
 
 /// Pairs what is gone in one mailbox with what is new in another: by the file's name first, then by
 /// Message-ID and size, one to one. A file whose name says that it was fetched from the mailbox it
-/// lies in is never taken for moved.
+/// lies in is taken for moved only if it came back: if another mailbox knows that very name.
 pub fn join_moves(sides: &mut [Side]) {
     let mut by_name: BTreeMap<&UniqueName, (usize, Uid)> = BTreeMap::new();
     let mut by_id: BTreeMap<(u64, u64), Vec<(usize, Uid)>> = BTreeMap::new();
@@ -44,14 +44,14 @@ pub fn join_moves(sides: &mut [Side]) {
     };
     let mut rest = Vec::new();
     for (to, side) in sides.iter().enumerate() {
-        for (unique, file) in side.changes.new.iter().filter(|(_, file)| file.origin.is_none()) {
+        for (unique, file) in &side.changes.new {
             let source = by_name.get(unique).copied().filter(|(from, uid)| {
                 sides
                     .get(*from)
                     .and_then(|side| side.base.get(*uid))
                     .is_some_and(|row| may_be(row, file.identity.as_ref()))
             });
-            if !claim(to, unique, source) {
+            if !claim(to, unique, source) && file.origin.is_none() {
                 rest.push((to, unique, file));
             }
         }
@@ -67,6 +67,11 @@ pub fn join_moves(sides: &mut [Side]) {
     for ((from, uid), to, unique) in found {
         let Some(target) = sides.get_mut(to) else { continue };
         target.changes.arriving.insert(unique.clone());
+        // What its name tells is over: the message that it was fetched from went away and comes back as
+        // another one.
+        if let Some(file) = target.changes.new.get_mut(&unique) {
+            file.origin = None;
+        }
         let to = target.mailbox.clone();
         if let Some(source) = sides.get_mut(from) {
             source.changes.leaving.insert(uid, Leaving { to, unique });
@@ -166,6 +171,18 @@ mod tests {
         join_moves(&mut sides);
         assert_eq!(moves(&sides), ["INBOX:1 -> Archive/a", "INBOX:2 -> Archive/other"]);
         assert_eq!(sides[1].changes.arriving.len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_went_away_and_came_back_was_moved_back() {
+        let mut sides = [side("INBOX", &[], &[("a", None), ("b", None)]), side("Archive", &[(7, "a", None)], &[])];
+        for file in sides[0].changes.new.values_mut() {
+            file.origin = Some((crate::mail::ids::UidValidity::new(1).unwrap(), Uid::new(1).unwrap()));
+        }
+        join_moves(&mut sides);
+        assert_eq!(moves(&sides), ["Archive:7 -> INBOX/a"]);
+        let origins: Vec<bool> = sides[0].changes.new.values().map(|file| file.origin.is_some()).collect();
+        assert_eq!(origins, [false, true]);
     }
 
     #[test]
