@@ -86,3 +86,18 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
         turmoil.tally()
     );
 }
+
+#[test]
+fn a_file_that_was_moved_away_and_back_stays() {
+    let dovecot = Dovecot::start();
+    let world = World::new(&Turmoil::config(dovecot.imap, ""));
+    let mut turmoil = Turmoil::new(30, seed(), world, dovecot);
+    turmoil.world.succeed(&["sync", "--quiet"]);
+    // With a Message-ID and without, from where they were fetched and back again.
+    for (from, to) in [("INBOX", "Archive"), ("Archive", "INBOX")] {
+        for number in [3, 6, 30] {
+            turmoil.carry_here(number, from, to);
+        }
+        turmoil.expect_peace();
+    }
+}

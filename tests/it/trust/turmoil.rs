@@ -271,6 +271,15 @@ impl Turmoil {
         }
     }
 
+    /// Moves the letter of that number from one mailbox to another here, keeping its name.
+    pub(crate) fn carry_here(&mut self, number: u32, from: &'static str, to: &'static str) {
+        let path = self.file_of(number, from).expect("it is there");
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let name = if name.contains(":2,") { name } else { format!("{name}:2,") };
+        fs::rename(&path, self.directory(to).join("cur").join(name)).expect("a rename");
+        self.letters.get_mut(&number).expect("it is there").place = Some(to);
+    }
+
     /// Makes the server give the messages of a mailbox new numbers.
     pub(crate) fn renumber(&mut self, place: &str) {
         self.hang_up();
