@@ -190,7 +190,12 @@ fn what_is_wrong_with_the_mail_on_disk_is_told() {
     expect(&world, &[], 74, "maildir.rights", ["fail", "INBOX: nothing may be written into cur", "chmod"]);
     fs::set_permissions(inbox.join("cur"), fs::Permissions::from_mode(0o700)).unwrap();
 
+    // A directory that is closed above keeps others out; once all are open, they are in.
     fs::set_permissions(&inbox, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(!examined(&world, &[]).1.contains_key("maildir.private"));
+    for directory in [world.home(), &mail] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     expect(&world, &[], 1, "maildir.private", ["warn", "others on this machine", "chmod -R go="]);
     fs::set_permissions(&inbox, fs::Permissions::from_mode(0o700)).unwrap();
 

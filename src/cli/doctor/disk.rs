@@ -1,6 +1,7 @@
 //! The Maildir of an account: is it there, may it be written, is there room, are the names in order, and
 //! who else works on it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::finding::{Finding, Tell, Verdict};
@@ -49,7 +50,7 @@ pub(super) fn look(account: &Account, tell: &mut Tell) {
     for (name, health) in &seen {
         troubles(name, health, tell);
     }
-    if seen.iter().any(|(_, health)| health.open_to_others) {
+    if seen.iter().any(|(_, health)| health.open_to_others) && others_get_to(path) {
         let finding = Finding::warn("maildir.private", "others on this machine may look into the mail");
         tell.tell(finding.next(&format!("type: chmod -R go= {shown}")));
     }
@@ -82,6 +83,11 @@ fn space(path: &Path, tell: &mut Tell) {
         FLOOR..LITTLE => Finding::warn("maildir.space", &told).next("free some space"),
         _ => Finding::ok("maildir.space", &told),
     });
+}
+
+/// May others on this machine get as far as this directory? One that is closed above it keeps them out.
+fn others_get_to(path: &Path) -> bool {
+    path.ancestors().all(|above| above.metadata().is_ok_and(|about| about.mode() & 0o011 != 0))
 }
 
 /// What is wrong with one folder.

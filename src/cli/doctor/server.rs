@@ -11,8 +11,8 @@ use crate::cli::output;
 use crate::config::quirk::Quirk;
 use crate::config::{Account, SecretSource, Server, Submit, Tls};
 use crate::fault::{Cause, Doing, Fault};
-use crate::login::channel::Channel;
-use crate::login::{Secret, dial, secret};
+use crate::login::channel::{Channel, of as describe};
+use crate::login::{Secret, dial, secret, secure};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::outbox::smtp::Smtp;
 use crate::remote::imap::{Facts, Imap};
@@ -84,8 +84,10 @@ pub(super) fn look(account: &Account, typed: Option<Secret>, tell: &mut Tell) {
             imap(account, server, typed.clone(), tell);
         }
     }
-    if let Some(pop3) = &account.pop3 {
-        let _ = reach(&pop3.server, &POP3, tell);
+    if let Some(pop3) = &account.pop3
+        && reach(&pop3.server, &POP3, tell)
+    {
+        hand_shake(&pop3.server, &POP3, tell);
     }
     match &account.submit {
         Some(Submit::Smtp(server)) if reach(server, &SMTP, tell) => {
@@ -132,6 +134,17 @@ fn reach(server: &Server, names: &Names, tell: &mut Tell) -> bool {
             tell.tell(Finding::fail(names.connection, &fault));
             false
         }
+    }
+}
+
+/// TLS alone, where it comes before the first word.
+fn hand_shake(server: &Server, names: &Names, tell: &mut Tell) {
+    if server.tls != Tls::Implicit {
+        return;
+    }
+    match dial(server).and_then(|stream| secure(stream, server)) {
+        Ok(stream) => channel(server, Some(&describe(&stream.conn)), names, tell),
+        Err(fault) => stopped(&fault, names, tell),
     }
 }
 
