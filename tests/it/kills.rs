@@ -51,10 +51,26 @@ fn words(output: &Output) -> String {
 /// The messages of a mailbox with how often each is there, by subject; line ends do not count.
 type Contents = BTreeMap<String, Vec<String>>;
 
+/// Reads a message that a server may take from `new/` to `cur/` or give other flags after it was listed.
+fn read_wherever(path: &std::path::Path) -> Vec<u8> {
+    let base = |path: &std::path::Path| path.file_name()?.to_str()?.split([':', ',']).next().map(ToOwned::to_owned);
+    let cur = path.parent().and_then(std::path::Path::parent).expect("a Maildir").join("cur");
+    for _ in 0..50 {
+        if let Ok(bytes) = fs::read(path) {
+            return bytes;
+        }
+        let now = fs::read_dir(&cur).into_iter().flatten().flatten().map(|entry| entry.path());
+        if let Some(bytes) = now.filter(|other| base(other) == base(path)).find_map(|other| fs::read(other).ok()) {
+            return bytes;
+        }
+    }
+    panic!("{} is gone", path.display());
+}
+
 fn contents(files: &[std::path::PathBuf]) -> Contents {
     let mut found = Contents::new();
     for path in files {
-        let text = String::from_utf8(fs::read(path).expect("a message")).expect("text").replace('\r', "");
+        let text = String::from_utf8(read_wherever(path)).expect("text").replace('\r', "");
         let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("none").to_owned();
         found.entry(subject).or_default().push(text);
     }
