@@ -488,9 +488,13 @@ impl Hands<'_> {
             self.counts.moved += uids.len() as u64;
         }
         let new: BTreeMap<Uid, Uid> = moved.into_iter().collect();
+        // A file that was taken for another message of the target meanwhile has its row: what was moved
+        // is fetched then.
+        let taken: BTreeSet<UniqueName> =
+            self.ledger.rows_of_names(target_key, files.values().copied())?.into_iter().map(|row| row.unique).collect();
         let put = sure.iter().filter_map(|(row, _)| {
             let (uid, unique) = (*new.get(&row.uid)?, (*files.get(&row.uid)?).clone());
-            Some(Row { uid, unique, ..row.clone() })
+            (!taken.contains(&unique)).then(|| Row { uid, unique, ..row.clone() })
         });
         let arrive = Change { put: put.collect(), ..Change::default() };
         let leave = Change { remove: uids.into_iter().chain(gone).collect(), settled, ..Change::default() };

@@ -67,6 +67,7 @@ pub struct Base {
     epoch: Option<UidValidity>,
     rows: BTreeMap<Uid, Agreed>,
     uids: BTreeMap<UniqueName, Uid>,
+    taken_in: Option<Uid>,
 }
 
 impl Base {
@@ -74,7 +75,19 @@ impl Base {
     pub fn new(epoch: Option<UidValidity>, rows: impl IntoIterator<Item = (Uid, Agreed)>) -> Self {
         let rows: BTreeMap<Uid, Agreed> = rows.into_iter().collect();
         let uids = rows.iter().map(|(uid, row)| (row.unique.clone(), *uid)).collect();
-        Self { epoch, rows, uids }
+        Self { epoch, rows, uids, taken_in: None }
+    }
+
+    /// Says below which UID every message was taken in once and had its row.
+    #[must_use]
+    pub fn taken_in(mut self, below: Option<Uid>) -> Self {
+        self.taken_in = below;
+        self
+    }
+
+    /// Did this message have a row once? Else what was fetched of it may have missed its row by a crash.
+    pub fn had(&self, uid: Uid) -> bool {
+        self.taken_in.is_some_and(|below| uid < below)
     }
 
     /// Takes in one more row.
@@ -393,7 +406,9 @@ pub fn diff_local(listing: &LocalListing, base: &Base) -> LocalChanges {
         }
     }
     if listing.complete {
-        changes.gone = base.rows.keys().filter(|uid| !seen.contains(uid)).copied().collect();
+        // A row that shares its file with a later one has not lost it.
+        let owned = |row: &Agreed| base.uid_of(&row.unique).is_some_and(|owner| seen.contains(&owner));
+        changes.gone = base.rows.iter().filter(|(_, row)| !owned(row)).map(|(uid, _)| *uid).collect();
     }
     changes
 }
@@ -455,6 +470,17 @@ mod tests {
         );
         assert_eq!(changes.gone, [uid(3)].into());
         assert_eq!(changes.flags.keys().copied().collect::<Vec<_>>(), [uid(2)]);
+    }
+
+    #[test]
+    fn two_rows_that_share_a_file_have_it_both() {
+        let rows = [(uid(1), row("a", "")), (uid(2), row("a", ""))];
+        let shared = Base::new(Some(epoch(1)), rows);
+        let file = LocalFile { unique: UniqueName::new("a").unwrap(), flags: Flags::none(), origin: None };
+        let there = diff_local(&LocalListing { files: vec![file], complete: true }, &shared);
+        assert!(there.gone.is_empty());
+        let gone = diff_local(&LocalListing { files: vec![], complete: true }, &shared).gone;
+        assert_eq!(gone, [uid(1), uid(2)].into());
     }
 
     #[test]

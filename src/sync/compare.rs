@@ -176,7 +176,7 @@ impl Round<'_> {
         }
         for (from, to) in join_server_moves(&gone, &new) {
             let Some(arrival) = sights.get(from.mailbox).and_then(|source| {
-                let Side { mailbox, base, changes } = &source.look.side;
+                let Side { mailbox, base, changes, .. } = &source.look.side;
                 let row = base.get(from.uid)?.clone();
                 let here = changes.flags.get(&from.uid).unwrap_or(&row.flags).clone();
                 Some(Arrival { from: mailbox.clone(), from_uid: from.uid, unique: row.unique.clone(), here, row })

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{known as known_row, read, row as ledger_row};
 use super::changes::{Agreed as Known, Base, LocalChanges, LocalFile, LocalListing, diff_local};
+use super::doubt::Settled;
 use super::env::Halt;
 use super::forecast;
 use super::keywords::Lettering;
-use super::moves::{Side, join_moves};
+use super::moves::{Side, hold_back, join_moves};
 use super::round::Round;
 use crate::fault::Fault;
 use crate::job::files::DirStamp;
@@ -107,19 +108,15 @@ impl Round<'_> {
 
     /// Finds what was moved from one of these mailboxes to another here. What is gone and was not found
     /// elsewhere stays what it was where files came and went too fast.
-    pub(super) fn trace(&mut self, looks: &mut [Look]) -> Result<(), Halt> {
+    pub(super) fn trace(&mut self, looks: &mut [Look], settled: &BTreeMap<MailboxName, Settled>) -> Result<(), Halt> {
         // Who cannot move is given an upload and a removal.
         if self.remote.rights().r#move {
             self.recall(looks)?;
             if looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
-                join_sides(looks);
+                join_sides(looks, settled);
             }
         }
-        for look in looks.iter_mut().filter(|look| look.restless) {
-            let LocalChanges { gone, leaving, .. } = &mut look.side.changes;
-            gone.retain(|uid| leaving.contains_key(uid));
-            look.stamp = DirStamp::default();
-        }
+        wait_for_all(looks);
         Ok(())
     }
 
@@ -143,7 +140,8 @@ impl Round<'_> {
             true => forecast::unmade(),
             false => LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() },
         };
-        let side = Side { mailbox: name.clone(), base: Base::new(agreed.validity, []), changes: unmoved };
+        let base = Base::new(agreed.validity, []).taken_in(agreed.uid_next);
+        let side = Side { mailbox: name.clone(), base, changes: unmoved, appended: BTreeSet::new() };
         let known = DirStamp { cur: agreed.stamp_cur, new: agreed.stamp_new };
         let seen = maildir.as_ref().map(|maildir| scan::stamp(maildir.path())).transpose()?.unwrap_or_default();
         let mut look = Look {
@@ -167,7 +165,8 @@ impl Round<'_> {
             let home = Home::of(&look.mailbox);
             let lettering = Lettering::listed(maildir, &scan.entries, self.ledger.letters(key)?);
             let Side { base, changes, .. } = &mut look.side;
-            *base = Base::new(agreed.validity, self.ledger.rows(key)?.into_iter().map(known_row));
+            *base =
+                Base::new(agreed.validity, self.ledger.rows(key)?.into_iter().map(known_row)).taken_in(agreed.uid_next);
             let file = |entry: &crate::store::name::Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
                 let unique = entry.unique()?;
@@ -275,7 +274,18 @@ impl Round<'_> {
     }
 }
 
-fn join_sides(looks: &mut [Look]) {
+/// Holds back what is missing while it may lie in a mailbox that could not be read whole or does not
+/// stand still: it is looked for again.
+fn wait_for_all(looks: &mut [Look]) {
+    let doubtful = looks.iter().any(|look| look.read && !look.side.changes.complete);
+    for look in looks.iter_mut().filter(|look| look.restless || doubtful) {
+        if hold_back(&mut look.side.changes) || look.restless {
+            look.stamp = DirStamp::default();
+        }
+    }
+}
+
+fn join_sides(looks: &mut [Look], settled: &BTreeMap<MailboxName, Settled>) {
     for look in looks.iter_mut() {
         let Some(maildir) = &look.maildir else { continue };
         for (unique, file) in look.side.changes.new.iter_mut().filter(|(_, file)| file.origin.is_none()) {
@@ -290,6 +300,7 @@ fn join_sides(looks: &mut [Look]) {
             mailbox: look.side.mailbox.clone(),
             base: std::mem::take(&mut look.side.base),
             changes: std::mem::take(&mut look.side.changes),
+            appended: settled.get(&look.mailbox.name).map(|s| s.intents.keys().cloned().collect()).unwrap_or_default(),
         })
         .collect();
     join_moves(&mut sides);

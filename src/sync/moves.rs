@@ -18,6 +18,16 @@ pub struct Side {
     pub base: Base,
     /// What changed in it; `leaving` and `arriving` are filled in by [`join_moves`].
     pub changes: LocalChanges,
+    /// Files whose append was begun once: perhaps the server has them, so they are not moved there.
+    pub appended: BTreeSet<UniqueName>,
+}
+
+/// Takes nothing for gone that is not known to lie in another mailbox: for when one of them could not be
+/// read whole, in which it may lie. Tells whether anything was held back.
+pub fn hold_back(changes: &mut LocalChanges) -> bool {
+    let before = changes.gone.len();
+    changes.gone.retain(|uid| changes.leaving.contains_key(uid));
+    changes.gone.len() < before
 }
 
 /// Pairs what is gone in one mailbox with what is new in another: by the file's name first, then by
@@ -44,7 +54,7 @@ pub fn join_moves(sides: &mut [Side]) {
     };
     let mut rest = Vec::new();
     for (to, side) in sides.iter().enumerate() {
-        for (unique, file) in &side.changes.new {
+        for (unique, file) in side.changes.new.iter().filter(|(unique, _)| !side.appended.contains(*unique)) {
             let source = by_name.get(unique).copied().filter(|(from, uid)| {
                 sides
                     .get(*from)
@@ -152,6 +162,7 @@ mod tests {
                 gone: gone.iter().map(|(n, ..)| uid(*n)).collect(),
                 ..LocalChanges::default()
             },
+            appended: BTreeSet::new(),
         }
     }
 

@@ -202,8 +202,13 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
         };
         if let Some(new) = out.there.remove(&uid) {
             out.pairs.push((uid, new, candidate));
-        } else if server.new.contains_key(&uid) || base.get(uid).is_some() {
-            // A second file of one message: someone copied it.
+        } else if server.new.contains_key(&uid)
+            || base.get(uid).is_some()
+            || base.had(uid)
+            || local.arriving.contains(candidate.unique)
+        {
+            // A second file of one message: someone copied it. Or one that had its row and came back
+            // from elsewhere under its old name: what the name tells is over.
             out.here.push(candidate);
         } else if server.exactly.as_ref().is_some_and(|uids| !uids.contains(&uid)) {
             out.dead.push(candidate);

@@ -133,7 +133,7 @@ impl Round<'_> {
         };
         let due = if extent == Extent::All { self.due(&order)? } else { BTreeSet::new() };
         let mut looks = self.survey(&order, &due)?;
-        self.trace(&mut looks)?;
+        self.trace(&mut looks, &settled)?;
         let rights = self.remote.rights();
         if rights.delete && !rights.append && !rights.r#move {
             for look in &mut looks {

@@ -33,6 +33,7 @@ mod ledger;
 mod login;
 mod login_sasl;
 mod maildir;
+mod mutants;
 mod outbox;
 mod pop3;
 mod pop3_faults;

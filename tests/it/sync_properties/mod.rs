@@ -1,0 +1,332 @@
+//! The planner's eight properties over random histories: mail arrives, is flagged, moved, copied and
+//! removed on either side, UIDs are numbered anew, the ledger is lost, listings lie, and the sync
+//! stops at any half-step. The planner is the real one; both sides and what carries plans out are
+//! models in memory, so that ten thousand histories for each property take some seconds. What the
+//! real executor makes of such histories, `sync_histories` sees.
+
+mod event;
+mod round;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use tern::mail::clean::Clean;
+use tern::mail::flags::Flags;
+use tern::mail::place::UniqueName;
+use tern::sync::changes::{Allows, Identity};
+use tern::sync::guard::{Scene, Verdict, guard};
+use tern::sync::plan::{Op, Plan};
+
+use crate::support::histories::{for_all, search};
+use event::{Event, FLAGS, Sync, Taste, histories};
+use world::{Mail, Sabotage, World};
+
+/// Histories for each property in a normal run.
+const HISTORIES: u32 = 10_000;
+
+/// What some of these servers let their users do: like a POP3 server's, and anything between that and all.
+fn rights() -> impl Strategy<Value = Allows> {
+    let keeps = prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(Flags::from_imap(["\\Seen", "\\Flagged"]))),
+        1 => Just(Some(Flags::none())),
+    ];
+    let pop3 = any::<bool>().prop_map(|delete| Allows {
+        keeps: Some(Flags::none()),
+        new_keywords: false,
+        flags: false,
+        append: false,
+        delete,
+        r#move: false,
+    });
+    let any = (keeps, any::<[bool; 5]>()).prop_map(|(keeps, [new_keywords, flags, append, delete, r#move])| Allows {
+        keeps,
+        new_keywords,
+        flags,
+        append,
+        delete,
+        r#move,
+    });
+    prop_oneof![1 => pop3, 2 => any]
+}
+
+impl World {
+    /// Lets everything happen. What no half-step and no plan may ever do is looked at on the way.
+    fn after(uidplus: bool, events: &[Event]) -> Self {
+        let mut world = Self::new();
+        world.uidplus = uidplus;
+        for event in events {
+            world.happen(event);
+            world.assert_kept();
+        }
+        world
+    }
+
+    /// Lets both sides meet; tells whether the plans came to rest.
+    fn meets(&mut self) -> bool {
+        (0..4).any(|_| self.sync(Sync::WHOLE).unwrap())
+    }
+
+    fn assert_met(&self) {
+        let leaves_removed = !self.uidplus || !self.allows.delete;
+        for it in &self.boxes {
+            assert_eq!(it.base_epoch, Some(it.epoch()), "meet: the ledger knows the epoch");
+            assert!(it.intents.is_empty(), "meet: appends are in doubt");
+            assert!(it.server.keys().eq(it.rows.keys()), "meet: the ledger knows what the server has");
+            let named: BTreeSet<_> = it.rows.values().map(|row| &row.unique).collect();
+            let files = it.disk.keys().filter(|unique| !named.contains(unique)).count();
+            for (uid, row) in &it.rows {
+                let there = &it.server[uid];
+                let Some(here) = it.disk.get(&row.unique) else {
+                    assert!(leaves_removed, "meet: {} has no file", there.mail);
+                    continue;
+                };
+                assert_eq!(there.flags, row.flags, "meet: the flags of the server are in the ledger");
+                assert_eq!(there.mail, here.mail, "meet: the same mail on both sides");
+                // Two messages of one content may share a file, which has the flags of one of them.
+                let owners = it.rows.values().filter(|other| other.unique == row.unique).count();
+                if self.allows == Allows::all() && owners == 1 {
+                    assert_eq!(there.flags, here.flags, "meet: the same flags on both sides");
+                }
+            }
+            assert!(files == 0 || !self.allows.append, "meet: {files} files are not on the server");
+        }
+    }
+
+    fn assert_once(&self) {
+        for (mail, made) in self.made.iter().filter(|(mail, _)| !self.disputed.contains(mail)) {
+            // Where nothing can be expunged alone, a move that looked like a removal leaves its source.
+            let here = self.copies_here(*mail);
+            let there = if self.uidplus { self.copies_there(*mail) } else { here };
+            assert!(
+                there <= *made && here <= *made,
+                "once: mail {mail} was made {made} times: {there} there, {here} here"
+            );
+        }
+    }
+
+    fn assert_dead(&self) {
+        for mail in &self.dead {
+            assert_eq!(self.copies_here(*mail), 0, "stay dead: mail {mail} has risen");
+            assert!(!self.uidplus || self.copies_there(*mail) == 0, "stay dead: mail {mail} has risen");
+        }
+    }
+
+    /// What the flags of each mail must be once both sides have met, by this rule alone: where a side
+    /// differs from what was agreed on, it wished to. Only mails with one copy on each side.
+    fn wishes(&self) -> BTreeMap<Mail, Flags> {
+        let mut out = BTreeMap::new();
+        let has = |set: &Flags, flag: &str| !set.common(&Flags::from_imap([flag])).is_empty();
+        let nothing_agreed = self.boxes.iter().all(|it| it.rows.is_empty());
+        for it in &self.boxes {
+            // Where nothing was agreed on, what either side has is a wish.
+            for there in it.server.values().filter(|_| nothing_agreed) {
+                let mail = there.mail;
+                let Some(here) = it.disk.values().find(|file| file.mail == mail) else { continue };
+                if self.made[&mail] == 1 && self.copies_there(mail) == 1 && self.copies_here(mail) == 1 {
+                    out.insert(mail, there.flags.union(&here.flags));
+                }
+            }
+            for (uid, row) in &it.rows {
+                let Some(here) = it.disk.get(&row.unique) else { continue };
+                let mail = here.mail;
+                let same_epoch = it.base_epoch == Some(it.epoch());
+                let mut there = it.server.iter().filter(|(now, _)| !same_epoch || *now == uid);
+                let Some((_, there)) = there.find(|(_, message)| message.mail == mail) else { continue };
+                if self.made[&mail] > 1 || self.copies_there(mail) != 1 || self.copies_here(mail) != 1 {
+                    continue;
+                }
+                let wished = FLAGS.iter().filter(|flag| {
+                    let base = has(&row.flags, flag);
+                    let differs = has(&there.flags, flag) != base || has(&here.flags, flag) != base;
+                    base != differs
+                });
+                out.insert(mail, Flags::from_imap(wished.copied()));
+            }
+        }
+        out
+    }
+
+    fn assert_wishes(&self, wishes: &BTreeMap<Mail, Flags>) {
+        for it in &self.boxes {
+            for message in it.server.values() {
+                if let Some(wished) = wishes.get(&message.mail) {
+                    assert_eq!(message.flags, *wished, "wishes: the flags of mail {}", message.mail);
+                }
+            }
+        }
+    }
+}
+
+/// Property 1, *meet*: whatever happened, after whole rounds the server, the disk and the ledger say
+/// the same: the same mails in the same mailboxes with the same flags.
+#[test]
+fn property_1_both_sides_meet() {
+    for_all("property_1", HISTORIES, &(any::<bool>(), histories(Taste::All)), |(uidplus, events)| {
+        let mut world = World::after(uidplus, &events);
+        world.meets();
+        world.assert_met();
+    });
+}
+
+/// Property 2, *rest*: after at most four whole rounds the next plan is empty, and stays so however
+/// the server tells what changed.
+#[test]
+fn property_2_the_plans_come_to_rest() {
+    for_all("property_2", HISTORIES, &(any::<bool>(), histories(Taste::All)), |(uidplus, events)| {
+        let mut world = World::after(uidplus, &events);
+        assert!(world.meets(), "rest: the plans never rest");
+        assert!(world.sync(Sync { delta: true, ..Sync::WHOLE }).unwrap(), "rest: a delta brings something to do");
+        assert!(world.sync(Sync::WHOLE).unwrap(), "rest: the plans do not stay at rest");
+    });
+}
+
+/// Property 3, *keep*: a mail that nobody removed is on one of the sides at every half-step, and on
+/// both at the end; two mails are never taken for one.
+#[test]
+fn property_3_nothing_is_lost() {
+    for_all("property_3", HISTORIES, &(any::<bool>(), histories(Taste::Removals)), |(uidplus, events)| {
+        let mut world = World::after(uidplus, &events);
+        world.meets();
+        for mail in world.made.keys().filter(|mail| !world.removed.contains(mail)) {
+            assert!(world.copies_there(*mail) > 0 && world.copies_here(*mail) > 0, "keep: mail {mail} is lost");
+        }
+    });
+}
+
+/// Property 4, *once*: there are never more copies of a mail than others than the sync have made.
+#[test]
+fn property_4_nothing_is_doubled() {
+    for_all("property_4", HISTORIES, &(any::<bool>(), histories(Taste::Twice)), |(uidplus, events)| {
+        let mut world = World::after(uidplus, &events);
+        world.meets();
+        world.assert_once();
+    });
+}
+
+/// Property 5, *stay dead*: what either side dropped after both had agreed on it does not rise again,
+/// even after a crash, unless the UIDs or the ledger that told of it were lost meanwhile.
+#[test]
+fn property_5_the_dead_stay_dead() {
+    for_all("property_5", HISTORIES, &(any::<bool>(), histories(Taste::Removals)), |(uidplus, events)| {
+        let mut world = World::after(uidplus, &events);
+        world.meets();
+        world.assert_dead();
+    });
+}
+
+/// Property 6, *doubt*: a listing that is not whole removes nothing, moves nothing away and brings
+/// nothing that the other side may have; no plan removes what the other side really has.
+#[test]
+fn property_6_in_doubt_nothing_is_removed() {
+    for_all("property_6", HISTORIES, &(any::<bool>(), histories(Taste::Doubt)), |(uidplus, events)| {
+        let mut world = World::after(uidplus, &events);
+        let count = |world: &World| -> Vec<(usize, usize)> {
+            world.boxes.iter().map(|it| (it.server.len(), it.disk.len())).collect()
+        };
+        let before = count(&world);
+        world.sync(Sync { server_lies: 7, disk_lies: 7, ..Sync::WHOLE }).unwrap();
+        assert_eq!(count(&world), before, "doubt: both listings were half");
+        world.sync(Sync { server_lies: 7, ..Sync::WHOLE }).unwrap();
+        for ((_, before), it) in before.iter().zip(&world.boxes) {
+            assert!(it.disk.len() >= *before, "doubt: the server's listing was half");
+        }
+        let before = count(&world);
+        world.sync(Sync { disk_lies: 7, ..Sync::WHOLE }).unwrap();
+        for ((before, _), it) in before.iter().zip(&world.boxes) {
+            assert!(it.server.len() >= *before, "doubt: the listing of the disk was half");
+        }
+    });
+}
+
+/// Property 7, *wishes*: each side's wish since both agreed survives, whoever else wished what, and
+/// in whatever order the sides are looked at.
+#[test]
+fn property_7_wishes_survive() {
+    for_all("property_7", HISTORIES, &histories(Taste::Flags), |events| {
+        let mut world = World::after(true, &events);
+        let wishes = world.wishes();
+        world.meets();
+        world.assert_wishes(&wishes);
+    });
+    let sets = (0..32u8, 0..32u8, 0..32u8);
+    for_all("property_7", HISTORIES, &sets, |(base, one, other)| {
+        let set = |bits: u8| FLAGS.iter().enumerate().filter(move |(n, _)| bits >> n & 1 == 1).map(|(_, name)| *name);
+        let [base, one, other] = [base, one, other].map(|bits| Flags::from_imap(set(bits)));
+        let merged = Flags::merge(&base, &one, &other);
+        assert_eq!(merged, Flags::merge(&base, &other, &one), "wishes: both sides count alike");
+        assert_eq!(merged, Flags::merge(&base, &merged, &other), "wishes: what was granted stays granted");
+        assert_eq!(merged, Flags::merge(&merged, &merged, &merged));
+        assert_eq!(Flags::merge(&base, &base, &other), other, "wishes: who wished nothing stands in nobody's way");
+    });
+}
+
+/// Property 8, *Rights are obeyed*: whatever a server does not let its users do is in no plan, and
+/// with what is left both sides still meet as far as they can, rest, and lose nothing. One that lets
+/// them do nothing but fetch (POP3) is among these.
+#[test]
+fn property_8_rights_are_obeyed() {
+    let worlds = (rights(), any::<bool>(), histories(Taste::All));
+    for_all("property_8", HISTORIES, &worlds, |(allows, uidplus, events)| {
+        let mut world = World::new();
+        world.allows = allows;
+        world.uidplus = uidplus;
+        for event in &events {
+            world.happen(event);
+            world.assert_kept();
+        }
+        assert!(world.meets(), "Rights: the plans never rest");
+        world.assert_met();
+    });
+}
+
+/// What the guard asks about: the last messages of a mailbox, if there are more than two; more than fifty removals, or more than five that are over a fifth of what was
+/// agreed on, on either side; a directory that is not there; old mail that a new epoch would bring back.
+#[test]
+fn the_guard_asks_about_much_that_vanishes() {
+    let scenes = ((0..70usize, 0..70usize, 0..70usize), 0..400usize, any::<bool>(), 0..6u8);
+    for_all("the_guard", HISTORIES, &scenes, |((here, there, appended), known, restarted, missing)| {
+        let directory_missing = missing == 0;
+        let unique = UniqueName::new("a").unwrap();
+        let remove_here = Op::RemoveHere { uid: None, unique: unique.clone() };
+        let remove_there = Op::RemoveThere { uid: tern::mail::ids::Uid::MIN };
+        let append = Op::Append { unique, flags: Flags::none(), identity: Identity::default() };
+        let counts = [(remove_here, here), (remove_there, there), (append, appended)];
+        let ops = counts.iter().flat_map(|(op, count)| std::iter::repeat_n(op.clone(), *count)).collect();
+        let mailbox = world::name(0);
+        let scene = Scene { mailbox: &mailbox, known, directory_missing, restarted, role: None };
+        let verdict = guard(&Plan { ops, ..Plan::default() }, &scene);
+        let asks = |count: usize| count > 50 || (count > 5 && 5 * count > known);
+        let nothing = Clean::line("");
+        let expected = match () {
+            () if (directory_missing && known > 0) || (restarted && asks(appended)) => Verdict::HoldAll(nothing),
+            () if asks(here) || asks(there) || (there > 2 && there >= known) => Verdict::HoldRemovals(nothing),
+            () => Verdict::Go,
+        };
+        assert_eq!(std::mem::discriminant(&verdict), std::mem::discriminant(&expected), "{verdict:?}");
+    });
+}
+
+/// The properties find what is wrong, and bring it down to a history that a person can read.
+#[test]
+fn a_planted_fault_is_found_and_the_history_shrinks() {
+    let faults = [(Sabotage::ForgetsRemovals, "risen", 8), (Sabotage::DropsMoves, "once", 8)];
+    for (sabotage, expected, enough) in faults {
+        let found = search(7, 2_000, &histories(Taste::Removals), |events| {
+            let mut world = World::new();
+            world.sabotage = Some(sabotage);
+            for event in &events {
+                world.happen(event);
+            }
+            world.meets();
+            world.assert_dead();
+            world.assert_once();
+            Ok(())
+        });
+        let (smallest, why) = found.unwrap_or_else(|| panic!("{sabotage:?} was not found"));
+        assert!(why.contains(expected), "{sabotage:?}: {why}");
+        assert!(smallest.len() <= enough, "{sabotage:?} did not shrink: {smallest:#?}");
+    }
+}
