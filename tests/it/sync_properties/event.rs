@@ -77,10 +77,11 @@ pub(super) enum Taste {
 fn sync(taste: Taste) -> impl Strategy<Value = Event> {
     let stops = if taste == Taste::Removals || taste == Taste::Twice { 3 } else { 2 };
     let lies = if taste == Taste::Doubt { 6 } else { 1 };
-    let steps = prop_oneof![3 => Just(usize::MAX), stops => 0..14usize];
+    let length = prop_oneof![3 => Just(usize::MAX), stops => 0..14usize];
     let lie = move || prop_oneof![6 => Just(0u8), lies => 1..8u8];
-    (steps, any::<bool>(), lie(), lie())
-        .prop_map(|(steps, delta, server_lies, disk_lies)| Event::Synced(Sync { steps, delta, server_lies, disk_lies }))
+    (length, any::<bool>(), lie(), lie()).prop_map(|(length, delta, server_lies, disk_lies)| {
+        Event::Synced(Sync { steps: length, delta, server_lies, disk_lies })
+    })
 }
 
 fn event(taste: Taste) -> impl Strategy<Value = Event> {

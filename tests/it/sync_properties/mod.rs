@@ -282,12 +282,12 @@ fn property_8_rights_are_obeyed() {
     });
 }
 
-/// What the guard asks about: the last messages of a mailbox, if there are more than two; more than fifty removals, or more than five that are over a fifth of what was
-/// agreed on, on either side; a directory that is not there; old mail that a new epoch would bring back.
+/// What the guard asks about: the last messages of a mailbox, if there are more than two; more than fifty
+/// removals, or more than five that are over a fifth of what was agreed on; a directory that is not there; old mail that a new epoch would bring back.
 #[test]
 fn the_guard_asks_about_much_that_vanishes() {
-    let scenes = ((0..70usize, 0..70usize, 0..70usize), 0..400usize, any::<bool>(), 0..6u8);
-    for_all("the_guard", HISTORIES, &scenes, |((here, there, appended), known, restarted, missing)| {
+    let settings = ((0..70usize, 0..70usize, 0..70usize), 0..400usize, any::<bool>(), 0..6u8);
+    for_all("the_guard", HISTORIES, &settings, |((here, there, appended), known, restarted, missing)| {
         let directory_missing = missing == 0;
         let unique = UniqueName::new("a").unwrap();
         let remove_here = Op::RemoveHere { uid: None, unique: unique.clone() };
