@@ -410,7 +410,7 @@ impl Hands<'_> {
 
     /// Makes sure, right before the act, that the server still means the same messages by these
     /// UIDs. Gives those that are, and those that are gone; of any other it tells.
-    fn sure(&mut self, uids: &[Uid]) -> Result<(Vec<(Row, Option<MessageId>)>, Vec<Uid>), Halt> {
+    fn sure(&mut self, uids: &[Uid]) -> Result<(Vec<Sure>, Vec<Uid>), Halt> {
         let mut rows: BTreeMap<Uid, Row> =
             self.ledger.rows_of_uids(self.key, uids)?.into_iter().map(|row| (row.uid, row)).collect();
         let mut sure = Vec::new();
@@ -556,6 +556,9 @@ impl Hands<'_> {
         Ok(())
     }
 }
+
+/// A row whose message is still the one that it tells of, with that message's Message-ID.
+type Sure = (Row, Option<MessageId>);
 
 /// Did the server say no, so that nothing was done and the connection is good?
 fn refused(fault: &Fault) -> bool {

@@ -128,8 +128,7 @@ fn upwards(mut client: TcpStream, mut server: TcpStream, trick: Trick, state: &S
     let mut buffer = [0; 4096];
     let (mut passed, mut holding) = (0, false);
     let mut held = Vec::new();
-    loop {
-        let Ok(read @ 1..) = client.read(&mut buffer) else { break };
+    while let Ok(read @ 1..) = client.read(&mut buffer) {
         let bytes = &buffer[..read];
         state.up.fetch_add(read, Ordering::SeqCst);
         if let Trick::CutUp(limit) = trick
@@ -166,8 +165,7 @@ fn upwards(mut client: TcpStream, mut server: TcpStream, trick: Trick, state: &S
 fn downwards(mut server: TcpStream, mut client: TcpStream, trick: Trick, state: &State) {
     let mut buffer = [0; 4096];
     let mut passed = 0;
-    loop {
-        let Ok(read @ 1..) = server.read(&mut buffer) else { break };
+    while let Ok(read @ 1..) = server.read(&mut buffer) {
         state.down.fetch_add(read, Ordering::SeqCst);
         let limit = match trick {
             Trick::CutDown(limit) | Trick::Silence(limit) | Trick::Drip(limit) => limit,
@@ -182,7 +180,6 @@ fn downwards(mut server: TcpStream, mut client: TcpStream, trick: Trick, state: 
         }
         match trick {
             Trick::CutDown(_) => break,
-            Trick::Silence(_) => {}
             Trick::Drip(_) => {
                 for byte in &buffer[now..read] {
                     std::thread::sleep(Duration::from_millis(100));
@@ -191,7 +188,7 @@ fn downwards(mut server: TcpStream, mut client: TcpStream, trick: Trick, state: 
                     }
                 }
             }
-            Trick::Pass | Trick::CutUp(_) | Trick::HoldAppend => {}
+            Trick::Silence(_) | Trick::Pass | Trick::CutUp(_) | Trick::HoldAppend => {}
         }
     }
     if trick != Trick::HoldAppend {

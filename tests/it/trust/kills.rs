@@ -51,7 +51,7 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
         let time = match turmoil.dice.u8(0..10) {
             0 => Duration::from_micros(turmoil.dice.u64(0..20_000)),
             // Now and then it comes to its end, so that there is something to go on from.
-            1 if killed > 5 => Duration::from_secs(60),
+            1 if killed > 5 => Duration::from_mins(1),
             _ => length.mul_f64(turmoil.dice.f64() * 1.1),
         };
         let at = Instant::now();

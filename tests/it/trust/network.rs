@@ -28,8 +28,15 @@ fn behind_proxy(letters: u32) -> (Turmoil, Proxy) {
     (Turmoil::new(letters, seed(), world, dovecot), proxy)
 }
 
-/// Sends a letter, dies before the answer, and comes back. The server gets the letter when `late` says.
-fn dies_while_a_letter_is_on_its_way(landing: Landing) {
+/// When the server gets what a dead client sent.
+enum Landing {
+    WhileItWaits,
+    AfterItWasSentAgain,
+    AfterTheFileWasRemoved,
+}
+
+/// Sends a letter, dies before the answer, and comes back. The server gets the letter when `landing` says.
+fn dies_while_a_letter_is_on_its_way(landing: &Landing) {
     let (mut turmoil, proxy) = behind_proxy(6);
     turmoil.world.succeed(&["sync", "--quiet"]);
     turmoil.write_here(1);
@@ -68,25 +75,19 @@ fn dies_while_a_letter_is_on_its_way(landing: Landing) {
     turmoil.expect_peace();
 }
 
-enum Landing {
-    WhileItWaits,
-    AfterItWasSentAgain,
-    AfterTheFileWasRemoved,
-}
-
 #[test]
 fn a_letter_that_lands_after_its_sender_died_is_found() {
-    dies_while_a_letter_is_on_its_way(Landing::WhileItWaits);
+    dies_while_a_letter_is_on_its_way(&Landing::WhileItWaits);
 }
 
 #[test]
 fn a_letter_that_lands_after_it_was_sent_again_is_there_once() {
-    dies_while_a_letter_is_on_its_way(Landing::AfterItWasSentAgain);
+    dies_while_a_letter_is_on_its_way(&Landing::AfterItWasSentAgain);
 }
 
 #[test]
 fn a_letter_that_lands_after_it_was_removed_here_is_removed_there() {
-    dies_while_a_letter_is_on_its_way(Landing::AfterTheFileWasRemoved);
+    dies_while_a_letter_is_on_its_way(&Landing::AfterTheFileWasRemoved);
 }
 
 /// A clock that lets a pause pass a hundred times as fast: what the wire does is done when it is cut.
@@ -107,7 +108,7 @@ fn env(turmoil: &Turmoil, port: u16) -> Env {
     account.sync.guard = false;
     if let Some(server) = &mut account.imap {
         server.port = port;
-        server.host = "127.0.0.1".to_owned();
+        "127.0.0.1".clone_into(&mut server.host);
         server.timeout = Duration::from_secs(1);
     }
     let imap = Imap::new(&account, Arc::new(|| Ok(Secret::new(PASSWORD.to_owned()))));
