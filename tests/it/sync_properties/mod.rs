@@ -290,10 +290,10 @@ fn the_guard_asks_about_much_that_vanishes() {
     for_all("the_guard", HISTORIES, &settings, |((here, there, appended), known, restarted, missing)| {
         let directory_missing = missing == 0;
         let unique = UniqueName::new("a").unwrap();
-        let remove_here = Op::RemoveHere { uid: None, unique: unique.clone() };
-        let remove_there = Op::RemoveThere { uid: tern::mail::ids::Uid::MIN };
+        let file = Op::RemoveHere { uid: None, unique: unique.clone() };
+        let message = Op::RemoveThere { uid: tern::mail::ids::Uid::MIN };
         let append = Op::Append { unique, flags: Flags::none(), identity: Identity::default() };
-        let counts = [(remove_here, here), (remove_there, there), (append, appended)];
+        let counts = [(file, here), (message, there), (append, appended)];
         let ops = counts.iter().flat_map(|(op, count)| std::iter::repeat_n(op.clone(), *count)).collect();
         let mailbox = world::name(0);
         let scene = Scene { mailbox: &mailbox, known, directory_missing, restarted, role: None };
