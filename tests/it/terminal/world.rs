@@ -51,7 +51,11 @@ impl World {
     /// Makes one with this config file; `{home}` in it is replaced by the home's path. The file
     /// `password` in the home has the password of the test's servers.
     pub(crate) fn new(config: &str) -> Self {
-        let dir = tempfile::Builder::new().prefix("tern-world-").tempdir().expect("a directory");
+        Self::within(tempfile::Builder::new().prefix("tern-world-").tempdir().expect("a directory"), config)
+    }
+
+    /// Makes one in this directory, where a disk of the test's own may be mounted.
+    pub(crate) fn within(dir: TempDir, config: &str) -> Self {
         let world = Self { dir };
         for sub in ["config/tern", "data", "cache", "state", "run"] {
             fs::create_dir_all(world.path(sub)).expect("a directory");

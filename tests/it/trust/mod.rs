@@ -6,6 +6,7 @@
 
 mod kills;
 mod network;
+mod power;
 mod turmoil;
 
 /// Is this the long mode?

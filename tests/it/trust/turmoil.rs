@@ -19,16 +19,16 @@ pub(crate) const PLACES: [&str; 3] = ["INBOX", "Archive", "Lists"];
 
 /// Who moves and removes a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
+pub(super) enum Owner {
     Here,
     There,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Letter {
+pub(super) struct Letter {
     owner: Owner,
     /// `None`: removed.
-    place: Option<&'static str>,
+    pub(super) place: Option<&'static str>,
 }
 
 /// Both sides of one account and what must be in them.
@@ -38,7 +38,7 @@ pub(crate) struct Turmoil {
     pub(crate) dice: fastrand::Rng,
     pub(crate) seed: u64,
     wire: Option<Wire>,
-    letters: BTreeMap<u32, Letter>,
+    pub(super) letters: BTreeMap<u32, Letter>,
     next: u32,
     /// The letters that were here when a run of the program last came to its end. A file that was
     /// fetched and not written down yet when the program was killed, and is then given another name in
@@ -47,7 +47,7 @@ pub(crate) struct Turmoil {
     /// The letters that were written here.
     written: BTreeSet<u32>,
     /// Which letter a file is, by its base name: no name is used twice.
-    numbers: BTreeMap<String, u32>,
+    pub(super) numbers: BTreeMap<String, u32>,
     /// Does what is done here get synced to the disk, as a careful program does it?
     pub(crate) durable: bool,
     /// What happened, for the one who has to find out why.
@@ -371,12 +371,17 @@ impl Turmoil {
         self.note(format!("{number} flags {flags:?} here: {done}"));
     }
 
-    /// A run came to its end: what is here now has been written down.
-    pub(crate) fn run_ended(&mut self) {
+    /// Reads which letter each file is.
+    pub(super) fn learn_names(&mut self) {
         for place in PLACES {
             // Looks at every file, since no letter has this number.
             let _ = self.file_of(0, place);
         }
+    }
+
+    /// A run came to its end: what is here now has been written down.
+    pub(crate) fn run_ended(&mut self) {
+        self.learn_names();
         let names = PLACES.iter().flat_map(|place| self.world.files(&format!("mail/ada/{place}")));
         let base = |path: PathBuf| Some(path.file_name()?.to_string_lossy().split(":2,").next()?.to_owned());
         self.known = names.filter_map(base).filter_map(|base| self.numbers.get(&base).copied()).collect();
