@@ -195,6 +195,13 @@ impl Ledger {
         Ok(rows)
     }
 
+    /// Shows all rows of a mailbox, sorted by UID, one after the other: there may be a million of them.
+    pub fn each_row(&self, key: MailboxKey, show: impl FnMut(Row)) -> Result<(), Fault> {
+        let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 ORDER BY uid");
+        let run = || visit(&mut *self.db.prepare_cached(&sql)?, [key.0], show);
+        run().map_err(|e| fault(&e))
+    }
+
     /// The rows of these UIDs, in the order asked; those that have none are missing.
     pub fn rows_of_uids(&self, key: MailboxKey, uids: &[Uid]) -> Result<Vec<Row>, Fault> {
         let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND uid = ?2");
@@ -345,9 +352,14 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
     intents::settle(db, &change.settled)
 }
 
-/// Reads each row of an answer. What no longer makes sense (a zero UID) is an error: the file is
-/// damaged.
+/// Keeps each row of an answer.
 fn each<P: Params>(find: &mut Statement<'_>, params: P, rows: &mut Vec<Row>) -> rusqlite::Result<()> {
+    visit(find, params, |row| rows.push(row))
+}
+
+/// Shows each row of an answer. What no longer makes sense (a zero UID) is an error: the file is
+/// damaged.
+fn visit<P: Params>(find: &mut Statement<'_>, params: P, mut show: impl FnMut(Row)) -> rusqlite::Result<()> {
     let mut answer = find.query(params)?;
     while let Some(row) = answer.next()? {
         let odd = |column| rusqlite::Error::IntegralValueOutOfRange(column, 0);
@@ -355,7 +367,7 @@ fn each<P: Params>(find: &mut Statement<'_>, params: P, rows: &mut Vec<Row>) -> 
             ValueRef::Null => None,
             text => Some(text.as_str()?),
         };
-        rows.push(Row {
+        show(Row {
             uid: Uid::new(row.get(0)?).ok_or_else(|| odd(0))?,
             unique: UniqueName::new(row.get_ref(1)?.as_str()?).ok_or_else(|| odd(1))?,
             flags: flags_in(row.get(2)?, keywords),

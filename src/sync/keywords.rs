@@ -58,6 +58,11 @@ impl Lettering {
             .collect()
     }
 
+    /// Is this file as its row says, and is there no keyword about it at all?
+    pub(super) fn is_at_rest_with(&self, entry: &Entry, uid: Uid, flags: &Flags) -> bool {
+        entry.letters().is_empty() && !self.before.contains_key(&uid) && entry.flags() == *flags
+    }
+
     /// Do the letters of these rows tell what is remembered, and all keywords? Else there is something
     /// to be written even if no flag has changed.
     pub(super) fn is_at_rest(&self, base: &Base) -> bool {

@@ -165,15 +165,26 @@ impl Round<'_> {
             let home = Home::of(&look.mailbox);
             let lettering = Lettering::listed(maildir, &scan.entries, self.ledger.letters(key)?);
             let Side { base, changes, .. } = &mut look.side;
-            *base =
-                Base::new(agreed.validity, self.ledger.rows(key)?.into_iter().map(known_row)).taken_in(agreed.uid_next);
+            // A file that is as its row says is in nobody's way: what is left is what changed.
+            let mut resting = vec![false; scan.entries.len()];
+            let mut rows = Vec::new();
+            self.ledger.each_row(key, |row| {
+                let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
+                let found = found.ok().and_then(|at| Some((resting.get_mut(at)?, scan.entries.get(at)?)));
+                match found.filter(|(_, entry)| lettering.is_at_rest_with(entry, row.uid, &row.flags)) {
+                    Some((rests, _)) => *rests = true,
+                    None => rows.push(row),
+                }
+            })?;
+            *base = Base::new(agreed.validity, rows.into_iter().map(known_row)).taken_in(agreed.uid_next);
             let file = |entry: &crate::store::name::Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
                 let unique = entry.unique()?;
                 Some(LocalFile { flags: lettering.wished(entry, &unique, base), unique, origin })
             };
-            let listing =
-                LocalListing { files: scan.entries.iter().filter_map(file).collect(), complete: scan.complete };
+            let stirred = scan.entries.iter().zip(&resting).filter(|(_, rests)| !**rests);
+            let files = stirred.filter_map(|(entry, _)| file(entry)).collect();
+            let listing = LocalListing { files, complete: scan.complete };
             *changes = diff_local(&listing, base);
             // Many mailboxes may have been read before the first one is done.
             let mut touched = changes.touched(agreed.validity);
