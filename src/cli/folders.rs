@@ -116,8 +116,8 @@ impl Folder<'_> {
             MailboxName::new(&format!("{to}{rest}"))
         };
         // Parents first, as a map of names is sorted.
-        let moved = all.keys().filter(|name| *name == from || name.as_str().starts_with(&below));
-        let Some(moves) = moved.map(|name| Some((name, new_name(name)?))).collect::<Option<Vec<_>>>() else {
+        let affected = all.keys().filter(|name| *name == from || name.as_str().starts_with(&below));
+        let Some(moves) = affected.map(|name| Some((name, new_name(name)?))).collect::<Option<Vec<_>>>() else {
             return Ok(self.refuse(Exit::Usage, "the new name is too long"));
         };
         if moves.is_empty() {
@@ -153,11 +153,11 @@ impl Folder<'_> {
         }
         let now = UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
         let now = Timestamp::new(i64::try_from(now).unwrap_or(i64::MAX));
-        let shelf = Quarantine::below(&self.config.paths.data).shelf(&self.id, now)?;
+        let quarantine = Quarantine::below(&self.config.paths.data).shelf(&self.id, now)?;
         for entry in &entries {
-            shelf.take(&maildir, entry)?;
+            quarantine.take(&maildir, entry)?;
         }
-        shelf.settle()?;
+        quarantine.settle()?;
         maildir.settle()?;
         if !self.root.remove(&self.id.name)? {
             return Ok(self.refuse(Exit::Partly, "mail came into it meanwhile; it is not deleted"));

@@ -94,7 +94,9 @@ pub(super) fn tell(forecast: &Forecast, env: &Env, options: &SyncOptions) {
             output::line(plan_object(mailbox, &tally, options.verbose.then_some(&steps)));
         } else {
             output::line(format_args!("{}: {}", named(mailbox), tally.words()));
-            steps.iter().for_each(|step| output::line(format_args!("  {step}")));
+            for step in &steps {
+                output::line(format_args!("  {step}"));
+            }
         }
     }
 }

@@ -343,17 +343,17 @@ impl<'a> Table<'a> {
     }
 
     /// A number of bytes: `"500K"`, `"10M"`, `"1G"`, or plain; `"never"` for none.
-    pub(super) fn size(&self, key: &str, notes: &mut Notes<'_>) -> Option<Option<u64>> {
+    pub(super) fn size(&self, key: &str, notes: &mut Notes<'_>) -> Option<Limit> {
         let value = self.get(key)?;
         let read = match value.get_ref() {
-            DeValue::String(text) if text == "never" => return Some(None),
+            DeValue::String(text) if text == "never" => return Some(Limit::None),
             DeValue::String(text) => value::size(text),
             other => integer(other).map(u64::from),
         };
         if read.is_none() {
             self.wants(key, "a size like \"500K\" or \"10M\", or \"never\"", value.span(), notes);
         }
-        read.map(Some)
+        read.map(Limit::Bytes)
     }
 
     /// A list of texts; what is no text is noted and passed over.
@@ -423,6 +423,22 @@ impl Time {
         match self {
             Self::Never => None,
             Self::After(time) => Some(time),
+        }
+    }
+}
+
+/// From what size on something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    None,
+    Bytes(u64),
+}
+
+impl Limit {
+    pub(super) fn bytes(self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Bytes(bytes) => Some(bytes),
         }
     }
 }

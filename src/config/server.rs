@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::account::{Account, Auth, DeleteThere, Pop3, PopSignIn, Retention, Server, Submit, Tls};
 use super::check::set;
 use super::quirk::{Quirk, Quirks};
-use super::raw::{Never, Notes, Table, Time};
+use super::raw::{Limit, Never, Notes, Table, Time};
 use super::{Paths, value};
 
 /// The usual ports of a protocol.
@@ -80,7 +80,7 @@ fn retention(table: &Table<'_>, notes: &mut Notes<'_>) -> Retention {
     set(&mut retention.delete, table.choice("delete", &ways, notes));
     let range = Duration::from_hours(1)..Duration::from_hours(24 * 3660);
     set(&mut retention.after, table.duration("delete_after", &range, Never::Allowed, notes).map(Time::after));
-    set(&mut retention.over, table.size("delete_over", notes));
+    set(&mut retention.over, table.size("delete_over", notes).map(Limit::bytes));
     retention
 }
 

@@ -92,14 +92,14 @@ impl Round<'_> {
             .collect();
         both.sort_unstable();
         let stride = both.len().div_ceil(SAMPLE).max(1);
-        let some: Vec<_> = both.into_iter().step_by(stride).collect();
-        let uids: Vec<Uid> = some.iter().map(|(uid, _)| *uid).collect();
+        let sample: Vec<_> = both.into_iter().step_by(stride).collect();
+        let uids: Vec<Uid> = sample.iter().map(|(uid, _)| *uid).collect();
         if uids.is_empty() {
             return Ok(false);
         }
         let mut same = 0;
         for item in self.remote.identify(&look.mailbox.name, &uids)? {
-            let Some((_, unique)) = some.iter().find(|(uid, _)| *uid == item.uid) else { continue };
+            let Some((_, unique)) = sample.iter().find(|(uid, _)| *uid == item.uid) else { continue };
             let Ok(Some(file)) = read(maildir, unique) else { continue };
             let id = item.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
             let there = Identity { size: item.size, id, digest: None };

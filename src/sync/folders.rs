@@ -305,7 +305,7 @@ impl<'a> Table<'a> {
             return self.make_here(name);
         }
         if met.count == 0 {
-            self.hold(name, "the empty folder is missing on this disk. Delete it on the server too?".to_owned());
+            self.hold(name, "the empty folder is missing on this disk. Delete it on the server too?");
         } else {
             // The guard asks.
             self.synced.insert(name.clone());
@@ -332,7 +332,7 @@ impl<'a> Table<'a> {
                 let what = if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
                 self.hold(
                     name,
-                    format!(
+                    &format!(
                         "the folder is gone on the server; {what} of it are on this disk. Remove them here too? They are \
                          kept in quarantine for 14 days"
                     ),
@@ -357,7 +357,7 @@ impl<'a> Table<'a> {
         count <= MANY || !self.env.account.sync.guard
     }
 
-    fn hold(&mut self, name: &MailboxName, question: String) {
+    fn hold(&mut self, name: &MailboxName, question: &str) {
         self.out.held.push((name.clone(), Clean::line(&format!("{name}: {question}"))));
     }
 
@@ -413,15 +413,15 @@ impl<'a> Table<'a> {
         let id = self.env.mailbox(name);
         let maildir = Maildir::open(&self.env.root().directory(name)?)?;
         let known: BTreeSet<UniqueName> = self.ledger.rows(met.key)?.into_iter().map(|row| row.unique).collect();
-        let shelf = Quarantine::below(&self.env.data).shelf(&id, self.env.clock.now())?;
+        let quarantine = Quarantine::below(&self.env.data).shelf(&id, self.env.clock.now())?;
         let mut places = Vec::new();
         for entry in scan::scan(&maildir)?.entries {
             let Some(unique) = entry.unique().filter(|unique| known.contains(unique)) else { continue };
-            if shelf.take(&maildir, &entry)?.is_some() {
+            if quarantine.take(&maildir, &entry)?.is_some() {
                 places.push(PlaceChange { unique, now: None });
             }
         }
-        shelf.settle()?;
+        quarantine.settle()?;
         maildir.settle()?;
         if self.env.root().remove(name)? {
             self.here.remove(name);

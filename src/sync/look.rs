@@ -136,9 +136,10 @@ impl Round<'_> {
             (false, true) => Some(Maildir::open(&root.create(name)?)?),
             (false, false) => None,
         };
-        let unmoved = match is_dry && may_make {
-            true => forecast::unmade(),
-            false => LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() },
+        let unmoved = if is_dry && may_make {
+            forecast::unmade()
+        } else {
+            LocalChanges { complete: maildir.is_some(), ..LocalChanges::unmoved() }
         };
         let base = Base::new(agreed.validity, []).taken_in(agreed.uid_next);
         let side = Side { mailbox: name.clone(), base, changes: unmoved, appended: BTreeSet::new() };

@@ -73,7 +73,7 @@ pub fn run_once(env: &Env, report: Reporter<'_>) -> Result<Summary, Fault> {
         summary.counts.add(&outcome.counts);
         summary.faults = outcome.faults;
         match ended {
-            Ok(()) if outcome.more => continue,
+            Ok(()) if outcome.more => {}
             Ok(()) => break,
             Err(Halt::Stopped) => {
                 summary.stopped = true;

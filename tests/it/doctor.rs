@@ -39,12 +39,12 @@ fn examined(world: &World, arguments: &[&str]) -> (i32, BTreeMap<String, (String
     for line in text.lines() {
         let finding: Value = serde_json::from_str(line).unwrap();
         assert_eq!(finding["v"], 1);
-        let word = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-        let new = (word("verdict"), word("text"), word("next"));
+        let field = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        let new = (field("verdict"), field("text"), field("next"));
         let rank = |verdict: &str| ["ok", "warn", "fail"].iter().position(|known| *known == verdict).unwrap();
-        match found.get(&word("check")) {
+        match found.get(&field("check")) {
             Some(known) if rank(&known.0) >= rank(&new.0) => {}
-            _ => drop(found.insert(word("check"), new)),
+            _ => drop(found.insert(field("check"), new)),
         }
     }
     (output.status.code().unwrap(), found)
@@ -150,6 +150,16 @@ fn what_is_wrong_with_the_servers_is_told_at_its_step() {
 
     let unknown = at(dovecot.imaps, "user = \"eve\"");
     expect(&unknown, &[], 69, "imap.tls", ["fail", "not from an authority that is trusted here", "`pin`"]);
+
+    let home = tempfile::tempdir().unwrap();
+    let (cert, key) = expired(home.path());
+    let late = Dovecot::start_with(&format!("ssl_cert = <{}\nssl_key = <{}\n", cert.display(), key.display()));
+    let (port, ca_of_its_own) = (late.imaps, cert.display());
+    let world = local(&format!(
+        "imap = {{ host = \"localhost\", port = {port}, user = \"eve\", ca = \"{ca_of_its_own}\" }}\n\
+         password = {{ file = \"{{home}}/password\" }}\n"
+    ));
+    expect(&world, &[], 69, "imap.tls", ["fail", "expired on 2021-01-01", "trust it only if you know it"]);
 
     let prompted =
         local(&format!("imap = {{ host = \"localhost\", port = {}, user = \"eve\", ca = \"{ca}\" }}\n", dovecot.imaps));

@@ -368,29 +368,32 @@ fn idle_ends_with_news_with_the_bell_and_with_its_limit() {
     assert_eq!(remote.wait(&inbox(), Duration::from_millis(50)).unwrap(), Waited::Quiet);
 }
 
+/// What another session does.
+type Change<'a> = &'a dyn Fn(&mut dyn Remote);
+
 #[test]
 fn news_of_any_mailbox_end_the_wait() {
     let dovecot = Dovecot::start();
     dovecot.deliver("ada", "Lists/rust", &message(1));
     let mut remote = connect(&dovecot, "ada");
     assert_eq!(remote.wait(&inbox(), Duration::from_millis(50)).unwrap(), Waited::Quiet);
-    let mut other = connect(&dovecot, "ada");
+    let mut second = connect(&dovecot, "ada");
     let bytes = crlf(&message(2));
     let lists = mailbox("Lists/rust");
     let seen = Flags::from_imap(["\\Seen"]);
-    let changes: [&dyn Fn(&mut dyn Remote); 3] = [
+    let changes: [Change<'_>; 3] = [
         &|other| drop(other.push(&lists, &Push::Append { bytes: &bytes, flags: &Flags::none(), date: None }).unwrap()),
         &|other| drop(other.push(&lists, &Push::Expunge { uids: &[uid(1)] }).unwrap()),
         &|other| {
-            drop(other.push(&lists, &Push::Flags { uids: &[uid(2)], add: &seen, remove: &Flags::none() }).unwrap())
+            drop(other.push(&lists, &Push::Flags { uids: &[uid(2)], add: &seen, remove: &Flags::none() }).unwrap());
         },
     ];
     for change in changes {
         std::thread::scope(|threads| {
-            let other = other.as_mut();
-            let changed = threads.spawn(|| remote.wait(&inbox(), Duration::from_mins(1)).unwrap());
-            change(other);
-            assert_eq!(changed.join().unwrap(), Waited::Changed);
+            let second = second.as_mut();
+            let waiting = threads.spawn(|| remote.wait(&inbox(), Duration::from_mins(1)).unwrap());
+            change(second);
+            assert_eq!(waiting.join().unwrap(), Waited::Changed);
         });
     }
 }

@@ -54,7 +54,7 @@ fn counted(dovecot: &Dovecot) -> (Box<dyn Remote>, Turnstile) {
     let mut account: Account = dovecot.account("ada", Tls::Plain, Path::new("/nonexistent"));
     let server = account.imap.as_mut().unwrap();
     server.port = turnstile.port;
-    server.host = "127.0.0.1".to_owned();
+    "127.0.0.1".clone_into(&mut server.host);
     let mut remote = Imap::new(&account, Arc::new(|| Ok(Secret::new(PASSWORD.to_owned())))).connect().unwrap();
     // The introduction (ID) is on its way; an answer to what comes behind it shows that it has passed.
     remote.subscribe(&inbox(), false).unwrap();
@@ -405,8 +405,8 @@ fn reading_another_mailbox_is_one_flight_and_changing_it_two() {
     assert_eq!(turnstile.count().0, 1);
     assert_eq!(remote.search_id(&agreed[3].0, "two@example.org", None).unwrap(), [uid(2)]);
     assert_eq!(turnstile.count().0, 2);
-    let (add, remove) = (Flags::from_imap(["\\Seen", "a"]), Flags::from_imap(["\\Flagged"]));
-    let push = Push::Flags { uids: &[uid(1), uid(2)], add: &add, remove: &remove };
+    let (added, removed) = (Flags::from_imap(["\\Seen", "a"]), Flags::from_imap(["\\Flagged"]));
+    let push = Push::Flags { uids: &[uid(1), uid(2)], add: &added, remove: &removed };
     remote.push(&agreed[4].0, &push).unwrap();
     let (flights, said) = turnstile.count();
     assert_eq!((flights, said.matches("UID STORE 1:2 ").count()), (2, 2), "{said}");

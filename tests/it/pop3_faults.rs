@@ -39,9 +39,8 @@ enum Cut {
 /// What a server is like.
 #[derive(Debug, Clone, Default)]
 struct Ways {
-    no_uidl: bool,
-    no_top: bool,
-    no_capa: bool,
+    /// The commands that it does not know.
+    without: &'static [&'static str],
     /// What is added to each size that it tells.
     lie: i64,
     /// Does it keep what it said it would remove?
@@ -51,6 +50,12 @@ struct Ways {
     /// Which message never ends?
     endless: Option<usize>,
     cut: Option<Cut>,
+}
+
+impl Ways {
+    fn lacks(&self, command: &str) -> bool {
+        self.without.contains(&command)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +84,9 @@ impl Server3 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Self { port, state: Arc::default() };
-        letters.iter().for_each(|(id, text)| server.arrive(id, text));
+        for (id, text) in letters {
+            server.arrive(id, text);
+        }
         let state = Arc::clone(&server.state);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -145,18 +152,18 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             lines(letters.iter().enumerate().map(|(n, letter)| format!("{} {}\r\n", n + 1, show(letter))).collect())
         };
         let answer = match name.as_str() {
-            "CAPA" if ways.no_capa => b"-ERR what?\r\n".to_vec(),
+            "CAPA" if ways.lacks("CAPA") => b"-ERR what?\r\n".to_vec(),
             "CAPA" => {
                 let mut known = vec!["USER\r\n", "PIPELINING\r\n", "RESP-CODES\r\n"];
-                known.extend((!ways.no_uidl).then_some("UIDL\r\n"));
-                known.extend((!ways.no_top).then_some("TOP\r\n"));
+                known.extend((!ways.lacks("UIDL")).then_some("UIDL\r\n"));
+                known.extend((!ways.lacks("TOP")).then_some("TOP\r\n"));
                 lines(known.into_iter().map(str::to_owned).collect())
             }
             "PASS" => ways.refuses.map_or(b"+OK\r\n".to_vec(), |words| format!("-ERR {words}\r\n").into_bytes()),
             "STAT" => format!("+OK {} 0\r\n", letters.len()).into_bytes(),
             "LIST" => each(&|letter| size(letter).to_string()),
-            "UIDL" if !ways.no_uidl => each(&|letter| letter.id.clone()),
-            "TOP" if !ways.no_top => {
+            "UIDL" if !ways.lacks("UIDL") => each(&|letter| letter.id.clone()),
+            "TOP" if !ways.lacks("TOP") => {
                 let text = &letters[at].text;
                 let end = text.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
                 [b"+OK\r\n", &text[..end], b".\r\n"].concat()
@@ -171,8 +178,9 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 }
                 if ways.endless == Some(at) {
                     out.write_all(b"+OK\r\n")?;
+                    let filling = vec![b'x'; 1 << 16];
                     loop {
-                        out.write_all(&[b'x'; 1 << 16])?;
+                        out.write_all(&filling)?;
                     }
                 }
                 [b"+OK\r\n", stuffed.as_slice(), b".\r\n"].concat()
@@ -293,10 +301,10 @@ fn ids_that_are_missing_long_or_given_twice_lose_and_double_nothing() {
         ("one id twice", ["a", "a", "c"], Ways::default()),
         ("ids that are none", ["", &long, "a b\u{7f}"], Ways::default()),
         ("ids like ours", ["header:00", "header:00", "header:1"], Ways::default()),
-        ("no UIDL", ["", "", ""], Ways { no_uidl: true, ..Ways::default() }),
-        ("no CAPA", ["a", "b", "c"], Ways { no_capa: true, ..Ways::default() }),
-        ("no CAPA, no UIDL", ["", "", ""], Ways { no_capa: true, no_uidl: true, ..Ways::default() }),
-        ("no UIDL, no TOP", ["", "", ""], Ways { no_uidl: true, no_top: true, ..Ways::default() }),
+        ("no UIDL", ["", "", ""], Ways { without: &["UIDL"], ..Ways::default() }),
+        ("no CAPA", ["a", "b", "c"], Ways { without: &["CAPA"], ..Ways::default() }),
+        ("no CAPA, no UIDL", ["", "", ""], Ways { without: &["CAPA", "UIDL"], ..Ways::default() }),
+        ("no UIDL, no TOP", ["", "", ""], Ways { without: &["UIDL", "TOP"], ..Ways::default() }),
         ("sizes too small", ["a", "b", "c"], Ways { lie: -7, ..Ways::default() }),
         ("sizes too large", ["a", "b", "c"], Ways { lie: 4000, ..Ways::default() }),
     ] {

@@ -320,7 +320,9 @@ fn what_the_server_wants_read_is_told_once_and_not_in_each_round() {
     thread.up_to_date();
     // Said at each look, as some servers do; another thing in between is told too.
     let told = |said: &[&str], expected: &[&str]| {
-        said.iter().for_each(|text| meeting.server.alert(text));
+        for text in said {
+            meeting.server.alert(text);
+        }
         thread.wake(Wake::Asked);
         let mut heard = Vec::new();
         thread.wait(|report| match report {

@@ -23,7 +23,7 @@ pub(super) fn answer(stamp: &[u8], password: &str) -> String {
     let mut text = Zeroizing::new(Vec::with_capacity(stamp.len() + password.len() + 72));
     text.extend_from_slice(stamp);
     text.extend_from_slice(password.as_bytes());
-    md5(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    md5(text).iter().fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn md5(mut text: Zeroizing<Vec<u8>>) -> [u8; 16] {

@@ -122,10 +122,9 @@ fn ask_capabilities(wire: &mut Wire, server: &Server) -> Result<Capabilities, Fa
 pub(super) fn refused(doing: Doing, host: &str, status: &Status) -> Fault {
     let (cause, again) = match status.code {
         Some(Code::InUse) => (Cause::Busy, Again::Later),
-        Some(Code::LoginDelay | Code::SysTemp) => (Cause::RefusedForNow, Again::Later),
         Some(Code::SysPerm) => (Cause::Refused, Again::AfterUser),
         Some(Code::Auth) => (Cause::SignInRefused, Again::AfterUser),
-        None => (Cause::RefusedForNow, Again::Later),
+        Some(Code::LoginDelay | Code::SysTemp) | None => (Cause::RefusedForNow, Again::Later),
     };
     Fault::new(doing, host, cause).again(again).detail(status.text.as_str())
 }

@@ -11,6 +11,7 @@ use super::book::{HeaderHash, Known};
 use super::flight::{Command, Flight};
 use super::protocol::{Answer, count, numbered, size};
 use super::session::Session;
+use super::wire::Wire;
 use crate::fault::{Cause, Doing, Fault};
 use crate::mail::ids::Uidl;
 use crate::remote::limits::Trouble;
@@ -91,7 +92,7 @@ impl HeaderHasher {
 
 /// The id of a message that has none of its own: the `nth` of those with this header.
 fn made(hash: &HeaderHash, nth: usize) -> Option<Uidl> {
-    let digits: String = hash.iter().take(24).map(|byte| format!("{byte:02x}")).collect();
+    let digits = hash.iter().take(24).fold(String::with_capacity(48), |text, byte| format!("{text}{byte:02x}"));
     Uidl::new(&if nth == 0 { format!("{MADE}{digits}") } else { format!("{MADE}{digits}.{nth}") })
 }
 
@@ -106,7 +107,7 @@ impl Session {
         let mut sizes: BTreeMap<u32, u64> = BTreeMap::new();
         let mut uidls: BTreeMap<u32, Option<Uidl>> = BTreeMap::new();
         while let Some(at) = self.step(Doing::Comparing, |wire| flight.next(wire))? {
-            let status = self.step(Doing::Comparing, |wire| wire.status())?;
+            let status = self.step(Doing::Comparing, Wire::status)?;
             match (at, status.answer) {
                 (0, Answer::Ok) => {
                     // What comes meanwhile is for the next session, but nobody should fall over it.
@@ -204,7 +205,7 @@ impl Session {
         let mut flight = Flight::new(&commands, self.capabilities.has("PIPELINING"));
         let most = if has_top { HEADER } else { u64::MAX };
         while let Some(at) = self.step(Doing::Comparing, |wire| flight.next(wire))? {
-            let status = self.step(Doing::Comparing, |wire| wire.status())?;
+            let status = self.step(Doing::Comparing, Wire::status)?;
             if status.answer != Answer::Ok {
                 continue;
             }

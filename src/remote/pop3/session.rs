@@ -239,7 +239,7 @@ impl Session {
     /// Takes one message; gives its size.
     fn take(&mut self, message: &Listed, want: Want, sink: &mut dyn Sink) -> Result<Option<u64>, Fault> {
         let doing = Doing::Fetching;
-        let status = self.step(doing, |wire| wire.status())?;
+        let status = self.step(doing, Wire::status)?;
         let uid = message.known.uid;
         let mut fetched = Fetched {
             id: RemoteId::Uidl(uid, message.uidl.clone()),
@@ -316,7 +316,7 @@ impl Session {
         }
         let done = self.remove()?;
         self.step(Doing::Pushing, |wire| wire.send(b"QUIT\r\n"))?;
-        let status = self.step(Doing::Pushing, |wire| wire.status())?;
+        let status = self.step(Doing::Pushing, Wire::status)?;
         self.broken = true;
         if status.answer != Answer::Ok {
             // What was removed and what was not, nobody knows: the next session does it again.
@@ -353,10 +353,11 @@ impl Session {
         let mut flight = Flight::new(&commands, self.capabilities.has("PIPELINING"));
         let mut done = Vec::with_capacity(due.len());
         while let Some(at) = self.step(Doing::Pushing, |wire| flight.next(wire))? {
-            let status = self.step(Doing::Pushing, |wire| wire.status())?;
-            match (due.get(at), status.answer) {
-                (Some((_, uid, _)), Answer::Ok) => done.push(*uid),
-                _ => tracing::warn!("{}: a message is not removed: {}", self.host, status.text),
+            let status = self.step(Doing::Pushing, Wire::status)?;
+            if let (Some((_, uid, _)), Answer::Ok) = (due.get(at), status.answer) {
+                done.push(*uid);
+            } else {
+                tracing::warn!("{}: a message is not removed: {}", self.host, status.text);
             }
         }
         Ok(done)
