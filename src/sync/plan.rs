@@ -210,10 +210,11 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
             // A second file of one message: someone copied it. Or one that had its row and came back
             // from elsewhere under its old name: what the name tells is over.
             out.here.push(candidate);
-        } else if server.exactly.as_ref().is_some_and(|uids| !uids.contains(&uid)) {
+        } else if server.allows.append && server.exactly.as_ref().is_some_and(|uids| !uids.contains(&uid)) {
             out.dead.push(candidate);
         }
-        // Else nobody knows whether the server still has it: it stays as it is.
+        // Else nobody knows whether the server still has it: it stays as it is. So does what could not be
+        // uploaded again: it may be the only copy of what was removed there because it was filed elsewhere.
     }
     out
 }

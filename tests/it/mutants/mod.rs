@@ -109,7 +109,8 @@ impl Laboratory {
     fn broken(&self, percent: u32) -> Option<String> {
         let built = self.cargo(percent).arg("--no-run").output().unwrap();
         assert!(built.status.success(), "it does not compile:\n{}", String::from_utf8_lossy(&built.stderr));
-        let run = self.cargo(percent).output().unwrap();
+        // Without shrinking, the test of shrinking has nothing to say.
+        let run = self.cargo(percent).args(["--", "--skip", "a_planted_fault"]).output().unwrap();
         if run.status.success() {
             return None;
         }

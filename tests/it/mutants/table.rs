@@ -137,11 +137,11 @@ pub(super) const TABLE: &[Mutant] = &[
         "flags that were cleared come back with a new UIDVALIDITY",
     ),
     row(PLAN, ".flatten().find(is_it).copied()", ".flatten().next().copied()", "mails of one size are taken for one"),
-    row(
+    harmless(
         PLAN,
         "delete.sort_by_key(|op| !matches!(op, Op::Move { .. }));",
         "",
-        "what was moved and lies twice is removed before it is moved",
+        "in which order different messages are moved and removed shows only to who watches the server",
     ),
     row(
         CHANGES,

@@ -124,7 +124,9 @@ impl World {
             // Where nothing was agreed on, what either side has is a wish.
             for there in it.server.values().filter(|_| nothing_agreed) {
                 let mail = there.mail;
-                let Some(here) = it.disk.values().find(|file| file.mail == mail) else { continue };
+                // A name that tells of another UID belongs to a message that is gone.
+                let here = it.disk.values().find(|file| file.mail == mail && file.origin.is_none());
+                let Some(here) = here else { continue };
                 if self.made[&mail] == 1 && self.copies_there(mail) == 1 && self.copies_here(mail) == 1 {
                     out.insert(mail, there.flags.union(&here.flags));
                 }
