@@ -95,6 +95,8 @@ pub enum Cause {
     Protocol,
     /// The disk is full or a quota is used up.
     DiskFull,
+    /// The disk could not read or write: what was being written is not there.
+    Disk,
     /// A file or directory may not be read or written.
     Permission,
     /// A file, a mailbox or a message is not there.
@@ -153,6 +155,7 @@ impl Fault {
             K::PermissionDenied | K::ReadOnlyFilesystem => (Cause::Permission, Again::AfterUser),
             K::NotFound => (Cause::Missing, Again::Later),
             K::WouldBlock | K::ResourceBusy => (Cause::Busy, Again::Later),
+            _ if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => (Cause::Disk, Again::Later),
             _ => (Cause::Other, Again::Later),
         };
         let words = error.to_string();
@@ -220,6 +223,7 @@ impl Fault {
             Cause::NotOffered => "change `tls` or `auth` of this server in the config",
             Cause::SignInRefused => "check user and password; some providers want an app password",
             Cause::DiskFull => "free some space",
+            Cause::Disk => "look after the disk: the system's log says more; it is tried again",
             Cause::Permission => "check the rights of that file or directory",
             Cause::Config => "run `tern config check`",
             Cause::Busy => "another program holds it; it is tried again",

@@ -72,7 +72,7 @@ impl Exit {
             Cause::SignInRefused => Self::SignIn,
             Cause::RefusedForNow | Cause::Busy => Self::Later,
             Cause::Refused | Cause::Protocol => Self::Protocol,
-            Cause::DiskFull | Cause::Permission | Cause::Damaged => Self::Disk,
+            Cause::DiskFull | Cause::Disk | Cause::Permission | Cause::Damaged => Self::Disk,
             Cause::Missing if fault.doing == Doing::Configuring => Self::Config,
             Cause::Missing => Self::Missing,
             Cause::Bug => Self::Bug,

@@ -245,7 +245,7 @@ impl<'a> Telling<'a> {
     fn fault(&mut self, fault: &Fault) {
         self.progress.clear();
         output::fault("sync", fault);
-        let on_disk = matches!(fault.cause, Cause::DiskFull | Cause::Permission);
+        let on_disk = matches!(fault.cause, Cause::DiskFull | Cause::Disk | Cause::Permission);
         let exit = if fault.scope >= Scope::Account || on_disk { Exit::of(fault) } else { Exit::Partly };
         self.went_wrong(exit);
     }

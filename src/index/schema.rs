@@ -149,20 +149,22 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 
 /// The one place where an error of SQLite becomes a fault.
 pub(super) fn fault(path: &Path, error: &rusqlite::Error) -> Fault {
+    // The file that SQLite shares between processes could not grow; it does not say why.
+    let is_full = error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
     let (cause, again) = match error.sqlite_error_code() {
+        _ if is_full => (Cause::DiskFull, Again::AfterUser),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (Cause::Damaged, Again::Now),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (Cause::Busy, Again::Later),
         Some(ErrorCode::DiskFull) => (Cause::DiskFull, Again::AfterUser),
+        Some(ErrorCode::SystemIoFailure) => (Cause::Disk, Again::Later),
         Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
             (Cause::Permission, Again::AfterUser)
         }
         Some(_) => (Cause::Other, Again::Later),
         None => (Cause::Bug, Again::Never),
     };
-    Fault::new(Doing::Indexing, &path.display().to_string(), cause)
-        .scope(Scope::Program)
-        .again(again)
-        .detail(&error.to_string())
+    let words = if is_full { "the disk is full".to_owned() } else { error.to_string() };
+    Fault::new(Doing::Indexing, &path.display().to_string(), cause).scope(Scope::Program).again(again).detail(&words)
 }
 
 fn file_fault(path: &Path, error: &std::io::Error) -> Fault {

@@ -26,9 +26,13 @@ fn fault(error: &rusqlite::Error) -> Fault {
             | rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::InvalidColumnType(..)
     );
+    // The file that SQLite shares between processes could not grow; it does not say why.
+    let is_full = error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
     let (cause, again) = match error.sqlite_error_code() {
+        _ if is_full => (Cause::DiskFull, Again::AfterUser),
         _ if senseless => (Cause::Damaged, Again::AfterUser),
         Some(C::DiskFull) => (Cause::DiskFull, Again::AfterUser),
+        Some(C::SystemIoFailure) => (Cause::Disk, Again::Later),
         Some(C::DatabaseBusy | C::DatabaseLocked) => (Cause::Busy, Again::Later),
         Some(C::DatabaseCorrupt | C::NotADatabase) => (Cause::Damaged, Again::AfterUser),
         Some(C::PermissionDenied | C::ReadOnly | C::CannotOpen) => (Cause::Permission, Again::AfterUser),
@@ -37,5 +41,6 @@ fn fault(error: &rusqlite::Error) -> Fault {
         }
         _ => (Cause::Other, Again::Later),
     };
-    Fault::new(Doing::Remembering, "ledger.db", cause).again(again).detail(&error.to_string())
+    let words = if is_full { "the disk is full".to_owned() } else { error.to_string() };
+    Fault::new(Doing::Remembering, "ledger.db", cause).again(again).detail(&words)
 }

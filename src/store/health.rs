@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::Access;
 
@@ -74,6 +75,15 @@ pub fn examine(directory: &Path, now: Timestamp) -> Result<Health, Fault> {
 /// May files be made there? The superuser may everywhere, so the owner's own bit is looked at too.
 fn is_writable(path: &Path, mode: u32) -> bool {
     mode & 0o200 != 0 && rustix::fs::access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// How many bytes stay free: below that nothing is fetched, so that what is written here has room.
+/// 256 MiB, unless the variable `TERN_DISK_FLOOR` has another number of bytes, for disks that are small;
+/// with 0 nothing is kept free.
+pub fn floor() -> u64 {
+    static FLOOR: OnceLock<u64> = OnceLock::new();
+    let told = || std::env::var("TERN_DISK_FLOOR").ok()?.parse().ok();
+    *FLOOR.get_or_init(|| told().unwrap_or(256 << 20))
 }
 
 /// How many bytes are free for the user where this lies; `None` where that cannot be told.

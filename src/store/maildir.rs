@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::health;
 use super::keywords::{Table, Version};
 use super::name::{self, Entry};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
@@ -29,8 +30,6 @@ use crate::mail::place::UniqueName;
 const TRIES: usize = 8;
 /// The largest file that is read as one message.
 const MESSAGE_MAX: u64 = 1 << 30;
-/// Below this much free space nothing is fetched, so that drafts and the outbox can still be written.
-const FLOOR: u64 = 256 << 20;
 /// How files in `tmp/` end that are ours to sweep.
 pub(super) const TMP_SUFFIX: &str = ".tern-tmp";
 /// The age at which a file of ours in `tmp/` belongs to nobody any more: 36 hours.
@@ -363,7 +362,8 @@ impl Maildir {
         let subject = self.0.path.to_string_lossy();
         let stat = rustix::fs::fstatvfs(&self.0.tmp).map_err(|e| Fault::io(Doing::Storing, &subject, &e.into()))?;
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if free >= FLOOR.max(size.saturating_mul(2)) {
+        let floor = health::floor();
+        if floor == 0 || free >= floor.max(size.saturating_mul(2)) {
             return Ok(());
         }
         Err(Fault::new(Doing::Storing, &subject, Cause::DiskFull)

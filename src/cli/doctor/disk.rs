@@ -16,8 +16,6 @@ use crate::mail::mailbox::MailboxName;
 use crate::store::folders::Root;
 use crate::store::health::{self, Health};
 
-/// Below this nothing is fetched.
-const FLOOR: u64 = 256 << 20;
 /// Below this it is told.
 const LITTLE: u64 = 1 << 30;
 /// How far ahead of the clock a directory may have changed: a day, for zones and other machines.
@@ -78,9 +76,11 @@ fn space(path: &Path, tell: &mut Tell) {
     let Some(free) = health::free_space(path) else { return };
     let told = format!("{} MiB are free where the mail lies", free >> 20);
     tell.tell(match free {
-        0..FLOOR => Finding::new("maildir.space", Verdict::Fail(Exit::Disk), &format!("{told}; nothing is fetched"))
-            .next("free some space"),
-        FLOOR..LITTLE => Finding::warn("maildir.space", &told).next("free some space"),
+        _ if free < health::floor() => {
+            Finding::new("maildir.space", Verdict::Fail(Exit::Disk), &format!("{told}; nothing is fetched"))
+                .next("free some space")
+        }
+        0..LITTLE => Finding::warn("maildir.space", &told).next("free some space"),
         _ => Finding::ok("maildir.space", &told),
     });
 }

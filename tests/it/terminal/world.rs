@@ -45,6 +45,7 @@ password = {{ file = "{{home}}/password" }}
 /// The directories of one run.
 pub(crate) struct World {
     dir: TempDir,
+    more: Vec<(&'static str, PathBuf)>,
 }
 
 impl World {
@@ -56,7 +57,7 @@ impl World {
 
     /// Makes one in this directory, where a disk of the test's own may be mounted.
     pub(crate) fn within(dir: TempDir, config: &str) -> Self {
-        let world = Self { dir };
+        let world = Self { dir, more: Vec::new() };
         for sub in ["config/tern", "data", "cache", "state", "run"] {
             fs::create_dir_all(world.path(sub)).expect("a directory");
         }
@@ -65,6 +66,12 @@ impl World {
         world.write("password", PASSWORD);
         world.configure(config);
         world
+    }
+
+    /// The same with a variable more for the program.
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.more.push((name, value.into()));
+        self
     }
 
     /// Writes a file that only its owner may read.
@@ -91,14 +98,15 @@ impl World {
 
     /// The variables that move every directory of the program here.
     pub(crate) fn variables(&self) -> Vec<(&'static str, PathBuf)> {
-        vec![
+        let own = [
             ("HOME", self.home().to_owned()),
             ("XDG_CONFIG_HOME", self.path("config")),
             ("XDG_DATA_HOME", self.path("data")),
             ("XDG_CACHE_HOME", self.path("cache")),
             ("XDG_STATE_HOME", self.path("state")),
             ("XDG_RUNTIME_DIR", self.path("run")),
-        ]
+        ];
+        own.into_iter().chain(self.more.iter().cloned()).collect()
     }
 
     /// The program with these arguments, in this world, without a terminal.

@@ -4,10 +4,13 @@
 //! Every test is short by default. `TERN_LONG=1` runs them at full length, `TERN_TEST_SEED` chooses
 //! another course of events; each failure names its own.
 
+mod disks;
+mod hostile;
 mod kills;
 mod network;
 mod power;
 mod turmoil;
+mod two;
 
 /// Is this the long mode?
 pub(crate) fn is_long() -> bool {

@@ -30,7 +30,7 @@ struct Disk {
 }
 
 /// Runs a program; what it complained of.
-fn run(program: &str, arguments: &[&str], more: &[&Path]) -> Result<(), String> {
+pub(super) fn run(program: &str, arguments: &[&str], more: &[&Path]) -> Result<(), String> {
     let output = Command::new(program).args(arguments).args(more).output().map_err(|e| format!("{program}: {e}"))?;
     if output.status.success() { Ok(()) } else { Err(format!("{program}: {}", words(&output).trim())) }
 }
@@ -137,7 +137,7 @@ fn the_disk_keeps_what_was_synced_and_nothing_else() {
 
 /// What is wrong with the disk after a cut, a line each: files that are no whole letter, and rows of the
 /// ledger without their file that nobody took away, which would be removed on the server.
-fn damage(turmoil: &Turmoil) -> String {
+pub(super) fn damage(turmoil: &Turmoil) -> String {
     let mut out = String::new();
     let whole: BTreeSet<[u8; 32]> = turmoil.letters.keys().map(|number| hash(&letter(*number))).collect();
     let mut bases = BTreeSet::new();

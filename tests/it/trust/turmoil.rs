@@ -187,7 +187,7 @@ impl Turmoil {
         done.expect("the second client is served");
     }
 
-    fn arrive_there(&mut self) -> io::Result<()> {
+    pub(super) fn arrive_there(&mut self) -> io::Result<()> {
         let number = self.take_number(Owner::There);
         let place = PLACES[self.dice.usize(0..PLACES.len())];
         let flags = if self.dice.bool() { "\\Seen" } else { "" };
