@@ -17,6 +17,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::sync::Wake;
 use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Report, SyncJob};
 use crate::mail::ids::AccountId;
+use crate::mail::mailbox::MailboxName;
 use crate::{index, outbox, store, sync};
 
 /// How many jobs may wait for one worker.
@@ -55,6 +56,7 @@ pub struct Workers {
     reader: SyncSender<IndexJob>,
     outbox: SyncSender<OutboxJob>,
     sync: BTreeMap<AccountId, SyncSender<SyncJob>>,
+    urgencies: BTreeMap<AccountId, Arc<sync::env::Urgency>>,
     stopping: Arc<AtomicBool>,
     watches: Vec<sync::Env>,
     threads: Vec<JoinHandle<()>>,
@@ -93,8 +95,17 @@ impl Workers {
             outbox::worker::run(outbox.clone(), jobs, &|report| outlet.send(Report::Outbox(report)));
         })?;
         let stopping = Arc::new(AtomicBool::new(false));
-        let mut workers =
-            Self { files, writer, reader, outbox, sync: BTreeMap::new(), stopping, watches: Vec::new(), threads };
+        let mut workers = Self {
+            files,
+            writer,
+            reader,
+            outbox,
+            sync: BTreeMap::new(),
+            urgencies: BTreeMap::new(),
+            stopping,
+            watches: Vec::new(),
+            threads,
+        };
         for env in sync {
             workers.start_account(env, outlet)?;
         }
@@ -115,25 +126,28 @@ impl Workers {
         let jobs = start(&name, outlet, &mut self.threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
             sync::worker::run(&env, jobs, &|report| outlet.send(Report::Sync(report)));
         })?;
-        if watched.connect.is_some() && watched.account.sync.idle && watched.account.pop3.is_none() {
-            self.start_watch(watched, jobs.clone())?;
+        if watched.connect.is_some() {
+            for mailbox in sync::watch::watched(&watched.account) {
+                self.start_watch(watched.clone(), mailbox, jobs.clone())?;
+            }
         }
+        self.urgencies.insert(account.clone(), watched.urgency);
         self.sync.insert(account, jobs);
         Ok(())
     }
 
     /// The thread that waits for news. It says so to the account's own thread, the one exception to
     /// the rule that workers only talk to the loop: both are one worker on two connections.
-    fn start_watch(&mut self, env: sync::Env, jobs: SyncSender<SyncJob>) -> io::Result<()> {
+    fn start_watch(&mut self, env: sync::Env, mailbox: MailboxName, jobs: SyncSender<SyncJob>) -> io::Result<()> {
         let account = env.account.id.clone();
         self.watches.push(env.clone());
-        let name = format!("watch:{account}");
+        let name = format!("watch:{account}:{mailbox}");
         self.threads.push(spawn(&name, move || {
             let wake = || {
                 // A full queue holds a wake-up already.
                 let _ = jobs.try_send(SyncJob::Wake { account: Some(account.clone()), why: Wake::News });
             };
-            if let Err(fault) = sync::watch::run(&env, wake) {
+            if let Err(fault) = sync::watch::run(&env, &mailbox, wake) {
                 // The sync thread meets the same fault and tells it.
                 tracing::info!("watch: {fault}");
             }
@@ -154,6 +168,12 @@ impl Workers {
     }
 
     fn hand_out_sync(&self, job: SyncJob) -> Result<(), Box<Job>> {
+        if let SyncJob::Visible(mailbox) = &job
+            && let Some(urgency) = self.urgencies.get(&mailbox.account)
+        {
+            // A round that runs hears of it too.
+            urgency.show(&mailbox.name);
+        }
         let account = match &job {
             SyncJob::Wake { account, .. } => account.clone(),
             SyncJob::Visible(mailbox) | SyncJob::Answer { mailbox, .. } => Some(mailbox.account.clone()),
@@ -174,7 +194,7 @@ impl Workers {
         let end = Instant::now() + grace;
         while Instant::now() < end && threads.iter().any(|thread| !thread.is_finished()) {
             for watch in &watches {
-                watch.wake_watch();
+                watch.watches.wake();
             }
             thread::sleep(Duration::from_millis(10));
         }

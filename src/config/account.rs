@@ -226,8 +226,12 @@ impl SecretSource {
 pub struct SyncSettings {
     /// How often to look, at the least; `None`: only when asked.
     pub interval: Option<Duration>,
-    /// Is IDLE used?
+    /// Is the server asked to tell news at once?
     pub idle: bool,
+    /// Mailboxes in which news are waited for, the most important first.
+    pub watch: Vec<MailboxName>,
+    /// How many connections there may be at a time.
+    pub connections: usize,
     /// Mailboxes that are left alone: names, or with a `*` at the end.
     pub exclude: Vec<String>,
     /// Is the plan held when it would remove much?
@@ -254,6 +258,8 @@ impl Default for SyncSettings {
         Self {
             interval: Some(Duration::from_mins(5)),
             idle: true,
+            watch: vec![MailboxName::inbox()],
+            connections: 4,
             exclude: Vec::new(),
             guard: true,
             folder_deletes: FolderDeletes::Ask,

@@ -242,6 +242,17 @@ fn sync(table: &Table<'_>, notes: &mut Notes<'_>) -> SyncSettings {
     let range = Duration::from_secs(10)..Duration::from_hours(24 * 8);
     set(&mut settings.interval, table.duration("interval", &range, Never::Allowed, notes).map(Time::after));
     set(&mut settings.idle, table.boolean("idle", notes));
+    if table.get("watch").is_some() {
+        settings.watch.clear();
+        for name in table.list("watch", notes).unwrap_or_default() {
+            match MailboxName::new(name.value) {
+                Some(mailbox) if settings.watch.contains(&mailbox) => {}
+                Some(mailbox) => settings.watch.push(mailbox),
+                None => table.wants("watch", "names of folders, like \"INBOX\"", name.span, notes),
+            }
+        }
+    }
+    set(&mut settings.connections, table.number("connections", &(1..21), notes).and_then(|n| usize::try_from(n).ok()));
     set(&mut settings.guard, table.boolean("guard", notes));
     let deletes = [("ask", FolderDeletes::Ask), ("never", FolderDeletes::Never), ("follow", FolderDeletes::Follow)];
     set(&mut settings.folder_deletes, table.choice("folder_deletes", &deletes, notes));

@@ -61,7 +61,10 @@ const KEYS: &[(&str, &[&str])] = &[
     ("accounts.NAME.smtp", &["host", "port", "tls", "user", "auth", "pin", "ca", "timeout"]),
     ("accounts.NAME.password", &["cmd", "file", "env", "prompt"]),
     ("accounts.NAME.token", &["cmd"]),
-    ("accounts.NAME.sync", &["interval", "idle", "exclude", "guard", "folder_deletes", "subscribe"]),
+    (
+        "accounts.NAME.sync",
+        &["interval", "idle", "watch", "connections", "exclude", "guard", "folder_deletes", "subscribe"],
+    ),
     ("accounts.NAME.folders", &["drafts", "sent", "archive", "junk", "trash", "all", "flagged"]),
     ("accounts.NAME.signature", &["file"]),
 ];

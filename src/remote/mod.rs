@@ -153,6 +153,11 @@ pub trait Sink {
     fn done(&mut self, message: Fetched) -> Result<(), Fault>;
     /// Is there a wish to stop? Looked at between messages.
     fn stop(&self) -> bool;
+    /// Is it enough for now? Looked at before more is asked for: what is on its way still comes, and the
+    /// connection stays as it is.
+    fn enough(&self) -> bool {
+        false
+    }
 }
 
 /// A change to bring to the server.
@@ -266,7 +271,14 @@ pub trait Remote: Send {
         }
         Ok(out)
     }
-    /// Fetches messages of a mailbox, in this order. A message that is gone meanwhile is passed over
+    /// The `count` newest messages of a mailbox that has more than `many`, so that there is something to see
+    /// before all of it was listed. Nothing may be concluded from what is missing. `None`: it has fewer, or
+    /// the server cannot tell them apart. Selects it.
+    fn newest(&mut self, mailbox: &MailboxName, many: u32, count: u32) -> Result<Option<RemoteChanges>, Fault> {
+        let _ = (mailbox, many, count);
+        Ok(None)
+    }
+    /// Fetches messages of a mailbox, in this order, until the sink has enough. A message that is gone meanwhile is passed over
     /// silently; one that cannot be fetched is told to the sink as trouble.
     fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault>;
     /// Size and Message-ID of messages of the mailbox; what is gone is missing.
@@ -275,9 +287,13 @@ pub trait Remote: Send {
     fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault>;
     /// Brings a change to `mailbox`.
     fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault>;
-    /// Waits for news in `mailbox` (IDLE), at most `limit`. A fault with [`crate::fault::Cause::NotOffered`]
-    /// where the server cannot.
+    /// Waits for news, at most `limit`: of all mailboxes where the server tells of all ([`Remote::hears_all`]),
+    /// else of `mailbox` alone (IDLE). A fault with [`crate::fault::Cause::NotOffered`] where the server cannot.
     fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault>;
+    /// Did the last wait hear of all mailboxes (NOTIFY, RFC 5465)?
+    fn hears_all(&self) -> bool {
+        false
+    }
     /// A handle that ends a wait, or any other blocking call, from another thread.
     fn waker(&self) -> Waker;
     /// What the server calls a message beside its UID (POP3), as the last comparison found it.

@@ -58,6 +58,11 @@ pub(crate) struct Hands<'a> {
     pub(crate) again: BTreeSet<Uid>,
     /// What went wrong with single messages; they are tried again in a later round.
     pub(crate) faults: Vec<Fault>,
+    /// May what is urgent overtake what is fetched here?
+    pub(crate) yields: bool,
+    /// Messages that wait until what overtook them is done: nothing of the plan that comes after the fetching
+    /// was begun.
+    pub(crate) overtaken: BTreeSet<Uid>,
     /// Messages that could not be fetched.
     pub(crate) unfetched: Vec<Uid>,
     /// Why, of those of which the user was not told yet.
@@ -129,6 +134,9 @@ impl Hands<'_> {
         self.adopt(plan, known)?;
         self.bring_over(plan)?;
         self.download(plan)?;
+        if !self.overtaken.is_empty() {
+            return Ok(());
+        }
         self.append(plan)?;
         self.flags(plan)?;
         self.relocate(plan)?;
@@ -231,6 +239,10 @@ impl Hands<'_> {
         let wanted = plan.ops.iter().filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None });
         let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
         self.fetch(&first)?;
+        if !self.overtaken.is_empty() {
+            self.overtaken.extend(again);
+            return Ok(());
+        }
         // What failed before comes last, and the user has been told of it.
         let told = self.troubles.len();
         self.fetch(&again)?;
@@ -246,17 +258,24 @@ impl Hands<'_> {
         }
         self.env.step()?;
         let target = (self.mailbox, self.key, self.maildir);
-        let mut tray = Tray::new(self.env, self.ledger, self.report, target, uids.len());
+        let mut tray = Tray::new(self.env, self.ledger, self.report, target, (uids.len(), self.yields));
         let fetched = self.remote.fetch(&self.mailbox.name, uids, Want::Whole, &mut tray);
         let finished = tray.finish(fetched);
         self.counts.fetched += tray.landed;
         let mut faults = std::mem::take(&mut tray.faults);
-        let some_failed = !faults.is_empty();
+        let (some_failed, overtaken) = (!faults.is_empty(), tray.overtaken.get());
         self.troubles.append(&mut faults);
         finished?;
-        if some_failed {
+        if some_failed || overtaken {
             let here: BTreeSet<Uid> = self.ledger.rows_of_uids(self.key, uids)?.iter().map(|row| row.uid).collect();
-            self.unfetched.extend(uids.iter().filter(|uid| !here.contains(uid)));
+            let missing = uids.iter().filter(|uid| !here.contains(uid));
+            if overtaken {
+                self.overtaken.extend(missing);
+                // They are tried again then, and told of once.
+                self.troubles.clear();
+            } else {
+                self.unfetched.extend(missing);
+            }
         }
         self.env.step()
     }

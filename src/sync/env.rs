@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::commit::Lane;
+use super::watch::Watches;
 use crate::config::Account;
 use crate::fault::Fault;
 use crate::job::SyncReport;
@@ -15,7 +16,7 @@ use crate::job::shell::Hidden;
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
-use crate::remote::{Connect, Waker};
+use crate::remote::Connect;
 use crate::store::folders::Root;
 
 /// Where reports go.
@@ -56,6 +57,41 @@ impl Clock for WallClock {
     }
 }
 
+/// What may not wait for the end of a round: news of the server's, another mailbox on screen.
+#[derive(Debug, Default)]
+pub struct Urgency {
+    is: AtomicBool,
+    visible: Mutex<Option<MailboxName>>,
+}
+
+impl Urgency {
+    /// Says that there is something.
+    pub fn rouse(&self) {
+        self.is.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that this mailbox is on screen now.
+    pub fn show(&self, mailbox: &MailboxName) {
+        *self.visible.lock().unwrap_or_else(PoisonError::into_inner) = Some(mailbox.clone());
+        self.rouse();
+    }
+
+    /// Is there something?
+    pub(crate) fn is(&self) -> bool {
+        self.is.load(Ordering::SeqCst)
+    }
+
+    /// It is seen to: what comes from here on is urgent anew.
+    pub(crate) fn settle(&self) {
+        self.is.store(false, Ordering::SeqCst);
+    }
+
+    /// The mailbox on screen, as far as it was told.
+    pub(crate) fn visible(&self) -> Option<MailboxName> {
+        self.visible.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// What the sync of one account stands on. Cheap to clone; `watch` gets a clone.
 #[derive(Clone)]
 pub struct Env {
@@ -73,6 +109,8 @@ pub struct Env {
     pub clock: Arc<dyn Clock>,
     /// Is there a wish to stop? Asked between steps, and between the halves of a step.
     pub stop: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// What overtakes the round that runs.
+    pub urgency: Arc<Urgency>,
     /// Does `watch` hear of news at once?
     pub watching: Arc<AtomicBool>,
     /// Only these mailboxes are synced; `None`: all of them.
@@ -83,8 +121,8 @@ pub struct Env {
     pub(crate) met: Arc<AtomicU64>,
     /// Takes a password that the user typed.
     pub password: Arc<dyn Fn(Hidden) + Send + Sync>,
-    /// Ends what `watch` waits for, once it waits.
-    waker: Arc<Mutex<Option<Waker>>>,
+    /// What the connections that watch know of each other.
+    pub watches: Arc<Watches>,
 }
 
 impl Env {
@@ -98,25 +136,14 @@ impl Env {
             lane: None,
             clock: Arc::new(WallClock),
             stop: Arc::new(|| false),
+            urgency: Arc::default(),
             watching: Arc::new(AtomicBool::new(false)),
             only: None,
             consent: None,
             met: Arc::default(),
             password: Arc::new(drop),
-            waker: Arc::default(),
+            watches: Arc::default(),
         }
-    }
-
-    /// Ends what `watch` waits for, so that it looks at the wish to stop.
-    pub fn wake_watch(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    pub(crate) fn set_waker(&self, waker: Option<Waker>) {
-        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
     }
 
     /// The account's directory.

@@ -1,6 +1,7 @@
 //! Brings messages in: what streams from the server goes into batches, and each full batch goes down
 //! the lane to disk and ledger while the next one is filled.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -47,6 +48,10 @@ pub(crate) struct Tray<'a> {
     /// The sending end, until all is sent off: only parcels on their way hold one then.
     reply: Option<Sender<Landed>>,
     landings: Receiver<Landed>,
+    /// May what is urgent overtake?
+    yields: bool,
+    /// Was there something that overtakes, so that not all was asked for?
+    pub(crate) overtaken: Cell<bool>,
     /// How many messages are on disk and in the ledger.
     pub(crate) landed: u64,
     /// Messages that could not be fetched or stored: they are tried again in the next round.
@@ -61,7 +66,7 @@ impl<'a> Tray<'a> {
         ledger: &'a mut Ledger,
         report: Reporter<'a>,
         (mailbox, key, maildir): (&'a MailboxId, MailboxKey, &'a Maildir),
-        total: usize,
+        (total, yields): (usize, bool),
     ) -> Self {
         let (reply, landings) = channel();
         Self {
@@ -80,6 +85,8 @@ impl<'a> Tray<'a> {
             outstanding: 0,
             reply: Some(reply),
             landings,
+            yields,
+            overtaken: Cell::new(false),
             landed: 0,
             faults: Vec::new(),
             halt: None,
@@ -210,6 +217,14 @@ impl Sink for Tray<'_> {
             Some(Halt::Failed(fault)) => Err(fault.clone()),
             _ => Ok(()),
         }
+    }
+
+    fn enough(&self) -> bool {
+        // The first few of each mailbox come in any case, so that each turn brings something.
+        if self.yields && self.arrived >= FIRST as u64 && self.arrived < self.total && self.env.urgency.is() {
+            self.overtaken.set(true);
+        }
+        self.overtaken.get()
     }
 
     fn stop(&self) -> bool {

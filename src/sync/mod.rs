@@ -18,6 +18,7 @@ mod judge;
 mod keywords;
 mod look;
 pub mod moves;
+mod overtake;
 pub mod plan;
 mod renames;
 mod round;

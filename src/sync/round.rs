@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alerts::Alerts;
-use super::apply::Hands;
 use super::compare::{Heard, Sight};
 use super::doubt::{self, Settled};
 use super::env::{Env, Halt, Reporter};
 use super::folders::{self, Folders, Stance};
 use super::forecast::{self, Forecast};
 use super::look::Look;
+use super::overtake::{self, Deeds};
 use super::plan::{Op, Plan, plan};
 use super::trouble::Trouble;
 use crate::fault::{Cause, Fault, Scope};
@@ -41,7 +41,7 @@ const TOGETHER: usize = 32;
 pub(crate) enum Extent {
     /// The mailboxes whose files changed here.
     Here,
-    /// Those that changed here, and those that the server says have news. Where it cannot tell: INBOX,
+    /// Those that changed here, and those that the server says have news. Where it cannot tell: INBOX, those watched,
     /// the mailbox on screen, and those that changed here.
     News,
     /// All of them.
@@ -88,6 +88,10 @@ pub(crate) struct Round<'a> {
     pub(crate) unsettled: bool,
     /// What is to be written down of mailboxes that are done, once all that left them has arrived.
     pub(crate) endings: Vec<Ending>,
+    /// Mailboxes that were asked about and whose turn comes.
+    pub(crate) ahead: BTreeSet<MailboxName>,
+    /// The mailbox that waits, while what is urgent overtakes it.
+    pub(crate) overtaking: Option<MailboxName>,
 }
 
 /// Up to where both sides of a mailbox agree, once it is done.
@@ -109,6 +113,7 @@ impl Round<'_> {
     /// Runs the round. Faults of single mailboxes are collected; what stops the account is returned.
     pub(crate) fn run(&mut self, extent: Extent) -> Result<(), Halt> {
         self.unsettled = false;
+        self.env.urgency.settle();
         self.pass(extent)?;
         self.remove_folders()?;
         // Where a moved file belongs is known once the mailbox that it left was looked at.
@@ -150,7 +155,9 @@ impl Round<'_> {
             let there = match (extent, standings.get(name)) {
                 (Extent::Here, _) => false,
                 (_, Some(standing)) => !self.is_known(look, standing),
-                (Extent::News, None) => name.is_inbox() || Some(name) == visible.as_ref(),
+                (Extent::News, None) => {
+                    name.is_inbox() || Some(name) == visible.as_ref() || self.env.account.sync.watch.contains(name)
+                }
                 (Extent::All, None) => true,
             };
             look.due || here || asked || there
@@ -163,11 +170,13 @@ impl Round<'_> {
         let is_first = |look: &Look| look.mailbox.name.is_inbox() || Some(&look.mailbox.name) == visible.as_ref();
         let first: Vec<Look> = strangers.extract_if(.., |look| is_first(look)).collect();
         for look in first {
-            self.meet(vec![look], &mut settled)?;
+            let standing = standings.get(&look.mailbox.name);
+            self.meet_stranger(look, standing, &mut settled)?;
         }
         self.meet(known, &mut settled)?;
         for look in strangers {
-            self.meet(vec![look], &mut settled)?;
+            let standing = standings.get(&look.mailbox.name);
+            self.meet_stranger(look, standing, &mut settled)?;
         }
         Ok(())
     }
@@ -234,7 +243,7 @@ impl Round<'_> {
 
     /// Lets both sides of these mailboxes meet: all of them are asked about, in as few round trips as
     /// may be, before the first one is changed, so that what moved between them shows.
-    fn meet(&mut self, looks: Vec<Look>, settled: &mut BTreeMap<MailboxName, Settled>) -> Result<(), Halt> {
+    pub(super) fn meet(&mut self, looks: Vec<Look>, settled: &mut BTreeMap<MailboxName, Settled>) -> Result<(), Halt> {
         let mut sights = Vec::with_capacity(looks.len());
         let mut looks = looks.into_iter();
         while !looks.as_slice().is_empty() {
@@ -283,8 +292,10 @@ impl Round<'_> {
     }
 
     fn each(&mut self, sights: Vec<Sight>) -> Result<(), Halt> {
+        self.ahead = sights.iter().map(|sight| sight.look.mailbox.name.clone()).collect();
         for sight in sights {
             self.env.step()?;
+            self.ahead.remove(&sight.look.mailbox.name);
             match self.mailbox(sight) {
                 Ok(()) => {}
                 Err(halt) => self.pass_over(halt)?,
@@ -305,7 +316,7 @@ impl Round<'_> {
 
     /// Writes down of all mailboxes that are done up to where both sides agree, in one step. A mailbox
     /// whose messages went elsewhere is told of that again as long as their files have not followed.
-    fn conclude(&mut self) -> Result<(), Halt> {
+    pub(super) fn conclude(&mut self) -> Result<(), Halt> {
         let mut changes = Vec::new();
         for Ending { key, agreed, waiting, leaving } in std::mem::take(&mut self.endings) {
             let followed = leaving.is_empty() || self.ledger.rows_of_uids(key, &leaving)?.is_empty();
@@ -398,7 +409,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn mailbox(&mut self, sight: Sight) -> Result<(), Halt> {
+    pub(super) fn mailbox(&mut self, sight: Sight) -> Result<(), Halt> {
         let Sight { mut look, heard, mut server, settled } = sight;
         let name = look.mailbox.name.clone();
         let account = self.env.account.id.clone();
@@ -417,7 +428,11 @@ impl Round<'_> {
             return Ok(());
         }
         let steps = full.ops.len();
-        let Some(mut plan) = self.judge(&look, full, server.restarted) else { return Ok(()) };
+        let judged = match &self.overtaking {
+            None => self.judge(&look, full, server.restarted),
+            Some(_) => overtake::only_fetching(full),
+        };
+        let Some(mut plan) = judged else { return Ok(()) };
         let whole = plan.ops.len() == steps;
         // What the server told of each message is in the plan now.
         let leaving: Vec<Uid> = server.leaving.into_iter().collect();
@@ -429,26 +444,8 @@ impl Round<'_> {
         if look.agreed.complete_at.get() == 0 {
             counts.adopted += plan.ops.iter().filter(|op| matches!(op, Op::Adopt { .. })).count() as u64;
         }
-        let mut hands = Hands {
-            env: self.env,
-            remote: &mut *self.remote,
-            ledger: &mut *self.ledger,
-            report: self.report,
-            mailbox: &look.mailbox,
-            key: look.key,
-            maildir,
-            epoch: heard.validity,
-            uid_next: heard.uid_next,
-            intents: settled.intents,
-            lettering: &look.lettering,
-            again: self.memory.troubles.get(&name).map(Trouble::uids).unwrap_or_default(),
-            counts,
-            faults: Vec::new(),
-            unfetched: Vec::new(),
-            troubles: Vec::new(),
-        };
-        let applied = hands.apply(&plan, look.agreed.validity);
-        let Hands { counts, faults, unfetched, troubles, .. } = hands;
+        let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
+        let Deeds { counts, faults, unfetched, troubles } = done;
         self.unsettled |= !look.side.changes.arriving.is_empty();
         let clean = faults.is_empty();
         let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();

@@ -2,7 +2,7 @@
 //! off after a fault. One process at a time syncs an account; a lock file decides which. It starts
 //! no thread, and an account without a server is none of its business.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -207,7 +207,7 @@ impl<'a> Worker<'a> {
     fn wake_up(&mut self) -> Option<Extent> {
         tracing::info!("{}: the clock has leapt: connections are made anew", self.env.account.id);
         self.hang_up();
-        self.env.wake_watch();
+        self.env.watches.wake();
         self.take(SyncJob::Wake { account: None, why: Wake::Network })
     }
 
@@ -369,6 +369,8 @@ impl<'a> Worker<'a> {
             outcome: Outcome::default(),
             unsettled: false,
             endings: Vec::new(),
+            ahead: BTreeSet::new(),
+            overtaking: None,
         };
         let ended = round.run(extent);
         round.tell_alerts();

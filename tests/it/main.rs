@@ -49,6 +49,7 @@ mod sync_keywords;
 mod sync_moves;
 mod sync_properties;
 mod sync_steps;
+mod sync_urgent;
 mod sync_worker;
 mod terminal;
 mod trust;

@@ -43,11 +43,12 @@ impl Thread {
         env.lane = Some(lane);
         let (jobs, inbox) = channel();
         let (outbox, reports) = channel();
-        if watched {
+        let watched = if watched { watch::watched(&env.account) } else { Vec::new() };
+        for mailbox in watched {
             let (env, jobs) = (env.clone(), jobs.clone());
             threads.push(spawn(move || {
                 let wake = || drop(jobs.send(SyncJob::Wake { account: None, why: Wake::News }));
-                let _ = watch::run(&env, wake);
+                let _ = watch::run(&env, &mailbox, wake);
             }));
         }
         let own = env.clone();
@@ -101,11 +102,11 @@ impl Thread {
     fn end(mut self) {
         self.stop.store(true, Ordering::SeqCst);
         self.jobs = None;
-        self.env.wake_watch();
+        self.env.watches.wake();
         let threads = std::mem::take(&mut self.threads);
         // The lane ends with the last one who could send on it.
         let Self { env, reports, .. } = self;
-        env.wake_watch();
+        env.watches.wake();
         drop((env, reports));
         for thread in threads {
             thread.join().unwrap();
@@ -153,6 +154,24 @@ fn news_arrive_by_the_watch_without_a_key_pressed() {
     while !thread.up_to_date() {}
     meeting.deliver(&inbox(), &mail(Some("new"), "new"), "");
     assert_eq!(thread.arrived().places.len(), 1);
+    thread.end();
+}
+
+#[test]
+fn each_watched_mailbox_has_a_connection_and_one_that_is_not_there_is_left() {
+    let mut meeting = Meeting::new();
+    let work = MailboxName::new("Work").unwrap();
+    meeting.deliver(&work, &mail(Some("old"), "old"), "");
+    meeting.env.account.sync.watch = vec![inbox(), work.clone(), MailboxName::new("None").unwrap()];
+    meeting.env.account.sync.connections = 9;
+    let thread = Thread::start(&meeting, true);
+    while !thread.up_to_date() {}
+    meeting.deliver(&work, &mail(Some("new"), "new"), "");
+    let arrived = thread.wait(|report| match report {
+        SyncReport::Changed(changed) if changed.mailbox.name == work => Some(changed.places.len()),
+        _ => None,
+    });
+    assert_eq!(arrived, 1);
     thread.end();
 }
 

@@ -13,9 +13,11 @@ use crate::config::{Account, SecretSource, Server, Submit, Tls};
 use crate::fault::{Cause, Doing, Fault};
 use crate::login::channel::{Channel, of as describe};
 use crate::login::{Secret, dial, secret, secure};
+use crate::mail::clean::Clean;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::outbox::smtp::Smtp;
 use crate::remote::imap::{Facts, Imap};
+use crate::sync::watch;
 
 /// A certificate that ends sooner than this many days is told.
 const SOON: i64 = 14;
@@ -219,6 +221,7 @@ fn imap(account: &Account, server: &Server, typed: Option<Secret>, tell: &mut Te
             sign_in(facts.mechanism, server, &IMAP, tell);
             kind(&facts, tell);
             paths(account, &facts, tell);
+            news(account, &facts, tell);
             oddities(account, &facts, tell);
             for alert in &facts.alerts {
                 tell.tell(Finding::warn("imap.alert", &format!("the server says: {alert}")));
@@ -260,6 +263,37 @@ fn paths(account: &Account, facts: &Facts, tell: &mut Tell) {
             (_, true) => Finding::ok("imap.without", &format!("{text} (taken away by a quirk)")),
             (true, false) => Finding::warn("imap.without", &text),
             (false, false) => Finding::ok("imap.without", &text),
+        });
+    }
+}
+
+/// Where news are heard at once.
+fn news(account: &Account, facts: &Facts, tell: &mut Tell) {
+    let watched = watch::watched(account);
+    if !account.sync.idle || account.sync.watch.is_empty() {
+        tell.tell(Finding::ok("imap.news", "news come when the interval is over: the config wants no more"));
+        return;
+    }
+    if watched.is_empty() {
+        let next = format!("`connections` of [accounts.{}.sync]: 2 or more", account.id.as_str());
+        tell.tell(Finding::warn("imap.news", "one connection may be used: none is left to hear news on").next(&next));
+        return;
+    }
+    let missing = account.sync.watch.iter().filter(|name| !facts.mailboxes.iter().any(|known| known.name == **name));
+    for name in missing {
+        let text = format!("{} is to be watched, and the server has no such folder", Clean::line(name.as_str()));
+        tell.tell(Finding::warn("imap.news", &text).next("correct `watch` of the account"));
+    }
+    if facts.offers("NOTIFY") {
+        tell.tell(Finding::ok("imap.news", "one connection hears news of all folders (NOTIFY)"));
+    } else if facts.offers("IDLE") {
+        let names: Vec<String> = watched.iter().map(|name| Clean::line(name.as_str()).to_string()).collect();
+        let text = format!("news at once in {} (a connection each); in the others by the interval", names.join(", "));
+        let all = watched.len() == account.sync.watch.len();
+        let finding = Finding::ok("imap.news", &text);
+        tell.tell(match all {
+            true => finding,
+            false => finding.next("`connections` is too small for all that `watch` names"),
         });
     }
 }

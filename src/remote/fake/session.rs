@@ -10,7 +10,8 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::{MessageId, RemoteId, Uid};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::remote::{
-    Fetched, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
+    Fetched, Identity, Presence, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited,
+    Waker, Want,
 };
 
 /// One connection to a [`FakeServer`].
@@ -101,9 +102,21 @@ impl Remote for FakeSession {
         self.step(Doing::Comparing, |state| state.changes(mailbox, since))
     }
 
+    fn newest(&mut self, mailbox: &MailboxName, many: u32, count: u32) -> Result<Option<RemoteChanges>, Fault> {
+        self.step(Doing::Comparing, |state| {
+            let mut told = state.changes(mailbox, &Since::default())?;
+            let (there, count) = (told.items.len(), usize::try_from(count).unwrap_or(usize::MAX));
+            if there <= usize::try_from(many).unwrap_or(usize::MAX) {
+                return Ok(None);
+            }
+            told.items.drain(..there.saturating_sub(count));
+            Ok(Some(RemoteChanges { presence: Presence::Unknown, modseq: None, ..told }))
+        })
+    }
+
     fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault> {
         for uid in uids {
-            if sink.stop() {
+            if sink.stop() || sink.enough() {
                 return Ok(());
             }
             let found = self.step(Doing::Fetching, |state| {

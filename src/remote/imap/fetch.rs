@@ -25,6 +25,9 @@ use super::wire::{Wire, status_of};
 const FIRST: usize = 50;
 /// How many messages each of the others asks for.
 const CHUNK: usize = 500;
+/// About how many bytes each of the others asks for, by the size of those that came: what has to be on screen
+/// first waits for no more than what is on its way.
+const CHUNK_BYTES: u64 = 32 << 20;
 /// How many commands are on their way at a time.
 const AHEAD: usize = 2;
 /// The largest message that is taken, in bytes.
@@ -69,6 +72,31 @@ struct Haul<'a> {
     sink: &'a mut dyn Sink,
     /// What went wrong since this was last asked.
     spoiled: Option<Clean>,
+    /// How many messages came, and their bytes.
+    came: (u64, u64),
+}
+
+impl Haul<'_> {
+    /// How many messages the next command asks for.
+    fn portion(&self) -> usize {
+        let (messages, bytes) = self.came;
+        let mean = bytes.checked_div(messages).unwrap_or_default().max(1);
+        usize::try_from(CHUNK_BYTES / mean).unwrap_or(CHUNK).clamp(1, CHUNK)
+    }
+}
+
+/// Takes the next command off the queue, of at most so many messages.
+fn next_of(waiting: &mut VecDeque<(String, Vec<Uid>)>, portion: usize) -> Option<(String, Vec<Uid>)> {
+    let (set, uids) = waiting.pop_front()?;
+    if uids.len() <= portion {
+        return Some((set, uids));
+    }
+    // A set is in order, and the newest are wanted first.
+    let (later, now) = uids.split_at(uids.len().saturating_sub(portion));
+    for part in sets(later, CHUNK).into_iter().rev() {
+        waiting.push_front(part);
+    }
+    sets(now, CHUNK).into_iter().next()
 }
 
 /// Where messages go that nobody wants.
@@ -119,15 +147,18 @@ impl Session {
         let mut flights = VecDeque::new();
         let selected = self.set_out(mailbox, want, &mut waiting, &mut flights)?;
         let awaited = uids.iter().copied().collect();
-        let mut haul = Haul { validity: selected.validity, mailbox, want, awaited, sink, spoiled: None };
+        let mut haul = Haul { validity: selected.validity, mailbox, want, awaited, sink, spoiled: None, came: (0, 0) };
         let mut doubtful: VecDeque<(Uid, Clean)> = VecDeque::new();
         while !(waiting.is_empty() && flights.is_empty()) {
             if haul.sink.stop() {
                 self.broken |= !flights.is_empty();
                 return Ok(());
             }
+            if haul.sink.enough() {
+                waiting.clear();
+            }
             while flights.len() < AHEAD {
-                let Some((set, uids)) = waiting.pop_front() else { break };
+                let Some((set, uids)) = next_of(&mut waiting, haul.portion()) else { break };
                 flights.push_back(self.depart(&set, uids, want)?);
             }
             let Some(landing) = self.land(&mut flights, &mut haul)? else { return Ok(()) };
@@ -201,7 +232,7 @@ impl Session {
     fn pass_over_flights(&mut self, mailbox: &MailboxName, flights: &mut VecDeque<Flight>) -> Result<(), Fault> {
         let validity = UidValidity::MIN;
         let (awaited, want) = (BTreeSet::new(), Want::Whole);
-        let mut haul = Haul { validity, mailbox, want, awaited, sink: &mut Nowhere, spoiled: None };
+        let mut haul = Haul { validity, mailbox, want, awaited, sink: &mut Nowhere, spoiled: None, came: (0, 0) };
         let mut response = Response::default();
         while !flights.is_empty() {
             response.clear();
@@ -382,7 +413,10 @@ impl Haul<'_> {
     fn finish(&mut self, response: &Response, delivery: Delivery) -> Result<(), End> {
         let item = replies::fetch(response, Extent::Whole);
         match (item, delivery) {
-            (Ok(item), Delivery::Sunk(uid, length)) if item.uid == Some(uid) => self.complete(uid, length, item),
+            (Ok(item), Delivery::Sunk(uid, length)) if item.uid == Some(uid) => {
+                self.came = (self.came.0.saturating_add(1), self.came.1.saturating_add(length));
+                self.complete(uid, length, item)
+            }
             (item, Delivery::Sunk(uid, _)) => {
                 self.awaited.remove(&uid);
                 let why = item.err().map_or("the server gives a message two UIDs", |error| error.0);

@@ -107,6 +107,10 @@ impl Remote for Session {
         self.compare_all(asked)
     }
 
+    fn newest(&mut self, mailbox: &MailboxName, many: u32, count: u32) -> Result<Option<RemoteChanges>, Fault> {
+        self.newest_of(mailbox, many, count)
+    }
+
     fn rename(&mut self, mailbox: &MailboxName, to: &MailboxName) -> Result<(), Fault> {
         self.rename_mailbox(mailbox, to)
     }
@@ -137,6 +141,10 @@ impl Remote for Session {
 
     fn wait(&mut self, mailbox: &MailboxName, limit: Duration) -> Result<Waited, Fault> {
         self.idle(mailbox, limit)
+    }
+
+    fn hears_all(&self) -> bool {
+        self.hears_all
     }
 
     fn waker(&self) -> Waker {

@@ -91,6 +91,38 @@ impl Session {
         }
     }
 
+    /// The newest messages of a mailbox that has more than `many`: what stands last in it.
+    pub(super) fn newest_of(
+        &mut self,
+        mailbox: &MailboxName,
+        many: u32,
+        count: u32,
+    ) -> Result<Option<RemoteChanges>, Fault> {
+        let doing = Doing::Comparing;
+        let selected = self.open(doing, mailbox, &Since::default())?.selected;
+        self.epochs.insert(selected.name.clone(), selected.validity);
+        let (many, count) = (usize::try_from(many).unwrap_or(usize::MAX), usize::try_from(count).unwrap_or(usize::MAX));
+        if selected.exists <= many {
+            return Ok(None);
+        }
+        let first = selected.exists.saturating_sub(count).saturating_add(1);
+        let mut listing = Listing::default();
+        let command = format!("FETCH {first}:* (UID FLAGS)");
+        let limits = Limits::for_messages(count.min(MOST_MESSAGES).saturating_add(ARRIVALS), LISTED);
+        let status = self.visit(doing, &command, limits, |kind, response| {
+            if *kind == Kind::Fetch {
+                listing.take(response);
+            }
+        })?;
+        if status.answer != Answer::Ok {
+            // The whole listing says what is wrong, if anything is.
+            tracing::info!("{}: {mailbox}: {}; its newest messages do not come first", self.host, bad(&status));
+            return Ok(None);
+        }
+        let items = self.unambiguous(mailbox, listing)?;
+        Ok(Some(selected.changes(items, Presence::Unknown, None)))
+    }
+
     fn everything(&mut self, mailbox: &MailboxName, selected: &Selected) -> Result<RemoteChanges, Fault> {
         let mut listing = Listing::default();
         let limits = Limits::for_messages(selected.exists.min(MOST_MESSAGES), LISTED);

@@ -500,6 +500,8 @@ impl Wire {
     fn deadline(&self) -> Option<Instant> {
         match self.mode {
             Mode::Idle(until) => Some(until),
+            // Whoever was woken wants to know soon whether the other end is still there.
+            Mode::IdleEnding if self.woken => Instant::now().checked_add(self.timeout.min(FAREWELL)),
             Mode::Command | Mode::SigningIn | Mode::IdleWanted(_) | Mode::IdleEnding => {
                 Instant::now().checked_add(self.timeout)
             }

@@ -1,0 +1,197 @@
+//! What may not wait: a mailbox that is met for the first time and is large shows its newest messages
+//! before all of it is listed, and while many messages are fetched into one mailbox, news of INBOX and
+//! of the mailbox on screen overtake them. What overtakes only fetches; all else of those mailboxes is done
+//! when all of them are looked at together.
+//!
+//! One connection does all of it. Commands are pipelined, so that what a second connection could add to a
+//! first sync is the disk's, not the line's: on one connection messages come faster than they can be made
+//! durable, at any delay that the chunks under way cover.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::apply::Hands;
+use super::compare::{Heard, Sight};
+use super::doubt::Settled;
+use super::env::Halt;
+use super::look::Look;
+use super::plan::{Op, Plan};
+use super::round::Round;
+use super::trouble::Trouble;
+use crate::fault::{Fault, Scope};
+use crate::job::sync::Counts;
+use crate::ledger::IntentId;
+use crate::mail::ids::Uid;
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::UniqueName;
+use crate::remote::Standing;
+use crate::store::maildir::Maildir;
+
+/// Listing so many messages takes longer than a person likes to wait for the first.
+const MANY: u32 = 5_000;
+/// So many fill the largest screens.
+const NEWEST: u32 = 50;
+
+/// What was done in one mailbox, and what went wrong.
+#[derive(Debug, Default)]
+pub(super) struct Deeds {
+    pub(super) counts: Counts,
+    pub(super) faults: Vec<Fault>,
+    /// Messages that could not be fetched.
+    pub(super) unfetched: Vec<Uid>,
+    /// Why.
+    pub(super) troubles: Vec<Fault>,
+}
+
+impl Round<'_> {
+    /// Meets a mailbox that was never compared in full.
+    pub(super) fn meet_stranger(
+        &mut self,
+        look: Look,
+        standing: Option<&Standing>,
+        settled: &mut BTreeMap<MailboxName, Settled>,
+    ) -> Result<(), Halt> {
+        let look = if settled.contains_key(&look.mailbox.name) { look } else { self.glimpse(look, standing)? };
+        self.meet(vec![look], settled)
+    }
+
+    /// Brings the newest messages of a mailbox of which neither side has anything on this disk, if it is large.
+    /// Gives the mailbox as it is then.
+    fn glimpse(&mut self, look: Look, standing: Option<&Standing>) -> Result<Look, Halt> {
+        let name = look.mailbox.name.clone();
+        let unborn = self.memory.folders.as_ref().is_some_and(|folders| folders.unborn.contains(&name));
+        let is_blank = look.agreed.validity.is_none()
+            && look.count == 0
+            && look.side.changes.complete
+            && look.side.changes.is_nothing();
+        // Where nobody told how large it is, it costs a round trip to ask.
+        let may_be_large = match standing {
+            Some(standing) => standing.messages > MANY,
+            None => name.is_inbox() || self.memory.visible.as_ref() == Some(&name),
+        };
+        if self.memory.dry.is_some() || unborn || !is_blank || !may_be_large || look.maildir.is_none() {
+            return Ok(look);
+        }
+        self.env.step()?;
+        let told = match self.remote.newest(&name, MANY, NEWEST) {
+            Ok(Some(told)) => told,
+            Ok(None) => return Ok(look),
+            // The plain way meets the same fault and tells it.
+            Err(fault) if fault.scope <= Scope::Mailbox => return Ok(look),
+            Err(fault) => return Err(fault.into()),
+        };
+        let since = Self::since(&look);
+        let sight: Sight = self.compare(look, &since, told)?;
+        match self.mailbox(sight) {
+            Ok(()) => self.conclude()?,
+            Err(halt) => self.pass_over(halt)?,
+        }
+        self.look(&name, false)
+    }
+
+    /// Carries out the plan of a mailbox; what is urgent comes in between.
+    pub(super) fn carry_out(
+        &mut self,
+        (look, maildir): (&Look, &Maildir),
+        heard: &Heard,
+        mut intents: BTreeMap<UniqueName, Vec<IntentId>>,
+        plan: &Plan,
+        counts: Counts,
+    ) -> (Deeds, Result<(), Halt>) {
+        let mut done = Deeds { counts, ..Deeds::default() };
+        let mut rest: Option<Plan> = None;
+        loop {
+            let mut hands = Hands {
+                env: self.env,
+                remote: &mut *self.remote,
+                ledger: &mut *self.ledger,
+                report: self.report,
+                mailbox: &look.mailbox,
+                key: look.key,
+                maildir,
+                epoch: heard.validity,
+                uid_next: heard.uid_next,
+                intents: std::mem::take(&mut intents),
+                lettering: &look.lettering,
+                again: self.memory.troubles.get(&look.mailbox.name).map(Trouble::uids).unwrap_or_default(),
+                counts: std::mem::take(&mut done.counts),
+                faults: std::mem::take(&mut done.faults),
+                yields: self.overtaking.is_none(),
+                overtaken: BTreeSet::new(),
+                unfetched: std::mem::take(&mut done.unfetched),
+                troubles: std::mem::take(&mut done.troubles),
+            };
+            let known = if rest.is_some() { Some(heard.validity) } else { look.agreed.validity };
+            let applied = hands.apply(rest.as_ref().unwrap_or(plan), known);
+            let Hands { counts, faults, unfetched, troubles, overtaken, intents: left, .. } = hands;
+            done = Deeds { counts, faults, unfetched, troubles };
+            if applied.is_err() || overtaken.is_empty() {
+                return (done, applied);
+            }
+            intents = left;
+            rest = Some(what_is_left(rest.as_ref().unwrap_or(plan), &overtaken));
+            if let Err(halt) = self.let_pass(&look.mailbox.name) {
+                return (done, Err(halt));
+            }
+        }
+    }
+
+    /// Fetches what is new in INBOX and in the mailbox on screen.
+    fn let_pass(&mut self, waiting: &MailboxName) -> Result<(), Halt> {
+        self.env.urgency.settle();
+        self.memory.visible = self.env.urgency.visible().or_else(|| self.memory.visible.take());
+        let synced = self.memory.folders.as_ref().map(|folders| folders.synced.clone()).unwrap_or_default();
+        let visible = self.memory.visible.clone();
+        let mut first: Vec<MailboxName> = visible.into_iter().chain([MailboxName::inbox()]).collect();
+        first.dedup();
+        first.retain(|name| {
+            name != waiting && synced.contains(name) && self.env.wants(name) && !self.ahead.contains(name)
+        });
+        if first.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!("{}: {waiting} waits for news elsewhere", self.env.account.id);
+        self.overtaking = Some(waiting.clone());
+        // What the others leave to be written down waits for its turn.
+        let (endings, ahead) = (std::mem::take(&mut self.endings), std::mem::take(&mut self.ahead));
+        let mut passed = Ok(());
+        for name in first {
+            passed = self.pass_one(&name);
+            if passed.is_err() {
+                break;
+            }
+        }
+        self.overtaking = None;
+        (self.endings, self.ahead) = (endings, ahead);
+        passed
+    }
+
+    fn pass_one(&mut self, name: &MailboxName) -> Result<(), Halt> {
+        let look = match self.look(name, false) {
+            Ok(look) => look,
+            Err(halt) => return self.pass_over(halt),
+        };
+        let stranger = look.agreed.validity.is_none() && look.count == 0;
+        let look = self.glimpse(look, None)?;
+        // The rest of a large one has its turn.
+        if stranger && look.count > 0 {
+            return Ok(());
+        }
+        self.meet(vec![look], &mut BTreeMap::new())
+    }
+}
+
+/// What of a plan only fetches; `None` where the mailbox has to begin anew.
+pub(super) fn only_fetching(mut plan: Plan) -> Option<Plan> {
+    plan.ops.retain(|op| matches!(op, Op::Download { .. }));
+    (!plan.restart).then_some(plan)
+}
+
+/// What is left of a plan when only these messages have not come yet.
+fn what_is_left(plan: &Plan, overtaken: &BTreeSet<Uid>) -> Plan {
+    let is_left = |op: &&Op| match op {
+        Op::Download { uid, .. } => overtaken.contains(uid),
+        Op::Adopt { .. } | Op::Forget { .. } | Op::BringOver { .. } => false,
+        _ => true,
+    };
+    Plan { epoch: plan.epoch, restart: false, ops: plan.ops.iter().filter(is_left).cloned().collect() }
+}
