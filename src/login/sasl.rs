@@ -283,6 +283,39 @@ fn token_refusal(challenge: &[u8]) -> Clean {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_challenges_are_answered_and_any_reason_is_harmless(
+            mechanism in prop::sample::select(vec![
+                Mechanism::ScramSha256, Mechanism::Plain, Mechanism::Login, Mechanism::OAuthBearer, Mechanism::XOAuth2,
+            ]),
+            challenges in prop::collection::vec(
+                prop_oneof![
+                    any::<Vec<u8>>(),
+                    "e=.{0,40}".prop_map(String::into_bytes),
+                    "r=.{0,40},s=[A-Za-z0-9+/=]{0,8},i=[0-9]{1,4}".prop_map(String::into_bytes),
+                    "v=.{0,60}".prop_map(String::into_bytes),
+                    "\\{\"status\":\".{0,20}\",\"scope\":\".{0,400}\"\\}".prop_map(String::into_bytes),
+                ],
+                0..5,
+            ),
+        ) {
+            let password = secret("correct horse");
+            let mut exchange = Exchange::new(mechanism, "tim", &password).unwrap();
+            exchange.initial();
+            for challenge in challenges {
+                let _ = exchange.answer(&decode(&String::from_utf8_lossy(&challenge)));
+                let _ = exchange.answer(&challenge);
+            }
+            let reason = exchange.reason().map_or("", Clean::as_str);
+            prop_assert!(reason.len() < 2000 && !reason.contains(char::is_control), "{:?}", reason);
+            prop_assert!(!reason.contains("correct horse"));
+            let finished = exchange.finish("host");
+            prop_assert_eq!(finished.is_err(), mechanism == Mechanism::ScramSha256, "nobody proved anything");
+        }
+    }
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())

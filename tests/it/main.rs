@@ -37,6 +37,7 @@ mod mutants;
 mod outbox;
 mod pop3;
 mod pop3_faults;
+mod pop3_hostile;
 mod robust;
 mod screens;
 mod servers;

@@ -223,14 +223,14 @@ fn stuffed(text: &[u8]) -> Vec<u8> {
     out
 }
 
-struct Client {
+pub(crate) struct Client {
     home: TempDir,
     clock: Arc<Hands>,
     env: Env,
 }
 
 impl Client {
-    fn new(port: u16, tls: Tls, retention: Retention) -> Self {
+    pub(crate) fn new(port: u16, tls: Tls, retention: Retention) -> Self {
         let (home, clock) = (tempfile::tempdir().unwrap(), Hands::new());
         let server = Server {
             host: "127.0.0.1".to_owned(),
@@ -264,12 +264,12 @@ impl Client {
         Self { home, clock, env }
     }
 
-    fn sync(&self) -> Result<Summary, Fault> {
+    pub(crate) fn sync(&self) -> Result<Summary, Fault> {
         run_once(&self.env, &|_| ())
     }
 
     /// What lies in INBOX here, sorted.
-    fn here(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn here(&self) -> Vec<Vec<u8>> {
         let Ok(inbox) = Maildir::open(&self.home.path().join("mail/INBOX")) else { return Vec::new() };
         let entries = scan::scan(&inbox).unwrap().entries;
         let mut texts: Vec<_> = entries.iter().map(|entry| inbox.read_entry(entry).unwrap().unwrap()).collect();
@@ -277,7 +277,7 @@ impl Client {
         texts
     }
 
-    fn fault(&self) -> (Doing, Cause, Again) {
+    pub(crate) fn fault(&self) -> (Doing, Cause, Again) {
         let fault = self.sync().unwrap_err();
         assert!(!fault.detail.is_empty(), "{fault:?}");
         (fault.doing, fault.cause, fault.again)
@@ -290,8 +290,8 @@ fn sorted(numbers: impl IntoIterator<Item = u32>) -> Vec<Vec<u8>> {
     texts
 }
 
-const NEVER: Retention = Retention { delete: DeleteThere::Never, after: None, over: None };
-const AT_ONCE: Retention = Retention { delete: DeleteThere::AtOnce, ..NEVER };
+pub(crate) const NEVER: Retention = Retention { delete: DeleteThere::Never, after: None, over: None };
+pub(crate) const AT_ONCE: Retention = Retention { delete: DeleteThere::AtOnce, ..NEVER };
 
 #[test]
 fn ids_that_are_missing_long_or_given_twice_lose_and_double_nothing() {
@@ -429,7 +429,7 @@ fn against(script: Vec<Step>, tls: Tls) -> (Doing, Cause, Again) {
 }
 
 /// A session up to where it is signed in.
-fn signed_in(more: Vec<Step>) -> Vec<Step> {
+pub(crate) fn signed_in(more: Vec<Step>) -> Vec<Step> {
     let mut script = vec![
         say("+OK\r\n"),
         hear("CAPA"),

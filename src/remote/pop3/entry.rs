@@ -4,6 +4,7 @@
 
 use crate::config::{Auth, Pop3, PopSignIn, Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
+use crate::login::binding;
 use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
@@ -190,9 +191,13 @@ impl SignIn<'_> {
 
     /// AUTH (RFC 5034).
     fn by_sasl(&self, wire: &mut Wire, mechanism: Mechanism) -> Result<(), Fault> {
-        let mut exchange = Exchange::new(mechanism, &self.config.server.user, self.secret)?;
+        let server = &self.config.server;
+        let mut exchange = Exchange::new(mechanism, &server.user, self.secret)?;
+        if server.auth == Auth::Auto {
+            exchange = exchange.bind(wire.link().secured().and_then(binding::of), &self.capabilities.mechanisms())?;
+        }
         let first = exchange.initial().map(|first| sasl::encode(&first));
-        let name = mechanism.name();
+        let name = exchange.mechanism().name();
         let mut kept = match first {
             Some(first) if "AUTH  ".len() + name.len() + first.expose().len() <= LONGEST => {
                 self.say(wire, &["AUTH ", name, " ", first.expose()])?;
@@ -204,16 +209,22 @@ impl SignIn<'_> {
             }
         };
         for _ in 0..CHALLENGES {
-            let status = wire.status().map_err(met(Doing::SigningIn, &self.config.server))?;
+            let status = wire.status().map_err(met(Doing::SigningIn, server))?;
             if status.answer != Answer::Challenge {
+                // Whatever it says then, who cannot prove what it must know is not the server.
+                if let Some(fault) = exchange.objection(&server.host) {
+                    return Err(fault);
+                }
                 let reason = exchange.reason().map(|reason| reason.as_str().to_owned());
-                return self.judge(&status, reason.as_deref());
+                self.judge(&status, reason.as_deref())?;
+                return exchange.finish(&server.host);
             }
             let challenge = sasl::decode(&String::from_utf8_lossy(&status.raw));
             let answer = kept.take().unwrap_or_else(|| sasl::encode(&exchange.answer(&challenge)));
-            self.say(wire, &[answer.expose()])?;
+            let is_lost = exchange.objection(&server.host).is_some();
+            self.say(wire, &[if is_lost { "*" } else { answer.expose() }])?;
         }
-        Err(Fault::new(Doing::SigningIn, &self.config.server.host, Cause::Protocol).detail("it asks without end"))
+        Err(Fault::new(Doing::SigningIn, &server.host, Cause::Protocol).detail("it asks without end"))
     }
 
     fn say(&self, wire: &mut Wire, parts: &[&str]) -> Result<(), Fault> {

@@ -9,6 +9,9 @@ const COMMANDS: usize = 256;
 /// How many bytes their answers may have together, as the server tells their sizes.
 const BYTES: u64 = 8 << 20;
 
+/// What is wrong with a server that answers too much.
+pub(super) const UNASKED: &str = "its answers do not fit what it is asked";
+
 /// A command, and how many bytes its answer will have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Command {
@@ -56,13 +59,16 @@ impl<'a> Flight<'a> {
     }
 
     /// Sends what is due; then the answer to the next command can be read. `None`: all are answered.
+    /// Where more has come than was asked for, nobody knows which answer belonged to which command.
     pub(super) fn next(&mut self, wire: &mut Wire) -> Result<Option<usize>, Trouble> {
         let due = self.due();
         if !due.is_empty() {
             wire.send(due.as_bytes())?;
         }
         let at = self.answered;
-        let Some(command) = self.commands.get(at) else { return Ok(None) };
+        let Some(command) = self.commands.get(at) else {
+            return if wire.is_quiet() { Ok(None) } else { Err(Trouble::protocol(UNASKED)) };
+        };
         self.answered += 1;
         self.bytes = self.bytes.saturating_sub(command.size);
         Ok(Some(at))

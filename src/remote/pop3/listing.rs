@@ -123,7 +123,12 @@ impl Session {
                 (2, Answer::Ok) => self.step(Doing::Comparing, |wire| {
                     wire.lines(most, |line| {
                         if let Some((number, rest)) = numbered(line) {
-                            uidls.insert(number, std::str::from_utf8(rest).ok().and_then(Uidl::new));
+                            let uidl = std::str::from_utf8(rest).ok().and_then(Uidl::new);
+                            // Of two ids of one message neither can be believed.
+                            let known = uidls.entry(number).or_insert_with(|| uidl.clone());
+                            if *known != uidl {
+                                *known = None;
+                            }
                         }
                     })
                 })?,

@@ -102,6 +102,15 @@ pub(super) fn count(text: &[u8]) -> Option<usize> {
     usize::try_from(size(text.trim_ascii_start())?).ok()
 }
 
+/// Reads what follows `+OK` in the answer to STAT, all of it (RFC 1939 §5): a count, a size, and no other word
+/// between them; gives the count.
+pub(super) fn drop_listing(text: &[u8]) -> Option<u64> {
+    let mut words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
+    let mut whole = || words.next().filter(|word| word.iter().all(u8::is_ascii_digit)).and_then(size);
+    let count = whole()?;
+    whole().map(|_| count)
+}
+
 /// The time-stamp of a greeting, `<…@…>`, which APOP needs (RFC 1939 §7).
 pub(super) fn stamp(greeting: &[u8]) -> Option<&[u8]> {
     let begin = greeting.iter().position(|byte| *byte == b'<')?;
@@ -253,6 +262,7 @@ fn piece(bytes: &[u8], from: usize, to: usize, pass: &mut dyn FnMut(&[u8]) -> io
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Feeds in pieces of at most `step` bytes; gives the text and what was left over behind the end.
     fn unstuffed(wire: &[u8], step: usize) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -348,6 +358,22 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, step in 1usize..40) {
+            if let Some(status) = status(&bytes) {
+                prop_assert!(!status.text.as_str().contains(char::is_control));
+            }
+            for prefix in ["", "+OK ", "-ERR [", "1 "] {
+                let line = [prefix.as_bytes(), &bytes].concat();
+                let _ = (status(&line), numbered(&line), size(&line), count(&line), drop_listing(&line), stamp(&line));
+                let mut capabilities = Capabilities::default();
+                capabilities.add(&line);
+            }
+            prop_assert_eq!(unstuffed(&bytes, step), unstuffed(&bytes, bytes.len().max(1)));
+        }
+    }
+
     #[test]
     fn numbers_stamps_and_capabilities() {
         assert_eq!(numbered(b"12 abc def"), Some((12, &b"abc def"[..])));
@@ -356,6 +382,11 @@ mod tests {
             assert_eq!(numbered(line.as_bytes()), None, "{line}");
         }
         assert_eq!((size(b"120 octets"), size(b"x"), size(b"99999999999999999999999")), (Some(120), None, None));
+        assert_eq!((drop_listing(b"3 320"), drop_listing(b"0 0 messages")), (Some(3), Some(0)));
+        for answer in ["", "3", "3 octets", "message 3 deleted", "120 octets follow", "3x 4", "99999999999999999999 1"]
+        {
+            assert_eq!(drop_listing(answer.as_bytes()), None, "{answer}");
+        }
         assert_eq!((count(b"3 320"), count(b"")), (Some(3), None));
         assert_eq!(stamp(b"+OK POP3 <1896.697@dbc.mtview.ca.us> hi"), Some(&b"<1896.697@dbc.mtview.ca.us>"[..]));
         for greeting in [&b"+OK"[..], b"<1896", b"<no at>", b"<a@b\xff>", b">a@b<"] {

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::book::{Book, Fresh, HeaderHash, Known, is_due};
 use super::entry::refused;
-use super::flight::{Command, Flight};
+use super::flight::{Command, Flight, UNASKED};
 use super::listing::{HeaderHasher, Named};
-use super::protocol::{Answer, Capabilities, Status};
+use super::protocol::{Answer, Capabilities, Status, drop_listing};
 use super::wire::Wire;
 use super::{Pop3, Settings};
 use crate::config::{DeleteThere, Retention};
@@ -344,6 +344,7 @@ impl Session {
         if due.is_empty() {
             return Ok(Vec::new());
         }
+        self.make_sure_of_numbers()?;
         let fresh: Vec<Uid> = due.iter().filter(|(.., asked)| !asked).map(|(_, uid, _)| *uid).collect();
         if !fresh.is_empty() {
             self.book.ask(&fresh)?;
@@ -361,6 +362,21 @@ impl Session {
             }
         }
         Ok(done)
+    }
+
+    /// A number names a message only as long as each answer belongs to its command. One too many or too few on
+    /// the way here would remove what was never fetched; STAT has an answer that is like no other.
+    fn make_sure_of_numbers(&mut self) -> Result<(), Fault> {
+        let last = self.listed.iter().flat_map(BTreeMap::values).map(|message| message.number).max().unwrap_or(0);
+        self.step(Doing::Pushing, |wire| {
+            wire.send(b"STAT\r\n")?;
+            let status = wire.status()?;
+            let count = drop_listing(&status.raw).filter(|_| status.answer == Answer::Ok);
+            match count {
+                Some(count) if count >= u64::from(last) && wire.is_quiet() => Ok(()),
+                _ => Err(Trouble::protocol(UNASKED)),
+            }
+        })
     }
 
     /// What is on disk by now is known to be.

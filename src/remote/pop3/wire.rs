@@ -14,6 +14,8 @@ use crate::remote::link::{Bell, Link, Wake};
 const BUFFER: usize = 256 * 1024;
 /// The longest line, but for those of a message: RFC 1939 has 512 bytes, and some servers chatter.
 const LINE: usize = 8 * 1024;
+/// As how many bytes a line of a list counts where its pace is watched: one in four seconds is enough.
+const WEIGHT: usize = 4096;
 /// How long a farewell may take that nothing hangs on.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -49,6 +51,16 @@ impl Wire {
         self.timeout = self.timeout.min(FAREWELL);
     }
 
+    /// What it stands on.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Has nothing come that nobody asked for?
+    pub(super) fn is_quiet(&self) -> bool {
+        self.start == self.end
+    }
+
     /// Gives the link back; `None` if bytes have come that nobody read.
     pub(super) fn into_link(self) -> Option<Link> {
         (self.start == self.end).then_some(self.link)
@@ -71,15 +83,19 @@ impl Wire {
         sent
     }
 
+    /// The end of the longest silence.
+    fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.timeout)
+    }
+
     /// Reads more behind what is there.
-    fn fill(&mut self) -> Result<usize, Trouble> {
+    fn fill(&mut self, deadline: Option<Instant>) -> Result<usize, Trouble> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        let deadline = Instant::now().checked_add(self.timeout);
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let count = self.link.read(room, deadline, Wake::Heed)?;
         self.end += count;
@@ -94,6 +110,8 @@ impl Wire {
     /// Reads a line and shows it without its end.
     fn line<T>(&mut self, show: impl FnOnce(&[u8]) -> T) -> Result<T, Trouble> {
         let mut looked = 0;
+        // For all of it: one byte now and then is no line.
+        let deadline = self.deadline();
         loop {
             let found = self.unread().get(looked..).unwrap_or_default().iter().position(|byte| *byte == b'\n');
             if let Some(at) = found.map(|at| looked + at) {
@@ -106,7 +124,7 @@ impl Wire {
             if looked > LINE {
                 return Err(Trouble::protocol("a line without end"));
             }
-            self.fill()?;
+            self.fill(deadline)?;
         }
     }
 
@@ -115,8 +133,10 @@ impl Wire {
         self.line(status)?.ok_or_else(|| Trouble::protocol("what it says is no answer of a POP3 server"))
     }
 
-    /// Reads the lines behind a `+OK` up to the dot; more than `most` of them are too many.
+    /// Reads the lines behind a `+OK` up to the dot; more than `most` of them are too many, and
+    /// so few in a long time are too few.
     pub(super) fn lines(&mut self, most: usize, mut visit: impl FnMut(&[u8])) -> Result<(), Trouble> {
+        let mut pace: Option<Pace> = None;
         for _ in 0..=most {
             let ended = self.line(|line| match line {
                 b"." => true,
@@ -127,6 +147,11 @@ impl Wire {
             })?;
             if ended {
                 return Ok(());
+            }
+            // The first may have been long in the making.
+            match &mut pace {
+                None => pace = Some(Pace::new(Instant::now(), self.timeout)),
+                Some(pace) => pace.took(WEIGHT, Instant::now())?,
             }
         }
         Err(Trouble::protocol("a list without end"))
@@ -154,7 +179,8 @@ impl Wire {
                 }
                 Fed::More => self.start = self.end,
             }
-            let came = self.fill()?;
+            let deadline = self.deadline();
+            let came = self.fill(deadline)?;
             pace.took(came, Instant::now())?;
         }
     }
