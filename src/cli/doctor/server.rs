@@ -237,6 +237,7 @@ fn kind(facts: &Facts, tell: &mut Tell) {
     let text = match (field("name"), field("version")) {
         (Some((_, name)), Some((_, version))) => format!("{name} {version}"),
         (Some((_, name)), None) => name.as_str().to_owned(),
+        (None, _) if facts.greeting.is_empty() => "it does not say which it is".to_owned(),
         (None, _) => format!("it greets with: {}", facts.greeting),
     };
     tell.tell(Finding::ok("imap.server", &text));

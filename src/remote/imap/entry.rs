@@ -40,6 +40,7 @@ pub(super) fn enter(
 ) -> Result<Session, Fault> {
     let ours = |fault: Fault| fault.of(account);
     let (mut wire, greeting) = arrive(server).map_err(ours)?;
+    // Words from before TLS can make it more careful here, and no more.
     let quirks = quirks::of(&server.host, greeting.text.as_str(), &server.quirks);
     let channel = wire.link().secured().map(channel::of);
     let mut capabilities = match (server.tls, greeting.code.clone()) {
@@ -65,7 +66,7 @@ pub(super) fn enter(
         host: server.host.clone(),
         capabilities: fresh.clone().unwrap_or_default(),
         facts: Facts {
-            greeting: greeting.text,
+            greeting: if server.tls == Tls::StartTls { Clean::empty() } else { greeting.text },
             channel,
             mechanism,
             id: Vec::new(),

@@ -14,7 +14,7 @@ use super::session::Session;
 /// What is known of a server after signing in.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// What it said first.
+    /// What it said first; empty where that was before TLS, and may be anybody's words.
     pub greeting: Clean,
     /// The TLS connection, where there is one.
     pub channel: Option<Channel>,
