@@ -162,12 +162,12 @@ impl Session {
     /// Messages that bear the id of another which was fetched before: the server gave it out anew. A size that
     /// changed makes one look, and so does a message that is to be removed without another look.
     fn others(&mut self, named: &[Named], known: &BTreeMap<Uidl, Known>) -> Result<BTreeSet<u32>, Fault> {
-        let mut others = BTreeSet::new();
-        let mut asked = BTreeMap::new();
+        let now = self.book.now();
+        let (mut others, mut asked) = (BTreeSet::new(), BTreeMap::new());
         for message in named {
             let Some(known) = known.get(&message.uidl).filter(|known| known.delivered || known.asked) else { continue };
             match known.header {
-                Some(header) if known.asked || known.size != message.size => {
+                Some(header) if known.asked || known.size != message.size || is_due(&self.retention, known, now) => {
                     asked.insert(message.number, header);
                 }
                 None if known.size != message.size => {
