@@ -10,8 +10,8 @@ use crate::ledger::{BookKey, Ledger, MailboxKey, NewUidl, UidlRow};
 use crate::mail::ids::{Timestamp, Uid, UidValidity, Uidl};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
-use crate::remote::pop3::Book;
 use crate::remote::pop3::book::{Fresh, HeaderHash, Known};
+use crate::remote::pop3::{Book, Lasting};
 use crate::sync::env::Clock;
 
 /// The pages of one account at one server.
@@ -25,9 +25,12 @@ pub struct Pages {
 
 impl Pages {
     /// Opens those of an account, in the ledger of that data directory.
-    pub fn open(data: &Path, account: &Account, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+    pub fn open(data: &Path, account: &Account, clock: Arc<dyn Clock>, lasting: Lasting) -> Result<Self, Fault> {
         // That a ledger was damaged is told by the sync thread, which opened it before.
-        let (mut ledger, _) = Ledger::open(data)?;
+        let mut ledger = match lasting {
+            Lasting::Durably => Ledger::open(data)?.0,
+            Lasting::Briefly => Ledger::rehearse(data)?,
+        };
         let (host, user) = account.incoming().map_or(("", ""), |server| (&server.host, &server.user));
         let (key, epoch) = ledger.book(&account.id, (host, user), clock.now())?;
         let inbox = ledger.mailbox(&MailboxId { account: account.id.clone(), name: MailboxName::inbox() })?;

@@ -79,8 +79,9 @@ fn incoming(account: &Account, typed: &Typed, data: &Path) -> Option<Arc<dyn Con
         return Some(Arc::new(Imap::new(account, secret)));
     }
     let (owner, data) = (account.clone(), data.to_owned());
-    let book =
-        move || -> Result<Box<dyn Book>, Fault> { Ok(Box::new(Pages::open(&data, &owner, Arc::new(WallClock))?)) };
+    let book = move |lasting| -> Result<Box<dyn Book>, Fault> {
+        Ok(Box::new(Pages::open(&data, &owner, Arc::new(WallClock), lasting)?))
+    };
     Some(Arc::new(Pop3::new(account, secret, Arc::new(book))))
 }
 

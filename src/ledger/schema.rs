@@ -157,6 +157,23 @@ impl Ledger {
         }
     }
 
+    /// Opens a copy of the ledger that lies in memory alone: for a look ahead that writes nothing. One
+    /// that is not there is empty.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or was written by a newer program.
+    pub fn rehearse(data: &Path) -> Result<Self, Fault> {
+        let path = data.join("ledger.db");
+        let fault = |e: rusqlite::Error| fault(&e).scope(Scope::Program);
+        let mut db = Connection::open_in_memory().map_err(fault)?;
+        if path.is_file() {
+            copy(&path, &db).map_err(fault)?;
+        }
+        db.set_prepared_statement_cache_capacity(64);
+        migrate(&mut db)?;
+        Ok(Self { db })
+    }
+
     fn attempt(path: &Path) -> Result<Self, Fault> {
         let mut db = connect(path).map_err(|e| fault(&e).scope(Scope::Program))?;
         let verdict: String =
@@ -178,6 +195,29 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     db.pragma_update(None, "cell_size_check", true)?;
     db.set_prepared_statement_cache_capacity(64);
     Ok(db)
+}
+
+/// Copies all that a ledger's file holds, of whatever version, as it is at one moment.
+fn copy(path: &Path, to: &Connection) -> rusqlite::Result<()> {
+    to.busy_timeout(PATIENCE)?;
+    to.execute("ATTACH ?1 AS real", [path.to_string_lossy()])?;
+    to.execute_batch("BEGIN")?;
+    let version: i64 = to.query_row("PRAGMA real.user_version", [], |row| row.get(0))?;
+    let parts: Vec<(String, String, String)> = to
+        .prepare(
+            "SELECT type, name, sql FROM real.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'
+             ORDER BY type = 'table' DESC, rowid",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (kind, name, sql) in parts {
+        to.execute_batch(&sql)?;
+        if kind == "table" {
+            to.execute_batch(&format!("INSERT INTO main.\"{name}\" SELECT * FROM real.\"{name}\""))?;
+        }
+    }
+    to.execute_batch("COMMIT; DETACH real")?;
+    to.pragma_update(None, "user_version", version)
 }
 
 fn migrate(db: &mut Connection) -> Result<(), Fault> {

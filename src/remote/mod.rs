@@ -332,4 +332,12 @@ impl Waker {
 pub trait Connect: Send + Sync {
     /// Connects and signs in.
     fn connect(&self) -> Result<Box<dyn Remote>, Fault>;
+
+    /// Connects for a look ahead: whatever the connection itself remembers is forgotten at its end.
+    ///
+    /// # Errors
+    /// As those of [`Connect::connect`].
+    fn look_ahead(&self) -> Result<Box<dyn Remote>, Fault> {
+        self.connect()
+    }
 }

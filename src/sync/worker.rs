@@ -344,6 +344,8 @@ impl<'a> Worker<'a> {
         let Some(connect) = &self.env.connect else { return Ok(()) };
         let mut ledger = if let Some(ledger) = self.ledger.take() {
             ledger
+        } else if self.memory.dry.is_some() {
+            Ledger::rehearse(&self.env.data)?
         } else {
             let (ledger, damage) = Ledger::open(&self.env.data)?;
             if let Some(fault) = damage {
@@ -356,7 +358,8 @@ impl<'a> Worker<'a> {
         } else {
             self.state(SyncState::Connecting);
             self.memory.folders = None;
-            let remote = connect.connect()?;
+            let is_dry = self.memory.dry.is_some();
+            let remote = if is_dry { connect.look_ahead()? } else { connect.connect()? };
             self.env.met.fetch_add(1, Ordering::SeqCst);
             remote
         };

@@ -53,7 +53,9 @@ impl Clock for Hands {
 /// What the sync of a POP3 account stands on, as the program makes it, with another clock and password.
 pub(crate) fn env(account: &Account, data: PathBuf, clock: &Arc<Hands>, password: &'static str) -> Env {
     let (owner, below, hands) = (account.clone(), data.clone(), Arc::clone(clock));
-    let book = move || -> Result<Box<dyn Book>, _> { Ok(Box::new(Pages::open(&below, &owner, hands.clone())?)) };
+    let book = move |lasting| -> Result<Box<dyn Book>, _> {
+        Ok(Box::new(Pages::open(&below, &owner, hands.clone(), lasting)?))
+    };
     let connect = Pop3::new(account, Arc::new(move || Ok(Secret::new(password.to_owned()))), Arc::new(book));
     let mut env = Env::new(account.clone(), Some(Arc::new(connect)), data);
     env.clock = Arc::clone(clock) as Arc<dyn Clock>;
@@ -139,6 +141,7 @@ fn everything_comes_once_and_byte_for_byte() {
         (1..=200).for_each(|number| post.arrive(number));
         let planned = dry_run(&post.env, &|_| ()).unwrap();
         assert_eq!(planned.plans.iter().map(|(_, plan)| plan.ops.len()).sum::<usize>(), 200);
+        assert!(!post.env.data.join("ledger.db").exists(), "a look ahead begins no book");
         assert_eq!(post.round(), (200, 200, 200));
         assert_eq!(post.round(), (0, 200, 200));
         assert!(counted(post.here("INBOX")) == counted((1..=200).map(odd_letter)));

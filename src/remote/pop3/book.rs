@@ -47,6 +47,15 @@ pub struct Fresh {
     pub doubtful: bool,
 }
 
+/// How long what is written into a book is to last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// For good.
+    Durably,
+    /// Until it is closed: for a look ahead, which leaves no trace.
+    Briefly,
+}
+
 /// The memory of one account at one server. Every change is durable when its call returns.
 pub trait Book: Send {
     /// Now.

@@ -27,14 +27,14 @@ use super::{
     Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rest, Rights, Since, Sink, Waited, Waker,
     Want,
 };
-pub use book::Book;
+pub use book::{Book, Lasting};
 use session::Session;
 
 /// Gives the password or token, anew for each connection.
 pub type SecretProvider = Arc<dyn Fn() -> Result<Secret, Fault> + Send + Sync>;
 
 /// Opens the book of an account at a server, anew for each session.
-pub type OpenBook = Arc<dyn Fn() -> Result<Box<dyn Book>, Fault> + Send + Sync>;
+pub type OpenBook = Arc<dyn Fn(Lasting) -> Result<Box<dyn Book>, Fault> + Send + Sync>;
 
 /// Makes connections to the POP3 server of an account.
 #[derive(Clone)]
@@ -59,13 +59,23 @@ impl Pop3 {
 
 impl Connect for Pop3 {
     fn connect(&self) -> Result<Box<dyn Remote>, Fault> {
+        self.enter(Lasting::Durably)
+    }
+
+    fn look_ahead(&self) -> Result<Box<dyn Remote>, Fault> {
+        self.enter(Lasting::Briefly)
+    }
+}
+
+impl Pop3 {
+    fn enter(&self, lasting: Lasting) -> Result<Box<dyn Remote>, Fault> {
         let Some(settings) = &self.settings else {
             let fault = Fault::new(Doing::Connecting, self.account.as_str(), Cause::Config).of(&self.account);
             return Err(fault.again(Again::AfterUser).detail("the account has no POP3 server"));
         };
         let ours = |fault: Fault| fault.of(&self.account);
         // What cannot be remembered must not be begun.
-        let book = (self.book)().map_err(ours)?;
+        let book = (self.book)(lasting).map_err(ours)?;
         let (wire, capabilities) = entry::enter(settings, &*self.secret, self.token).map_err(ours)?;
         Ok(Box::new(Session::new(self, settings, wire, capabilities, book)))
     }
