@@ -72,13 +72,14 @@ impl Round<'_> {
         told: &RemoteChanges,
     ) -> Result<bool, Halt> {
         let fits = claim.epochs.contains(&told.validity);
-        match claim.keeper {
+        let may_be = match claim.keeper {
             // Its state names both sides' epochs, and the Maildir's own was compared already.
-            Keeper::Mbsync => Ok(fits),
+            Keeper::Mbsync => fits,
             // Its names tell no epoch, and its other files not of which account they are.
-            Keeper::OfflineImap if fits || claim.epochs.is_empty() => self.sample(look, maildir, claim, told),
-            Keeper::OfflineImap => Ok(false),
-        }
+            Keeper::OfflineImap => fits || claim.epochs.is_empty(),
+        };
+        // Some servers give every mailbox the same epoch, so that of another account may fit as well.
+        if may_be { self.sample(look, maildir, claim, told) } else { Ok(false) }
     }
 
     /// Compares some messages, from the oldest to the newest, with what the server says of them.
