@@ -146,6 +146,10 @@ impl Mailbox {
     }
 }
 
+/// A mailbox as it was at some time.
+#[derive(Debug, Clone)]
+pub struct Backup(Mailbox);
+
 #[derive(Debug, Default)]
 struct State {
     mailboxes: BTreeMap<MailboxName, Mailbox>,
@@ -234,6 +238,16 @@ impl FakeServer {
                 *old = new;
             }
         });
+    }
+
+    /// A mailbox as it is now, for [`FakeServer::set_back`]; `None` if it is not there.
+    pub fn backup(&self, mailbox: &MailboxName) -> Option<Backup> {
+        self.state().mailboxes.get(mailbox).cloned().map(Backup)
+    }
+
+    /// Puts a mailbox back as it was: under the same UIDVALIDITY, with UIDNEXT and HIGHESTMODSEQ of then.
+    pub fn set_back(&self, mailbox: &MailboxName, backup: &Backup) {
+        self.change(|state| state.mailboxes.insert(mailbox.clone(), backup.0.clone()));
     }
 
     /// The mailboxes, by name.

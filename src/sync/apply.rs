@@ -170,8 +170,13 @@ impl Hands<'_> {
                 _ => {}
             }
         }
-        if known != Some(self.epoch) {
-            change.agreed = Some(Agreed { validity: Some(self.epoch), ..Agreed::default() });
+        if known != Some(self.epoch) || plan.restart {
+            // What was paired in another epoch is as good a base as before: it is no first comparison.
+            // Where the number of the epoch stayed, UIDNEXT tells the next round that this one was stopped.
+            let old = self.ledger.agreed(self.key)?;
+            let uid_next = old.uid_next.filter(|_| known == Some(self.epoch));
+            let (validity, complete_at) = (Some(self.epoch), old.complete_at);
+            change.agreed = Some(Agreed { validity, uid_next, complete_at, ..Agreed::default() });
         }
         self.env.step()?;
         self.commit(change)

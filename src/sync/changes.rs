@@ -68,6 +68,7 @@ pub struct Base {
     rows: BTreeMap<Uid, Agreed>,
     uids: BTreeMap<UniqueName, Uid>,
     taken_in: Option<Uid>,
+    outdated: bool,
 }
 
 impl Base {
@@ -75,7 +76,7 @@ impl Base {
     pub fn new(epoch: Option<UidValidity>, rows: impl IntoIterator<Item = (Uid, Agreed)>) -> Self {
         let rows: BTreeMap<Uid, Agreed> = rows.into_iter().collect();
         let uids = rows.iter().map(|(uid, row)| (row.unique.clone(), *uid)).collect();
-        Self { epoch, rows, uids, taken_in: None }
+        Self { epoch, rows, uids, taken_in: None, outdated: false }
     }
 
     /// Says below which UID every message was taken in once and had its row.
@@ -88,6 +89,16 @@ impl Base {
     /// Did this message have a row once? Else what was fetched of it may have missed its row by a crash.
     pub fn had(&self, uid: Uid) -> bool {
         self.taken_in.is_some_and(|below| uid < below)
+    }
+
+    /// Says that its UIDs mean nothing any more, although the epoch has the same number as before.
+    pub fn outdate(&mut self) {
+        self.outdated = true;
+    }
+
+    /// Do its UIDs mean other messages, or none, in the epoch that the server tells?
+    pub fn is_outdated(&self, epoch: UidValidity) -> bool {
+        self.outdated || self.epoch.is_some_and(|known| known != epoch)
     }
 
     /// Takes in one more row.
@@ -266,7 +277,7 @@ pub struct ServerChanges {
 /// Compares the server's listing with the base. In another epoch every message is new and nothing
 /// is gone.
 pub fn diff_server(listing: &ServerListing, base: &Base) -> ServerChanges {
-    let restarted = base.epoch.is_some_and(|epoch| epoch != listing.epoch);
+    let restarted = base.is_outdated(listing.epoch);
     let row = |uid: Uid| if restarted { None } else { base.get(uid) };
     let mut changes = ServerChanges {
         epoch: listing.epoch,

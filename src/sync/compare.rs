@@ -96,7 +96,7 @@ impl Round<'_> {
         self.recognise(&mut look, &told);
         let rights = self.remote.rights();
         let writable = !told.read_only;
-        let restarted = look.agreed.validity.is_some_and(|known| known != told.validity);
+        let restarted = look.side.base.is_outdated(told.validity);
         let from_nothing = since.modseq.is_none();
         let in_full = match told.presence {
             Presence::Exactly(_) => restarted || from_nothing,

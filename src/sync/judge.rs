@@ -1,5 +1,6 @@
 //! Lays a plan before the guard and remembers what the user answered. It carries nothing out.
 
+use super::env::Halt;
 use super::guard::{Scene, Verdict, guard};
 use super::look::Look;
 use super::plan::Plan;
@@ -7,6 +8,7 @@ use super::round::Round;
 use crate::job::SyncReport;
 use crate::mail::clean::Clean;
 use crate::mail::mailbox::MailboxName;
+use crate::remote::{RemoteChanges, Since};
 
 impl Round<'_> {
     /// Lets the guard judge. Gives what may be done now; `None`: nothing. A plan is never copied: in the
@@ -74,6 +76,48 @@ impl Round<'_> {
         let folders = self.memory.folders.iter().flat_map(|folders| &folders.shown);
         let role = folders.filter(|(name, _)| name == mailbox).find_map(|(_, role)| *role);
         Scene { mailbox, role, known: look.count, directory_missing: look.maildir.is_none(), restarted }
+    }
+
+    /// Has the server gone back in time? One that was restored from a backup numbers messages as if those
+    /// that it lost had never been, under the same UIDVALIDITY: a number that we know may mean another
+    /// message now. So nothing is done before the user agrees to compare all by what it is. Gives what
+    /// the server is to be taken for having said, and to which question; `None`: nothing.
+    pub(super) fn believe(
+        &mut self,
+        look: &mut Look,
+        told: RemoteChanges,
+        since: Since,
+    ) -> Result<Option<(RemoteChanges, Since)>, Halt> {
+        let known = look.agreed.uid_next.filter(|_| look.agreed.validity == Some(told.validity));
+        let is_back = |told: &RemoteChanges| known.zip(told.uid_next).is_some_and(|(known, now)| now < known);
+        if !is_back(&told) {
+            return Ok(Some((told, since)));
+        }
+        // It is asked for all, and once more: perhaps one of several that share the work was late.
+        let name = look.mailbox.name.clone();
+        let all = Since::default();
+        let told = match self.remote.changes(&name, &all) {
+            Ok(told) => told,
+            Err(fault) => {
+                self.pass_over(fault.into())?;
+                return Ok(None);
+            }
+        };
+        if is_back(&told) {
+            if self.env.account.sync.guard && self.said(&name) != Some(true) {
+                let question = Clean::line(&format!(
+                    "{name}: the server went back in time, as if restored from a backup: it gives numbers anew that \
+                     other messages had. Compare all messages by what they are, and upload those that it lost?"
+                ));
+                self.hold(&name, question);
+                return Ok(None);
+            }
+            look.side.base.outdate();
+            for file in look.side.changes.new.values_mut() {
+                file.origin = None;
+            }
+        }
+        Ok(Some((told, all)))
     }
 
     /// What the user said to the guard about this mailbox.

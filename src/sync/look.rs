@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{known as known_row, read, row as ledger_row};
-use super::changes::{Agreed as Known, Base, LocalChanges, LocalFile, LocalListing, diff_local};
+use super::changes::{Agreed as Known, Base, Identity, LocalChanges, LocalFile, LocalListing, diff_local};
 use super::doubt::Settled;
 use super::env::Halt;
 use super::forecast;
@@ -109,15 +109,47 @@ impl Round<'_> {
     /// Finds what was moved from one of these mailboxes to another here. What is gone and was not found
     /// elsewhere stays what it was where files came and went too fast.
     pub(super) fn trace(&mut self, looks: &mut [Look], settled: &BTreeMap<MailboxName, Settled>) -> Result<(), Halt> {
-        // Who cannot move is given an upload and a removal.
-        if self.remote.rights().r#move {
+        let rights = self.remote.rights();
+        if rights.append {
             self.recall(looks)?;
+        }
+        // Who cannot move is given an upload and a removal.
+        if rights.r#move {
             if looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
                 join_sides(looks, settled);
             }
         }
         wait_for_all(looks);
         Ok(())
+    }
+
+    /// Lets go of the mailboxes that are not to be synced now. What is missing in the others and may be a
+    /// file that is new in one of those stays what it was.
+    pub(super) fn stay_within(&self, looks: &mut Vec<Look>) {
+        if self.env.only.is_none() {
+            return;
+        }
+        let is_within = |look: &Look| self.env.wants(&look.mailbox.name);
+        let outside: Vec<_> = looks
+            .iter()
+            .filter(|look| !is_within(look))
+            .flat_map(|look| look.side.changes.new.values().map(|file| file.identity))
+            .collect();
+        looks.retain(is_within);
+        for look in looks {
+            let Side { base, changes: LocalChanges { gone, leaving, .. }, .. } = &mut look.side;
+            let may_be = |file: &Option<Identity>, row: &Known| {
+                file.is_none_or(|file| file.size == row.identity.size && file.id == row.identity.id)
+            };
+            let before = gone.len();
+            gone.retain(|uid| {
+                let row = base.get(*uid);
+                leaving.contains_key(uid) || !row.is_some_and(|row| outside.iter().any(|file| may_be(file, row)))
+            });
+            if gone.len() < before {
+                look.stamp = DirStamp::default();
+            }
+        }
     }
 
     /// Looks at one mailbox on disk; its files are read only if its directories moved.

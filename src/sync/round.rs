@@ -125,9 +125,9 @@ impl Round<'_> {
             Some(folders) => (folders, false),
             None => (self.folders()?, true),
         };
+        // All are looked at on disk, also where only some are to be synced: what was moved from one of
+        // these to another one would else be removed on the server here and uploaded there some day.
         let mut order = folders.synced.clone();
-        // The others are not even looked at: a move from or to one of them is found when all are.
-        order.retain(|name| self.env.wants(name));
         let standings = if fresh { folders.standings.clone() } else { BTreeMap::new() };
         self.memory.folders = Some(folders);
         let visible = self.memory.visible.clone();
@@ -162,6 +162,7 @@ impl Round<'_> {
             };
             look.due || here || asked || there
         };
+        self.stay_within(&mut looks);
         let (wanted, calm): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(is_wanted);
         self.rest(&calm)?;
         // A mailbox that was never compared in full may be large, so it is met by itself.
@@ -197,7 +198,7 @@ impl Round<'_> {
     fn due(&mut self, order: &[MailboxName]) -> Result<BTreeSet<MailboxName>, Fault> {
         let now = self.env.clock.now().get();
         let mut due = Vec::new();
-        for name in order {
+        for name in order.iter().filter(|name| self.env.wants(name)) {
             let key = self.ledger.mailbox(&self.env.mailbox(name))?;
             let complete_at = self.ledger.agreed(key)?.complete_at.get();
             // Never compared at all is not late: it is done in full anyway.
@@ -282,6 +283,7 @@ impl Round<'_> {
         for (told, (since, mut look, settled)) in self.remote.changes_of(&asked)?.into_iter().zip(some) {
             match told {
                 Ok(told) => {
+                    let Some((told, since)) = self.believe(&mut look, told, since)? else { continue };
                     self.adopt(&mut look, &told)?;
                     sights.push(Sight { settled, ..self.compare(look, &since, told)? });
                 }

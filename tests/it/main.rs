@@ -48,6 +48,7 @@ mod sync_folders;
 mod sync_folders_dovecot;
 mod sync_histories;
 mod sync_keywords;
+mod sync_memory;
 mod sync_moves;
 mod sync_properties;
 mod sync_steps;
