@@ -292,10 +292,8 @@ fn news(account: &Account, facts: &Facts, tell: &mut Tell) {
         let text = format!("news at once in {} (a connection each); in the others by the interval", names.join(", "));
         let all = watched.len() == account.sync.watch.len();
         let finding = Finding::ok("imap.news", &text);
-        tell.tell(match all {
-            true => finding,
-            false => finding.next("`connections` is too small for all that `watch` names"),
-        });
+        let too_few = "`connections` is too small for all that `watch` names";
+        tell.tell(if all { finding } else { finding.next(too_few) });
     }
 }
 
