@@ -40,9 +40,7 @@ pub(crate) struct Turmoil {
     wire: Option<Wire>,
     pub(super) letters: BTreeMap<u32, Letter>,
     next: u32,
-    /// The letters that were here when a run of the program last came to its end. A file that was
-    /// fetched and not written down yet when the program was killed, and is then given another name in
-    /// another folder, is fetched again: nobody knows any more where it came from.
+    /// The letters that were here when a run of the program last came to its end.
     known: BTreeSet<u32>,
     /// The letters that were written here.
     written: BTreeSet<u32>,
@@ -391,8 +389,8 @@ impl Turmoil {
     /// written here since the last run ended: if it was sent, only its file can tell.
     fn movable(&mut self) -> Option<(u32, &'static str)> {
         let (number, place) = self.any(Some(Owner::Here))?;
-        let may = self.known.contains(&number) || (self.written.contains(&number) && !number.is_multiple_of(10));
-        may.then_some((number, place))
+        let is_new = self.written.contains(&number) && !self.known.contains(&number);
+        (!is_new || !number.is_multiple_of(10)).then_some((number, place))
     }
 
     fn move_here(&mut self) {
