@@ -43,6 +43,7 @@ mod robust;
 mod screens;
 mod servers;
 mod support;
+mod sync_cotenant;
 mod sync_dovecot;
 mod sync_folders;
 mod sync_folders_dovecot;
