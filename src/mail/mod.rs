@@ -19,6 +19,7 @@ pub mod ids;
 pub mod indexing;
 pub mod invite;
 pub mod journal;
+pub mod labels;
 pub mod link;
 pub mod mailbox;
 mod markup;

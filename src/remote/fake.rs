@@ -2,64 +2,21 @@
 //! sequences, moves, appends, and whatever can go wrong with them. It opens no socket and looks at
 //! no clock; what it does depends on its calls alone.
 
+mod habits;
 mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::{Connect, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, Rights, Since, Standing};
+pub use habits::Habits;
+
+use super::{Connect, Presence, Push, Pushed, Remote, RemoteChanges, RemoteItem, Since, Standing};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{ModSeq, Timestamp, Uid, UidValidity};
+use crate::mail::labels::Labels;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::ranges::UidRanges;
-
-/// What this server can and will do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own that a test turns on or off")]
-pub struct Habits {
-    /// What it lets its users do.
-    pub rights: Rights,
-    /// Does it keep modification sequences (CONDSTORE)?
-    pub condstore: bool,
-    /// Does it tell what vanished (QRESYNC)?
-    pub qresync: bool,
-    /// Does it tell how mailboxes stand along with their list (LIST-STATUS)?
-    pub list_status: bool,
-    /// Does it tell the UIDs of what was appended and moved (UIDPLUS)?
-    pub uidplus: bool,
-    /// Can one wait for news (IDLE)?
-    pub idle: bool,
-    /// Flags that it keeps; `None`: all.
-    pub keeps: Option<Flags>,
-    /// May new keywords be made?
-    pub new_keywords: bool,
-    /// Does it list only every second message, without the word that this is all?
-    pub partial: bool,
-    /// Does it refuse the password?
-    pub refuses_sign_in: bool,
-    /// Does it refuse every change?
-    pub refuses_pushes: bool,
-}
-
-impl Default for Habits {
-    /// A good modern server.
-    fn default() -> Self {
-        Self {
-            rights: Rights { flags: true, append: true, create: true, delete: true, r#move: true },
-            condstore: true,
-            qresync: true,
-            list_status: true,
-            uidplus: true,
-            idle: true,
-            keeps: None,
-            new_keywords: true,
-            partial: false,
-            refuses_sign_in: false,
-            refuses_pushes: false,
-        }
-    }
-}
 
 /// When the connection is cut in the step that [`FakeServer::cut_after`] names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +36,8 @@ pub struct FakeMessage {
     pub bytes: Arc<[u8]>,
     /// Its flags.
     pub flags: Flags,
+    /// Its labels.
+    pub labels: Labels,
     /// Its INTERNALDATE.
     pub date: Timestamp,
     modseq: u64,
@@ -122,7 +81,7 @@ impl Mailbox {
         let uid = Uid::new(self.next).unwrap_or(Uid::MIN);
         self.next += 1;
         let modseq = self.touch();
-        self.messages.insert(uid, FakeMessage { uid, bytes, flags, date, modseq });
+        self.messages.insert(uid, FakeMessage { uid, bytes, flags, labels: Labels::none(), date, modseq });
         uid
     }
 
@@ -142,6 +101,15 @@ impl Mailbox {
                 message.modseq = next;
                 self.modseq = next;
             }
+        }
+    }
+
+    fn label(&mut self, uid: Uid, add: &Labels, remove: &Labels) {
+        let next = self.modseq + 1;
+        if let Some(message) = self.messages.get_mut(&uid) {
+            message.labels = message.labels.union(add).minus(remove);
+            message.modseq = next;
+            self.modseq = next;
         }
     }
 }
@@ -213,6 +181,11 @@ impl FakeServer {
     /// Changes flags, as another client would. A message that is not there is passed over.
     pub fn store(&self, mailbox: &MailboxName, uid: Uid, add: &Flags, remove: &Flags) {
         self.in_mailbox(mailbox, |m| m.store(uid, add, remove));
+    }
+
+    /// Changes labels, as another client would. A message that leaves the mailbox loses them.
+    pub fn label(&self, mailbox: &MailboxName, uid: Uid, add: &Labels, remove: &Labels) {
+        self.in_mailbox(mailbox, |m| m.label(uid, add, remove));
     }
 
     /// Removes a message for ever, as another client would; `false` if it is not there.
@@ -383,12 +356,13 @@ impl State {
     fn changes(&self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
         let habits = &self.habits;
         let it = self.open(mailbox, Doing::Comparing)?;
+        let labels = |m: &FakeMessage| habits.labels.then(|| Box::new(m.labels.clone()));
         let known = since.modseq.filter(|_| habits.condstore && since.validity == Some(it.epoch()));
         let mut items: Vec<RemoteItem> = it
             .messages
             .values()
             .filter(|m| known.is_none_or(|known| m.modseq > known.get()))
-            .map(|m| RemoteItem { uid: m.uid, flags: m.flags.clone() })
+            .map(|m| RemoteItem { uid: m.uid, flags: m.flags.clone(), labels: labels(m) })
             .collect();
         let presence = match known {
             _ if habits.partial => Presence::Unknown,
@@ -429,7 +403,7 @@ impl State {
                 .detail("permission denied"));
         }
         let uidplus = self.habits.uidplus;
-        let keeps = self.habits.keeps.clone();
+        let (keeps, labels) = (self.habits.keeps.clone(), self.habits.labels);
         let it = self.open_mut(mailbox, Doing::Pushing)?;
         match push {
             Push::Flags { uids, add, remove } => {
@@ -438,6 +412,15 @@ impl State {
                     it.store(*uid, &add, remove);
                 }
                 Ok(Pushed::Done)
+            }
+            Push::Labels { uids, add, remove } if labels => {
+                for uid in *uids {
+                    it.label(*uid, add, remove);
+                }
+                Ok(Pushed::Done)
+            }
+            Push::Labels { .. } => {
+                Err(Fault::new(Doing::Pushing, mailbox.as_str(), Cause::NotOffered).scope(Scope::Mailbox))
             }
             Push::Append { bytes, flags, date } => {
                 let uid = it.add(Arc::from(*bytes), (*flags).clone(), date.unwrap_or_default());

@@ -14,6 +14,7 @@ use crate::fault::{Fault, Scope};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{ModSeq, RemoteId, Timestamp, Uid, UidValidity, Uidl};
+use crate::mail::labels::Labels;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::ranges::UidRanges;
 
@@ -82,6 +83,9 @@ pub struct RemoteItem {
     pub uid: Uid,
     /// Its flags and keywords.
     pub flags: Flags,
+    /// Its labels; `None`: the server was not asked, or did not tell. Boxed, since a listing has many items
+    /// and most servers know no labels.
+    pub labels: Option<Box<Labels>>,
 }
 
 /// Which messages the server still has.
@@ -171,6 +175,16 @@ pub enum Push<'a> {
         add: &'a Flags,
         /// What to clear.
         remove: &'a Flags,
+    },
+    /// Give labels to messages and take some away (X-GM-LABELS). Deltas only. A fault with
+    /// [`crate::fault::Cause::NotOffered`] where the server knows no labels.
+    Labels {
+        /// Which.
+        uids: &'a [Uid],
+        /// What to give.
+        add: &'a Labels,
+        /// What to take away.
+        remove: &'a Labels,
     },
     /// Append a message.
     Append {

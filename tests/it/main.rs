@@ -25,6 +25,7 @@ mod hostile;
 mod imap;
 mod imap_faults;
 mod imap_flights;
+mod imap_gmail;
 mod imap_hostile;
 mod imap_quirks;
 mod index;

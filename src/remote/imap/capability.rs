@@ -93,6 +93,11 @@ impl Capabilities {
         self.has("NOTIFY")
     }
 
+    /// Gmail's own extension: labels, and one mailbox that has every message (X-GM-EXT-1).
+    pub(super) fn labels(&self) -> bool {
+        self.has("X-GM-EXT-1")
+    }
+
     /// UNSELECT (RFC 3691).
     pub(super) fn unselect(&self) -> bool {
         self.has_or_rev2("UNSELECT")

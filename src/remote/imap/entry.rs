@@ -19,6 +19,7 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 
 use super::capability::Capabilities;
+use super::extensions::labels::Labelling;
 use super::extensions::qresync::Resync;
 use super::facts::Facts;
 use super::limits::Limits;
@@ -77,6 +78,7 @@ pub(super) fn enter(
         },
         names: Names::default(),
         resync: Resync::Unasked,
+        labelling: Labelling::Unasked,
         hears_all: false,
         selected: None,
         epochs: BTreeMap::new(),

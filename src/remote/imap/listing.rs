@@ -3,7 +3,6 @@
 //! whoever asks takes nothing for gone because of it.
 
 use crate::mail::clean::Clean;
-use crate::mail::flags::Flags;
 use crate::mail::ids::Uid;
 use crate::mail::ranges::UidRanges;
 use crate::remote::RemoteItem;
@@ -14,8 +13,8 @@ use super::tokens::Response;
 /// The FETCH responses of a listing.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// UID, number in the mailbox, flags, in the order in which they came.
-    told: Vec<(Uid, u64, Flags)>,
+    /// What was told, with the number in the mailbox, in the order in which it came.
+    told: Vec<(u64, RemoteItem)>,
     /// Lines that told of a message and could not be read.
     pub(super) lost: usize,
 }
@@ -32,7 +31,8 @@ impl Listing {
             Ok(item) => {
                 let number = response.after_star().next().ok().flatten().and_then(|token| token.number());
                 if let (Some(uid), Some(flags)) = (item.uid, item.flags) {
-                    self.told.push((uid, number.unwrap_or_default(), flags));
+                    let labels = item.labels;
+                    self.told.push((number.unwrap_or_default(), RemoteItem { uid, flags, labels }));
                 }
             }
             Err(error) => {
@@ -47,14 +47,18 @@ impl Listing {
     /// two messages were given the same UID: numbers tell, as long as none was expunged meanwhile.
     pub(super) fn sorted(mut self) -> (Vec<RemoteItem>, bool) {
         self.told.reverse();
-        self.told.sort_by_key(|(uid, ..)| *uid);
+        self.told.sort_by_key(|(_, item)| item.uid);
         let mut ambiguous = false;
-        self.told.dedup_by(|later, first| {
-            let same = later.0 == first.0;
-            ambiguous |= same && later.1 != first.1;
+        self.told.dedup_by(|(old_number, old), (number, new)| {
+            let same = old.uid == new.uid;
+            ambiguous |= same && old_number != number;
+            if same && new.labels.is_none() {
+                // A line that nobody asked for tells of flags alone.
+                new.labels = old.labels.take();
+            }
             same
         });
-        (self.told.into_iter().map(|(uid, _, flags)| RemoteItem { uid, flags }).collect(), ambiguous)
+        (self.told.into_iter().map(|(_, item)| item).collect(), ambiguous)
     }
 }
 
@@ -80,6 +84,7 @@ pub(super) fn size_below(ranges: &UidRanges, next: Uid) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::flags::Flags;
 
     fn uid(number: u32) -> Uid {
         Uid::new(number).unwrap()

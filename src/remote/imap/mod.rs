@@ -38,6 +38,7 @@ use super::{
     Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
     limits, link,
 };
+use extensions::labels::Labelling;
 pub use facts::Facts;
 use session::Session;
 
@@ -51,13 +52,20 @@ pub struct Imap {
     server: Option<Server>,
     token: bool,
     secret: SecretProvider,
+    labelling: Labelling,
 }
 
 impl Imap {
     /// Takes what is needed of the account, and the way to its secret.
     pub fn new(account: &Account, secret: SecretProvider) -> Self {
         let token = matches!(account.secret, SecretSource::TokenCommand(_));
-        Self { account: account.id.clone(), server: account.imap.clone(), token, secret }
+        Self { account: account.id.clone(), server: account.imap.clone(), token, secret, labelling: Labelling::Unasked }
+    }
+
+    /// Asks for the labels of messages along with their flags, where the server knows labels (X-GM-EXT-1).
+    #[must_use]
+    pub fn with_labels(self) -> Self {
+        Self { labelling: Labelling::Asked, ..self }
     }
 }
 
@@ -76,7 +84,11 @@ impl Imap {
             let fault = Fault::new(Doing::Connecting, self.account.as_str(), Cause::Config).of(&self.account);
             return Err(fault.again(Again::AfterUser).detail("the account has no IMAP server"));
         };
-        entry::enter(server, &self.account, &*self.secret, self.token)
+        let mut session = entry::enter(server, &self.account, &*self.secret, self.token)?;
+        if self.labelling == Labelling::Asked {
+            session.ask_for_labels();
+        }
+        Ok(session)
     }
 }
 

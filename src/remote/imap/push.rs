@@ -7,15 +7,16 @@ use crate::mail::ids::{Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::remote::{Push, Pushed};
 
+use super::extensions::labels;
 use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Code, Ranges, Status};
 use super::session::{Reply, Session, bad, quote, sets};
 
 /// How many messages one command changes.
-const AT_ONCE: usize = 1000;
+pub(super) const AT_ONCE: usize = 1000;
 
-/// What one message may take of the answer to a change.
-const BESIDES: usize = 64;
+/// What one message may take of the answer to a change: the labels that it has then.
+const BESIDES: usize = 1024;
 
 /// The commands that set (`+`) or clear (`-`) flags; the server is not to tell of it.
 fn stores(uids: &[Uid], sign: char, flags: &Flags) -> Vec<String> {
@@ -35,6 +36,17 @@ impl Session {
                 self.turn_to(Doing::Pushing, mailbox)?;
                 let mut commands = stores(uids, '+', add);
                 commands.extend(stores(uids, '-', remove));
+                self.tell_all(mailbox, &commands)?;
+                Ok(Pushed::Done)
+            }
+            Push::Labels { uids, add, remove } => {
+                if !self.capabilities.labels() {
+                    let fault = self.fault(Doing::Pushing, mailbox.as_str(), Cause::NotOffered);
+                    return Err(fault.scope(Scope::Mailbox).detail("the server knows no labels"));
+                }
+                self.turn_to(Doing::Pushing, mailbox)?;
+                let mut commands = labels::stores(uids, '+', add);
+                commands.extend(labels::stores(uids, '-', remove));
                 self.tell_all(mailbox, &commands)?;
                 Ok(Pushed::Done)
             }

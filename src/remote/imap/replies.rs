@@ -5,7 +5,9 @@
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{ModSeq, Timestamp, Uid, UidValidity};
+use crate::mail::labels::Labels;
 
+use super::extensions::labels;
 use super::extensions::qresync::{self, Vanished};
 use super::tokens::{Malformed, Response, Token, Tokens, number};
 
@@ -111,6 +113,8 @@ pub(super) struct FetchItem {
     pub(super) flags: Option<Flags>,
     pub(super) date: Option<Timestamp>,
     pub(super) size: Option<u64>,
+    /// X-GM-LABELS.
+    pub(super) labels: Option<Box<Labels>>,
     /// `BODY[...]`, whatever section was asked for.
     pub(super) body: Option<Body>,
 }
@@ -318,6 +322,8 @@ fn fetch_value(name: &[u8], tokens: &mut Tokens<'_>, item: &mut FetchItem) -> Re
         let names = tokens.strings()?;
         let names = names.iter().filter_map(|name| std::str::from_utf8(name).ok());
         item.flags = Some(Flags::from_imap(names));
+    } else if is("X-GM-LABELS") {
+        item.labels = Some(Box::new(labels::read(tokens)?));
     } else if is("RFC822.SIZE") {
         item.size = tokens.expect()?.number();
     } else if is("INTERNALDATE") {

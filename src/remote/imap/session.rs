@@ -12,6 +12,7 @@ use crate::mail::mailbox::MailboxName;
 use crate::remote::{Presence, RemoteChanges, RemoteItem};
 
 use super::capability::Capabilities;
+use super::extensions::labels::Labelling;
 use super::extensions::qresync::{Resync, Vanished};
 use super::facts::Facts;
 use super::limits::{Limits, Trouble};
@@ -41,6 +42,8 @@ pub(super) struct Session {
     pub(super) names: Names,
     /// Is QRESYNC agreed on?
     pub(super) resync: Resync,
+    /// Are labels asked for?
+    pub(super) labelling: Labelling,
     /// Does the server tell of all mailboxes, not only of the selected one?
     pub(super) hears_all: bool,
     /// The mailbox that is selected.

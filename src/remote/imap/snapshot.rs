@@ -126,7 +126,8 @@ impl Session {
     fn everything(&mut self, mailbox: &MailboxName, selected: &Selected) -> Result<RemoteChanges, Fault> {
         let mut listing = Listing::default();
         let limits = Limits::for_messages(selected.exists.min(MOST_MESSAGES), LISTED);
-        let status = self.visit(Doing::Comparing, "UID FETCH 1:* (UID FLAGS)", limits, |kind, response| {
+        let command = format!("UID FETCH 1:* ({})", self.labelling.items());
+        let status = self.visit(Doing::Comparing, &command, limits, |kind, response| {
             if *kind == Kind::Fetch {
                 listing.take(response);
             }
@@ -152,7 +153,8 @@ impl Session {
     ) -> Result<Option<RemoteChanges>, Fault> {
         let doing = Doing::Comparing;
         let search = if self.capabilities.esearch() { "UID SEARCH RETURN (ALL) ALL" } else { "UID SEARCH ALL" };
-        let commands = [format!("UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE {})", since.get()), search.to_owned()];
+        let items = self.labelling.items();
+        let commands = [format!("UID FETCH 1:* ({items}) (CHANGEDSINCE {})", since.get()), search.to_owned()];
         let count = selected.exists.min(MOST_MESSAGES);
         let line = Limits::for_messages(count, FOUND).in_one_line().line;
         let limits = Limits { line, ..Limits::for_messages(count, LISTED) };

@@ -142,7 +142,9 @@ impl Remote for Session {
     fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
         match push {
             Push::Expunge { uids } => self.ask(uids).map(|()| Pushed::Done),
-            Push::Flags { .. } | Push::Append { .. } | Push::Move { .. } => Err(self.cannot(Doing::Pushing, mailbox)),
+            Push::Flags { .. } | Push::Labels { .. } | Push::Append { .. } | Push::Move { .. } => {
+                Err(self.cannot(Doing::Pushing, mailbox))
+            }
         }
     }
 

@@ -151,7 +151,7 @@ impl Session {
             validity: self.book.epoch(),
             uid_next: None,
             modseq: None,
-            items: items.into_iter().map(|uid| RemoteItem { uid, flags: Flags::none() }).collect(),
+            items: items.into_iter().map(|uid| RemoteItem { uid, flags: Flags::none(), labels: None }).collect(),
             presence: Presence::Except(UidRanges::none()),
             keeps: None,
             new_keywords: false,

@@ -1,6 +1,7 @@
 //! What several tests stand on.
 
 pub(crate) mod driver;
+pub(crate) mod gmail;
 pub(crate) mod histories;
 pub(crate) mod letters;
 pub(crate) mod meeting;

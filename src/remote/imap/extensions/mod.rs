@@ -2,6 +2,7 @@
 //! any of them everything works too, only slower.
 
 pub(super) mod compress;
+pub(super) mod labels;
 pub(super) mod list_status;
 pub(super) mod notify;
 pub(super) mod qresync;

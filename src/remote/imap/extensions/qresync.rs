@@ -254,8 +254,10 @@ mod tests {
     #[test]
     fn what_vanished_must_fit_the_counts() {
         let fits = |items: &[u32], gone: &[(u32, u32)], exists: usize, next: u32| {
-            let items: Vec<_> =
-                items.iter().map(|number| RemoteItem { uid: uid(*number), flags: Flags::none() }).collect();
+            let items: Vec<_> = items
+                .iter()
+                .map(|number| RemoteItem { uid: uid(*number), flags: Flags::none(), labels: None })
+                .collect();
             let gone = UidRanges::new(gone.iter().map(|(a, b)| (uid(*a), uid(*b))));
             let since = Since { uid_next: Some(uid(11)), count: 5, ..Since::default() };
             adds_up(&items, &gone, &since, (exists, Some(uid(next))))
