@@ -14,6 +14,7 @@ use tern::remote::imap::Imap;
 use tern::remote::{Connect as _, Push, Pushed, Remote, RemoteChanges, Since};
 
 use crate::support::gmail::{Gmail, Home, Tongue};
+use crate::terminal::World;
 
 const LETTER: &[u8] = b"Message-ID: <one@example.org>\r\nSubject: One\r\n\r\nText.\r\n";
 
@@ -25,6 +26,16 @@ fn imap(server: &Gmail) -> Imap {
     );
     let mut config = tern::config::parse(&text, &tern::config::Paths::under(Path::new("/nonexistent")));
     Imap::new(&config.accounts.remove(0), Arc::new(|| Ok(Secret::new("hunter2".to_owned()))))
+}
+
+/// A user of it with a Maildir.
+fn world(server: &Gmail) -> World {
+    World::new(&format!(
+        "[accounts.ada]\naddress = \"ada@example.org\"\nmaildir = \"{{home}}/mail\"\n\
+         password = {{ file = \"{{home}}/password\" }}\n\
+         imap = {{ host = \"127.0.0.1\", port = {}, tls = \"plain\", user = \"ada\" }}\n",
+        server.port
+    ))
 }
 
 fn name(text: &str) -> MailboxName {
@@ -93,11 +104,11 @@ fn to_archive_is_to_take_a_label_away() {
     let two = server.deliver(LETTER, &["\\Inbox"]);
     let mut remote = imap(&server).with_labels().connect().unwrap();
     let all = by_role(&mut *remote, Role::All);
-    let (add, remove) = (labels(&["Grüße/R&D", "say \"a\\b\""]), labels(&["\\Inbox", "Work"]));
+    let (given, taken) = (labels(&["Grüße/R&D", "say \"a\\b\""]), labels(&["\\Inbox", "Work"]));
     let uids = [uid(1), uid(2)];
-    assert_eq!(remote.push(&all, &Push::Labels { uids: &uids, add: &add, remove: &remove }).unwrap(), Pushed::Done);
+    assert_eq!(remote.push(&all, &Push::Labels { uids: &uids, add: &given, remove: &taken }).unwrap(), Pushed::Done);
     // Said twice it does no harm.
-    remote.push(&all, &Push::Labels { uids: &uids, add: &add, remove: &remove }).unwrap();
+    remote.push(&all, &Push::Labels { uids: &uids, add: &given, remove: &taken }).unwrap();
     for id in [one, two] {
         let (labels, home) = server.message(id);
         assert_eq!((labels, home), (vec!["Gr&APwA3w-e/R&-D".to_owned(), "say \"a\\b\"".to_owned()], Home::All));
@@ -146,4 +157,44 @@ fn the_server_in_memory_knows_labels_if_it_is_told_to() {
     server.label(&inbox, uid, &none, &labels(&["x"]));
     let then = remote.changes(&inbox, &since(&before)).unwrap();
     assert_eq!(then.items[0].labels.as_deref().cloned(), Some(labels(&["\\Inbox"])));
+}
+
+#[test]
+fn as_folders_each_label_has_a_file_of_its_own() {
+    let server = Gmail::start(Tongue::English);
+    let one = server.deliver(LETTER, &["\\Inbox", "Work"]);
+    let world = world(&server);
+    let files = |mailbox: &str| {
+        ["cur", "new"]
+            .iter()
+            .map(|part| std::fs::read_dir(world.path(&format!("mail/{mailbox}/{part}"))).map_or(0, Iterator::count))
+            .sum::<usize>()
+    };
+    let counts = || ["INBOX", "Work", "Rome", "[Gmail]/All Mail"].map(files);
+    world.succeed(&["sync"]);
+    assert_eq!(counts(), [1, 1, 0, 1]);
+    server.relabel(one, &["Rome"], &["\\Inbox"]);
+    world.succeed(&["sync"]);
+    assert_eq!(counts(), [0, 1, 1, 1]);
+    // What is only looked at differently is no wish of the user: nothing goes back.
+    let verbs = ["UID STORE", "UID MOVE", "UID COPY", "UID EXPUNGE", "APPEND"];
+    let changes: Vec<String> =
+        server.heard().into_iter().filter(|command| verbs.iter().any(|verb| command.starts_with(verb))).collect();
+    assert_eq!(changes, Vec::<String>::new());
+    assert_eq!(
+        (server.message(one).0, server.count("[Gmail]/All Mail")),
+        (vec!["Rome".to_owned(), "Work".to_owned()], 1)
+    );
+}
+
+#[test]
+fn tern_doctor_tells_that_folders_are_labels() {
+    let server = Gmail::start(Tongue::German);
+    let output = world(&server).run(&["doctor", "--json"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    let line = told.lines().find(|line| line.contains("\"imap.labels\"")).unwrap_or_else(|| panic!("{told}"));
+    let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(finding["verdict"], "ok");
+    assert!(finding["text"].as_str().unwrap().contains("[Google Mail]/Alle Nachrichten being one of them"), "{line}");
+    assert!(finding["next"].as_str().unwrap().contains("`exclude` in [accounts.ada.sync]"), "{line}");
 }

@@ -223,6 +223,7 @@ fn imap(account: &Account, server: &Server, typed: Option<Secret>, tell: &mut Te
             paths(account, &facts, tell);
             news(account, &facts, tell);
             oddities(account, &facts, tell);
+            labels(account, &facts, tell);
             for alert in &facts.alerts {
                 tell.tell(Finding::warn("imap.alert", &format!("the server says: {alert}")));
             }
@@ -326,6 +327,22 @@ fn oddities(account: &Account, facts: &Facts, tell: &mut Tell) {
     let text = format!("in effect: {}", list.join(", "));
     let next = format!("what is not so for this server: false in [accounts.{}.imap.quirks]", account.id.as_str());
     tell.tell(Finding::ok("imap.quirks", &text).next(&next));
+}
+
+/// Folders that are labels (Gmail): what that costs here.
+fn labels(account: &Account, facts: &Facts, tell: &mut Tell) {
+    if !facts.offers("X-GM-EXT-1") {
+        return;
+    }
+    let all = facts.mailboxes.iter().find(|known| known.role == Some(Role::All)).map(|known| known.name.as_str());
+    let all = all.map_or_else(String::new, |name| format!(", {name} being one of them"));
+    let text = format!("folders are labels there: a message with several is fetched and kept once for each{all}");
+    let next = format!(
+        "leave out what you do not want twice: `exclude` in [accounts.{}.sync]; but what was archived lies in \
+         the folder of all mail alone",
+        account.id.as_str()
+    );
+    tell.tell(Finding::ok("imap.labels", &text).next(&next));
 }
 
 /// What the folders are for, and who said so.

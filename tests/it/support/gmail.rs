@@ -366,6 +366,12 @@ impl Gmail {
             if items.contains("RFC822.SIZE") {
                 told.push(format!("RFC822.SIZE {}", message.bytes.len()));
             }
+            if items.contains("BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]") {
+                let text = String::from_utf8_lossy(&message.bytes);
+                let field = text.lines().find(|line| line.starts_with("Message-ID:")).unwrap_or_default();
+                let length = field.len() + 4;
+                told.push(format!("BODY[HEADER.FIELDS (MESSAGE-ID)] {{{length}}}\r\n{field}\r\n\r\n"));
+            }
             if items.contains("BODY.PEEK[]") {
                 let body = String::from_utf8_lossy(&message.bytes);
                 told.push(format!("BODY[] {{{}}}\r\n{body}", message.bytes.len()));
