@@ -240,6 +240,10 @@ pub struct SyncSettings {
     pub folder_deletes: FolderDeletes,
     /// Are only folders synced that are subscribed on the server?
     pub subscribed_only: bool,
+    /// For how long messages that were read and not flagged are kept whole; `None`: for ever.
+    pub keep: Option<Duration>,
+    /// The size in bytes over which only the header is fetched until the message is opened; `None`: any.
+    pub max_size: Option<u64>,
 }
 
 /// What becomes of a folder that was removed on one side, with the mail in it.
@@ -264,6 +268,8 @@ impl Default for SyncSettings {
             guard: true,
             folder_deletes: FolderDeletes::Ask,
             subscribed_only: false,
+            keep: None,
+            max_size: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use toml::de::DeValue;
 
 use super::account::{Account, FolderDeletes, FolderMap, Layout, SecretSource, Submit, SyncSettings};
 use super::load::{Privacy, privacy, read_text};
-use super::raw::{At, Never, Notes, Table, Time};
+use super::raw::{At, Limit, Never, Notes, Table, Time};
 use super::{Auth, Compose, KeyOverride, Paths, Quote, Ui};
 use super::{server, value};
 use crate::mail::address::Address;
@@ -192,6 +192,7 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
         notes.error(&name.span, &message, Some(TOKEN_WAY_OUT));
     }
     let kept = server::keeps_sent(imap.as_ref(), submit.as_ref());
+    let by_pop3 = pop3.is_some();
     Ok(Account {
         id: AccountId::new(name.value),
         address: Address { name: display, email: email.value.to_owned() },
@@ -202,7 +203,7 @@ fn account(name: &At<&str>, table: &Table<'_>, paths: &Paths, notes: &mut Notes<
         pop3,
         submit,
         secret,
-        sync: sync(table, notes),
+        sync: sync(table, by_pop3, notes),
         folders: folders(table, notes),
         signature: signature(table, paths, notes),
         server_files_sent: table.boolean("server_files_sent", notes).unwrap_or(kept),
@@ -236,7 +237,7 @@ fn aliases(table: &Table<'_>, notes: &mut Notes<'_>) -> Vec<String> {
     aliases
 }
 
-fn sync(table: &Table<'_>, notes: &mut Notes<'_>) -> SyncSettings {
+fn sync(table: &Table<'_>, by_pop3: bool, notes: &mut Notes<'_>) -> SyncSettings {
     let mut settings = SyncSettings::default();
     let Some(table) = table.table("sync", "accounts.NAME.sync", notes) else { return settings };
     let range = Duration::from_secs(10)..Duration::from_hours(24 * 8);
@@ -258,6 +259,16 @@ fn sync(table: &Table<'_>, notes: &mut Notes<'_>) -> SyncSettings {
     set(&mut settings.folder_deletes, table.choice("folder_deletes", &deletes, notes));
     let which = [("all", false), ("subscribed", true)];
     set(&mut settings.subscribed_only, table.choice("subscribe", &which, notes));
+    let days = Duration::from_hours(24)..Duration::from_hours(24 * 36_500);
+    set(&mut settings.keep, table.duration("keep", &days, Never::Refused, notes).map(Time::after));
+    settings.max_size = table.size("max_size", notes).and_then(Limit::bytes);
+    if by_pop3 && (settings.keep.is_some() || settings.max_size.is_some()) {
+        let key = if settings.keep.is_some() { "keep" } else { "max_size" };
+        if let Some(value) = table.get(key) {
+            notes.error(&value.span(), &format!("`{key}` goes with IMAP alone: mail that came by POP3 is whole"), None);
+        }
+        (settings.keep, settings.max_size) = (None, None);
+    }
     if table.get("exclude").is_some() {
         for pattern in table.list("exclude", notes).unwrap_or_default() {
             let stars = pattern.value.matches('*').count();

@@ -12,7 +12,7 @@ use super::fault;
 use super::intents::{self, IntentId};
 use super::schema::Ledger;
 use crate::fault::Fault;
-use crate::mail::flags::{Flags, Keyword, Letters};
+use crate::mail::flags::{Flag, Flags, Keyword, Letters};
 use crate::mail::ids::{AccountId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
@@ -239,6 +239,35 @@ impl Ledger {
         let run = || {
             let mut find = self.db.prepare_cached(&sql)?;
             uniques.into_iter().try_for_each(|unique| each(&mut find, params![key.0, unique.as_str()], &mut rows))
+        };
+        run().map_err(|e| fault(&e))?;
+        Ok(rows)
+    }
+
+    /// The rows whose files are stubs, sorted by UID. Costs as much as there are.
+    pub fn stubs(&self, key: MailboxKey) -> Result<Vec<Row>, Fault> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND instr(name, ',T=') > 0 ORDER BY mailbox, uid");
+        let mut rows = Vec::new();
+        let mut run = || each(&mut *self.db.prepare_cached(&sql)?, [key.0], &mut rows);
+        run().map_err(|e| fault(&e))?;
+        Ok(rows)
+    }
+
+    /// Rows of whole messages that were read and not flagged, whose names tell a time before `before` and
+    /// of which the Message-ID is known: at most `limit` of those whose UID is above `after`, sorted by it.
+    pub fn aged(&self, key: MailboxKey, before: Timestamp, after: Option<Uid>, limit: u32) -> Result<Vec<Row>, Fault> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND uid > ?2 AND instr(name, ',T=') = 0
+             AND CAST(name AS INTEGER) BETWEEN 1 AND ?3 AND flags & ?4 = ?5 AND digest IS NOT NULL
+             ORDER BY uid LIMIT ?6"
+        );
+        let seen = Flags::only(Flag::Seen);
+        let told = seen.union(&Flags::only(Flag::Flagged)).bits();
+        let mut rows = Vec::new();
+        let mut run = || {
+            let values = params![key.0, after.map_or(0, Uid::get), before.get() - 1, told, seen.bits(), limit];
+            each(&mut *self.db.prepare_cached(&sql)?, values, &mut rows)
         };
         run().map_err(|e| fault(&e))?;
         Ok(rows)

@@ -27,6 +27,7 @@ pub mod message;
 pub mod place;
 pub mod ranges;
 pub mod reader;
+pub mod stub;
 pub mod submission;
 mod tame;
 pub mod text;

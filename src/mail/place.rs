@@ -21,6 +21,12 @@ impl UniqueName {
         !text.is_empty() && text.len() <= 240 && !text.starts_with('.') && !text.bytes().any(harmful)
     }
 
+    /// The size in bytes of the whole message, if the file of this name is a stub of it: the header alone.
+    pub fn stub_size(&self) -> Option<u64> {
+        let (_, rest) = self.0.split_once(",T=")?;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -233,6 +233,17 @@ pub struct Identity {
     pub message_id: Option<String>,
 }
 
+/// How large and how old one message is: by that it is known whether it is fetched whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measure {
+    /// Which.
+    pub uid: Uid,
+    /// RFC822.SIZE.
+    pub size: u64,
+    /// INTERNALDATE, where the server says it.
+    pub date: Option<Timestamp>,
+}
+
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waited {
@@ -297,6 +308,11 @@ pub trait Remote: Send {
     fn fetch(&mut self, mailbox: &MailboxName, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault>;
     /// Size and Message-ID of messages of the mailbox; what is gone is missing.
     fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault>;
+    /// Size and date of messages of the mailbox, which are not opened for it; what is gone is missing.
+    fn measure(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Measure>, Fault> {
+        let known = self.identify(mailbox, uids)?;
+        Ok(known.into_iter().map(|known| Measure { uid: known.uid, size: known.size, date: None }).collect())
+    }
     /// UIDs at or above `from` in `mailbox` whose Message-ID is this one.
     fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault>;
     /// Brings a change to `mailbox`.

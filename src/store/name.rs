@@ -4,7 +4,8 @@
 //! message fetched twice finds itself: `DATE.V{UIDVALIDITY}U{UID}H{hash of account and
 //! mailbox}.tern,S={size}`, or with `P{hash of the UIDL}` where it came by POP3. The last hash tells
 //! whether the origin still holds where the file lies: a file that was moved elsewhere carries a
-//! foreign origin, which is passed over.
+//! foreign origin, which is passed over. `,T={size of the whole message}` behind it says that the file is
+//! a stub: the header alone.
 
 use std::cmp::Ordering;
 
@@ -181,6 +182,16 @@ pub fn fetched(mailbox: &MailboxId, id: &RemoteId, date: Option<Timestamp>, size
     made(&text)
 }
 
+/// The name of a stub of the message that [`fetched`] names: `size` bytes of a message of `whole`.
+pub fn stub(mailbox: &MailboxId, id: &RemoteId, date: Option<Timestamp>, size: u64, whole: u64) -> UniqueName {
+    as_stub(&fetched(mailbox, id, date, size), whole)
+}
+
+/// The same name for a file that is a stub of a message of `whole` bytes.
+pub fn as_stub(unique: &UniqueName, whole: u64) -> UniqueName {
+    UniqueName::new(&format!("{},T={whole}", unique.as_str())).unwrap_or_else(|| unique.clone())
+}
+
 /// What makes a local name unlike any other: given from outside, so that names can be tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp<'a> {
@@ -348,6 +359,21 @@ mod tests {
             assert_eq!(origin(name.as_str(), &elsewhere), None);
         }
         assert_eq!((size(name.as_str()), super::date(name.as_str())), (Some(18_000), date));
+    }
+
+    #[test]
+    fn a_stub_keeps_the_origin_and_tells_the_size_of_the_whole() {
+        let inbox = mailbox("work", "INBOX");
+        let date = Some(Timestamp::new(1_700_000_000));
+        let whole = fetched(&inbox, &remote(7, 9), date, 52_000);
+        let stub = stub(&inbox, &remote(7, 9), date, 800, 52_000);
+        assert!(stub.as_str().ends_with(".tern,S=800,T=52000"), "{}", stub.as_str());
+        assert_eq!((whole.stub_size(), stub.stub_size()), (None, Some(52_000)));
+        assert_eq!(origin(stub.as_str(), &inbox), origin(whole.as_str(), &inbox));
+        assert_eq!((size(stub.as_str()), super::date(stub.as_str())), (Some(800), date));
+        for odd in ["a,T=", "a,T=x", "a,T=99999999999999999999999", "a.T=5"] {
+            assert_eq!(UniqueName::new(odd).unwrap().stub_size(), None, "{odd}");
+        }
     }
 
     #[test]

@@ -225,6 +225,7 @@ impl Files<'_> {
         let mut arrived = Vec::new();
         let act = |maildir: &Maildir, mailbox: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
             let new = fresh(maildir.size(entry)?);
+            let new = unique.stub_size().map_or_else(|| new.clone(), |whole| name::as_stub(&new, whole));
             // Keywords that get no letter there are told by the server, if at all.
             let _ = target.table_with(&maildir.flags(entry));
             if let Some(entry) = maildir.move_to(entry, &target, &new)? {

@@ -19,6 +19,7 @@ use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
+use crate::mail::stub;
 use crate::mail::wire;
 use crate::remote::{Push, Pushed, Remote, Want};
 use crate::store::maildir::Maildir;
@@ -67,6 +68,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) unfetched: Vec<Uid>,
     /// Why, of those of which the user was not told yet.
     pub(crate) troubles: Vec<Fault>,
+    /// Stubs of messages that are not known here, which were not uploaded.
+    pub(crate) lone: Vec<UniqueName>,
 }
 
 /// What a file is, and how it goes on the wire.
@@ -74,10 +77,12 @@ pub(crate) struct Read {
     pub(crate) identity: Identity,
     pub(crate) message_id: Option<MessageId>,
     pub(crate) bytes: Vec<u8>,
+    /// Is it a stub, which stands for a message and is none?
+    pub(crate) is_stub: bool,
 }
 
 /// Reads a file as it would go to the server: one whose lines all end in LF alone gets CRLF, any
-/// other stays byte for byte. `None`: it is gone.
+/// other stays byte for byte. A stub is what it stands for. `None`: it is gone.
 pub(crate) fn read(maildir: &Maildir, unique: &UniqueName) -> Result<Option<Read>, Fault> {
     let bytes = match maildir.read(unique) {
         Ok(bytes) => bytes,
@@ -90,12 +95,14 @@ pub(crate) fn read(maildir: &Maildir, unique: &UniqueName) -> Result<Option<Read
         _ => bytes,
     };
     let message_id = MessageId::in_header(&bytes);
+    // Another program may have given it a name that does not tell it.
+    let whole = unique.stub_size().or_else(|| stub::told(&bytes));
     let identity = Identity {
-        size: bytes.len() as u64,
+        size: whole.unwrap_or(bytes.len() as u64),
         id: message_id.as_ref().map(|id| digest(id.as_str())),
-        digest: Some(digest_of(&bytes)),
+        digest: whole.is_none().then(|| digest_of(&bytes)),
     };
-    Ok(Some(Read { identity, message_id, bytes }))
+    Ok(Some(Read { identity, message_id, bytes, is_stub: whole.is_some() }))
 }
 
 /// The SHA-256 of a message without the line that mbsync adds to the copies it makes.
@@ -243,37 +250,46 @@ impl Hands<'_> {
     fn download(&mut self, plan: &Plan) -> Result<(), Halt> {
         let wanted = plan.ops.iter().filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None });
         let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
-        self.fetch(&first)?;
+        let (stubs, whole): (Vec<Uid>, Vec<Uid>) = first.into_iter().partition(|uid| plan.stubs.contains(uid));
+        self.fetch(&whole, Want::Whole)?;
+        if self.overtaken.is_empty() {
+            self.fetch(&stubs, Want::Header)?;
+        } else {
+            self.overtaken.extend(stubs);
+        }
         if !self.overtaken.is_empty() {
             self.overtaken.extend(again);
             return Ok(());
         }
         // What failed before comes last, and the user has been told of it.
         let told = self.troubles.len();
-        self.fetch(&again)?;
+        let (stubs, whole): (Vec<Uid>, Vec<Uid>) = again.into_iter().partition(|uid| plan.stubs.contains(uid));
+        self.fetch(&whole, Want::Whole)?;
+        self.fetch(&stubs, Want::Header)?;
         for fault in self.troubles.drain(told..) {
             tracing::info!("once more: {fault}");
         }
         Ok(())
     }
 
-    fn fetch(&mut self, uids: &[Uid]) -> Result<(), Halt> {
+    fn fetch(&mut self, uids: &[Uid], want: Want) -> Result<(), Halt> {
         if uids.is_empty() {
             return Ok(());
         }
         self.env.step()?;
         let target = (self.mailbox, self.key, self.maildir);
-        let mut tray = Tray::new(self.env, self.ledger, self.report, target, (uids.len(), self.yields));
-        let fetched = self.remote.fetch(&self.mailbox.name, uids, Want::Whole, &mut tray);
+        let mut tray = Tray::new(self.env, self.ledger, self.report, target, (uids.len(), want, self.yields));
+        let fetched = self.remote.fetch(&self.mailbox.name, uids, want, &mut tray);
         let finished = tray.finish(fetched);
         self.counts.fetched += tray.landed;
         let mut faults = std::mem::take(&mut tray.faults);
+        let nameless = std::mem::take(&mut tray.nameless);
         let (some_failed, overtaken) = (!faults.is_empty(), tray.overtaken.get());
         self.troubles.append(&mut faults);
         finished?;
         if some_failed || overtaken {
             let here: BTreeSet<Uid> = self.ledger.rows_of_uids(self.key, uids)?.iter().map(|row| row.uid).collect();
-            let missing = uids.iter().filter(|uid| !here.contains(uid));
+            let missing = uids.iter().filter(|uid| !here.contains(uid) && (overtaken || !nameless.contains(uid)));
             if overtaken {
                 self.overtaken.extend(missing);
                 // They are tried again then, and told of once.
@@ -282,7 +298,8 @@ impl Hands<'_> {
                 self.unfetched.extend(missing);
             }
         }
-        self.env.step()
+        self.env.step()?;
+        if nameless.is_empty() || overtaken { Ok(()) } else { self.fetch(&nameless, Want::Whole) }
     }
 
     /// Appends files: intent, effect, confirmation. What a fault leaves unconfirmed is looked for
@@ -316,6 +333,7 @@ impl Hands<'_> {
         while files.len() < APPENDS && bytes < APPEND_BYTES {
             let Some((unique, flags)) = rest.next() else { break };
             match read(self.maildir, unique) {
+                Ok(Some(file)) if file.is_stub => self.lone.push((*unique).clone()),
                 Ok(Some(file)) => {
                     intents.push(Intent::Append {
                         mailbox: self.mailbox.clone(),

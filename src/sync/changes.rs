@@ -114,6 +114,15 @@ impl Base {
         }
     }
 
+    /// Says that the file of a row has another name.
+    pub fn rename(&mut self, uid: Uid, unique: UniqueName) {
+        if let Some(row) = self.rows.get_mut(&uid) {
+            self.uids.remove(&row.unique);
+            row.unique = unique.clone();
+            self.uids.insert(unique, uid);
+        }
+    }
+
     /// Takes in rows that it does not have yet.
     pub fn complete(&mut self, rows: impl IntoIterator<Item = (Uid, Agreed)>) {
         for (uid, row) in rows {

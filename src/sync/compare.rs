@@ -186,7 +186,13 @@ impl Round<'_> {
             let Some(target) = sights.get_mut(to.mailbox) else { continue };
             let id = RemoteId::Uid(target.heard.validity, to.uid);
             let date = name::date(arrival.unique.as_str());
-            let unique = name::fetched(&target.look.mailbox, &id, date, arrival.row.identity.size);
+            let here = &target.look.mailbox;
+            let unique = match arrival.unique.stub_size() {
+                Some(whole) => {
+                    name::stub(here, &id, date, name::size(arrival.unique.as_str()).unwrap_or_default(), whole)
+                }
+                None => name::fetched(here, &id, date, arrival.row.identity.size),
+            };
             let row = Agreed { unique, ..arrival.row.clone() };
             target.server.arriving.insert(to.uid, Arrival { row, ..arrival });
             if let Some(source) = sights.get_mut(from.mailbox) {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::commit::Lane;
 use super::watch::Watches;
+use super::window::Window;
 use crate::config::Account;
 use crate::fault::Fault;
 use crate::job::SyncReport;
@@ -154,6 +155,12 @@ impl Env {
     /// The mailbox of that name.
     pub(crate) fn mailbox(&self, name: &MailboxName) -> MailboxId {
         MailboxId { account: self.account.id.clone(), name: name.clone() }
+    }
+
+    /// What of its mail lies here whole.
+    pub(crate) fn window(&self) -> Window {
+        let settings = &self.account.sync;
+        Window { keep: settings.keep, max_size: settings.max_size }
     }
 
     /// Is this mailbox to be synced?

@@ -12,9 +12,10 @@ use crate::job::SyncReport;
 use crate::job::sync::SyncState;
 use crate::ledger::{Ledger, MailboxKey, Row, digest};
 use crate::mail::flags::Flags;
-use crate::mail::ids::{MessageId, RemoteId};
-use crate::mail::place::MailboxId;
-use crate::remote::{Fetched, Sink};
+use crate::mail::ids::{MessageId, RemoteId, Uid};
+use crate::mail::place::{MailboxId, UniqueName};
+use crate::mail::stub;
+use crate::remote::{Fetched, Sink, Want};
 use crate::store::batch::Batch;
 use crate::store::maildir::Maildir;
 use crate::store::name;
@@ -27,6 +28,8 @@ const MESSAGES: usize = 1000;
 const BYTES: u64 = 32 << 20;
 /// So much of a message is searched for its Message-ID.
 const HEAD: usize = 64 << 10;
+/// So much of a header is kept in a stub.
+const HEADER: usize = 1 << 20;
 /// How often the progress is told, in messages.
 const TOLD: u64 = 100;
 
@@ -40,6 +43,7 @@ pub(crate) struct Tray<'a> {
     maildir: &'a Maildir,
     batch: Batch,
     rows: Vec<Row>,
+    want: Want,
     head: Vec<u8>,
     limit: usize,
     total: u64,
@@ -54,6 +58,9 @@ pub(crate) struct Tray<'a> {
     pub(crate) overtaken: Cell<bool>,
     /// How many messages are on disk and in the ledger.
     pub(crate) landed: u64,
+    /// Messages of which a header tells nothing to know them by, whatever becomes of its file: a stub of one
+    /// that is moved here would look like a message that was removed. They are to be fetched whole.
+    pub(crate) nameless: Vec<Uid>,
     /// Messages that could not be fetched or stored: they are tried again in the next round.
     pub(crate) faults: Vec<Fault>,
     halt: Option<Halt>,
@@ -66,7 +73,7 @@ impl<'a> Tray<'a> {
         ledger: &'a mut Ledger,
         report: Reporter<'a>,
         (mailbox, key, maildir): (&'a MailboxId, MailboxKey, &'a Maildir),
-        (total, yields): (usize, bool),
+        (total, want, yields): (usize, Want, bool),
     ) -> Self {
         let (reply, landings) = channel();
         Self {
@@ -78,6 +85,7 @@ impl<'a> Tray<'a> {
             maildir,
             batch: maildir.batch(),
             rows: Vec::new(),
+            want,
             head: Vec::new(),
             limit: FIRST,
             total: total as u64,
@@ -88,6 +96,7 @@ impl<'a> Tray<'a> {
             yields,
             overtaken: Cell::new(false),
             landed: 0,
+            nameless: Vec::new(),
             faults: Vec::new(),
             halt: None,
         }
@@ -172,12 +181,38 @@ impl<'a> Tray<'a> {
 
     fn keep(&mut self, message: Fetched) -> Result<(), Fault> {
         let uid = message.id.uid();
-        let flags = message.flags.unwrap_or(Flags::none());
-        let unique = name::fetched(self.mailbox, &message.id, message.date, message.size);
-        self.batch.keep(&unique, &flags, message.size)?;
+        let flags = message.flags.clone().unwrap_or(Flags::none());
         let digest = MessageId::in_header(&self.head).map(|id| digest(id.as_str()));
-        self.rows.push(Row { uid, unique, flags, size: message.size, digest });
+        if self.want == Want::Header && digest.is_none() {
+            self.nameless.push(uid);
+            return Ok(());
+        }
+        let (unique, size) = match self.want {
+            Want::Whole => {
+                let unique = name::fetched(self.mailbox, &message.id, message.date, message.size);
+                self.batch.keep(&unique, &flags, message.size)?;
+                (unique, message.size)
+            }
+            Want::Header => self.keep_stub(&message, &flags)?,
+        };
+        self.rows.push(Row { uid, unique, flags, size, digest });
         Ok(())
+    }
+
+    /// Keeps a stub; gives its name and the size of the whole message, by which it is known.
+    fn keep_stub(&mut self, message: &Fetched, flags: &Flags) -> Result<(UniqueName, u64), Fault> {
+        let Some(whole) = message.whole_size else {
+            return Err(Fault::new(Doing::Fetching, self.mailbox.name.as_str(), Cause::Protocol)
+                .scope(Scope::Message)
+                .detail("the server does not say how large the message is"));
+        };
+        let bytes = stub::make(&self.head, whole);
+        let size = bytes.len() as u64;
+        let unique = name::stub(self.mailbox, &message.id, message.date, size, whole);
+        let failed = |error: io::Error| Fault::io(Doing::Storing, self.mailbox.name.as_str(), &error);
+        self.batch.begin(size)?.write_all(&bytes).map_err(|error| failed(error).scope(Scope::Message))?;
+        self.batch.keep(&unique, flags, size)?;
+        Ok((unique, whole))
     }
 }
 
@@ -188,7 +223,11 @@ impl Sink for Tray<'_> {
             self.maildir.check_room(size.max(BYTES))?;
         }
         self.head.clear();
-        Ok(Box::new(Tee { file: self.batch.begin(size)?, head: &mut self.head }))
+        Ok(match self.want {
+            Want::Whole => Box::new(Tee { file: self.batch.begin(size)?, head: &mut self.head, most: HEAD }),
+            // It is put together once it is known what it stands for.
+            Want::Header => Box::new(Tee { file: io::sink(), head: &mut self.head, most: HEADER }),
+        })
     }
 
     fn done(&mut self, mut message: Fetched) -> Result<(), Fault> {
@@ -233,15 +272,16 @@ impl Sink for Tray<'_> {
 }
 
 /// Writes into the file and keeps the beginning.
-struct Tee<'a, W> {
-    file: W,
-    head: &'a mut Vec<u8>,
+pub(super) struct Tee<'a, W> {
+    pub(super) file: W,
+    pub(super) head: &'a mut Vec<u8>,
+    pub(super) most: usize,
 }
 
 impl<W: Write> Write for Tee<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        let room = HEAD.saturating_sub(self.head.len()).min(written);
+        let room = self.most.saturating_sub(self.head.len()).min(written);
         self.head.extend_from_slice(bytes.get(..room).unwrap_or_default());
         Ok(written)
     }

@@ -210,6 +210,21 @@ impl Round<'_> {
                 }
             })?;
             *base = Base::new(agreed.validity, rows.into_iter().map(known_row)).taken_in(agreed.uid_next);
+            // Of two files of one message both are needed.
+            let named: Vec<Uid> = (scan.entries.iter().zip(&resting))
+                .filter(|(_, rests)| !**rests)
+                .filter_map(|(entry, _)| home.origin(entry.base()).filter(|of| of.validity == agreed.validity))
+                .map(|of| of.uid)
+                .filter(|uid| base.get(*uid).is_none())
+                .collect();
+            for row in self.ledger.rows_of_uids(key, &named)? {
+                let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
+                if let Some(rests) = found.ok().and_then(|at| resting.get_mut(at)) {
+                    *rests = false;
+                }
+                let (uid, row) = known_row(row);
+                base.insert(uid, row);
+            }
             let file = |entry: &crate::store::name::Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
                 let unique = entry.unique()?;
@@ -217,7 +232,8 @@ impl Round<'_> {
             };
             let stirred = scan.entries.iter().zip(&resting).filter(|(_, rests)| !**rests);
             let files = stirred.filter_map(|(entry, _)| file(entry)).collect();
-            let listing = LocalListing { files, complete: scan.complete };
+            let mut listing = LocalListing { files, complete: scan.complete };
+            let tidied = self.put_right((&look.mailbox, key, maildir), &mut listing, base)?;
             *changes = diff_local(&listing, base);
             // Many mailboxes may have been read before the first one is done.
             let mut touched = changes.touched(agreed.validity);
@@ -225,7 +241,7 @@ impl Round<'_> {
             base.keep_only(&touched);
             look.lettering = lettering;
             look.read = true;
-            look.stamp = if scan.complete { scan.stamp } else { DirStamp::default() };
+            look.stamp = if scan.complete && !tidied { scan.stamp } else { DirStamp::default() };
         }
         Ok(look)
     }

@@ -1,5 +1,5 @@
 //! The meeting of server and Maildir: pure functions that say what to do ([`changes`], [`plan`],
-//! [`moves`], [`guard`]) and impure ones that do it ([`worker`], [`watch`], [`commit`]).
+//! [`moves`], [`guard`], [`window`]) and impure ones that do it ([`worker`], [`watch`], [`commit`]).
 
 mod adopt;
 mod alerts;
@@ -9,6 +9,7 @@ pub mod commit;
 mod compare;
 mod doubt;
 pub mod env;
+mod expiry;
 mod fetch;
 mod filed;
 mod folders;
@@ -22,8 +23,10 @@ mod overtake;
 pub mod plan;
 mod renames;
 mod round;
+mod stubs;
 mod trouble;
 pub mod watch;
+pub mod window;
 pub mod worker;
 
 pub use env::Env;

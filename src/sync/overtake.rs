@@ -40,6 +40,8 @@ pub(super) struct Deeds {
     pub(super) unfetched: Vec<Uid>,
     /// Why.
     pub(super) troubles: Vec<Fault>,
+    /// Stubs that were not uploaded.
+    pub(super) lone: Vec<UniqueName>,
 }
 
 impl Round<'_> {
@@ -119,11 +121,12 @@ impl Round<'_> {
                 overtaken: BTreeSet::new(),
                 unfetched: std::mem::take(&mut done.unfetched),
                 troubles: std::mem::take(&mut done.troubles),
+                lone: std::mem::take(&mut done.lone),
             };
             let known = if rest.is_some() { Some(heard.validity) } else { look.agreed.validity };
             let applied = hands.apply(rest.as_ref().unwrap_or(plan), known);
-            let Hands { counts, faults, unfetched, troubles, overtaken, intents: left, .. } = hands;
-            done = Deeds { counts, faults, unfetched, troubles };
+            let Hands { counts, faults, unfetched, troubles, overtaken, lone, intents: left, .. } = hands;
+            done = Deeds { counts, faults, unfetched, troubles, lone };
             if applied.is_err() || overtaken.is_empty() {
                 return (done, applied);
             }
@@ -193,5 +196,6 @@ fn what_is_left(plan: &Plan, overtaken: &BTreeSet<Uid>) -> Plan {
         Op::Adopt { .. } | Op::Forget { .. } | Op::BringOver { .. } => false,
         _ => true,
     };
-    Plan { epoch: plan.epoch, restart: false, ops: plan.ops.iter().filter(is_left).cloned().collect() }
+    let ops = plan.ops.iter().filter(is_left).cloned().collect();
+    Plan { epoch: plan.epoch, restart: false, ops, stubs: plan.stubs.clone() }
 }

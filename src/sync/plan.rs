@@ -110,6 +110,8 @@ pub struct Plan {
     pub restart: bool,
     /// The steps.
     pub ops: Vec<Op>,
+    /// Of the messages that are downloaded, those of which only the header is.
+    pub stubs: BTreeSet<Uid>,
 }
 
 impl Plan {
@@ -306,8 +308,9 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
         }
     }
     if server.allows.append && server.complete {
-        // What comes from another mailbox is moved on the server, not uploaded.
-        bring.extend(here.iter().filter(|file| !local.arriving.contains(file.unique)).filter_map(|file| {
+        // What comes from another mailbox is moved on the server, not uploaded; and a stub is no message.
+        let ours = |file: &&Candidate<'_>| !local.arriving.contains(file.unique) && file.unique.stub_size().is_none();
+        bring.extend(here.iter().filter(ours).filter_map(|file| {
             let identity = *file.identity?;
             Some(Op::Append { unique: file.unique.clone(), flags: server.allows.settable(&file.flags), identity })
         }));
@@ -334,7 +337,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
     // Moves before removals: what is moved must not look like gone to whoever watches the server.
     delete.sort_by_key(|op| !matches!(op, Op::Move { .. }));
     let ops = adopt.into_iter().chain(bring).chain(flags).chain(delete).collect();
-    Plan { epoch: Some(server.epoch), restart: server.restarted, ops }
+    Plan { epoch: Some(server.epoch), restart: server.restarted, ops, stubs: BTreeSet::new() }
 }
 
 /// Says what becomes of a message that both sides knew.

@@ -21,8 +21,9 @@ use crate::job::sync::{Counts, FolderChange, SyncState};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
 use crate::ledger::{Agreed, Change, Ledger, MailboxKey};
 use crate::mail::clean::Clean;
-use crate::mail::ids::Uid;
+use crate::mail::ids::{Timestamp, Uid};
 use crate::mail::mailbox::MailboxName;
+use crate::mail::place::UniqueName;
 use crate::remote::{Remote, Standing};
 use crate::store::maildir::Maildir;
 
@@ -63,6 +64,12 @@ pub(crate) struct Memory {
     pub(crate) troubles: BTreeMap<MailboxName, Trouble>,
     /// What the server wanted the user to read.
     pub(crate) alerts: Alerts,
+    /// Stubs of messages that nobody knows, of which the user was told.
+    pub(crate) lone: BTreeSet<UniqueName>,
+    /// Stubs whose message could not be fetched, of which the user was told.
+    pub(crate) stubborn: BTreeSet<UniqueName>,
+    /// When it is looked again for mail that is too old to be kept whole.
+    pub(crate) expiry: Timestamp,
     /// Only show what would be done: nothing is written on either side.
     pub(crate) dry: Option<Forecast>,
 }
@@ -117,7 +124,13 @@ impl Round<'_> {
         self.pass(extent)?;
         self.remove_folders()?;
         // Where a moved file belongs is known once the mailbox that it left was looked at.
-        if self.unsettled && self.memory.dry.is_none() { self.pass(Extent::Here) } else { Ok(()) }
+        if self.memory.dry.is_some() {
+            return Ok(());
+        }
+        if self.unsettled {
+            self.pass(Extent::Here)?;
+        }
+        self.tend(extent)
     }
 
     fn pass(&mut self, extent: Extent) -> Result<(), Halt> {
@@ -424,7 +437,8 @@ impl Round<'_> {
             self.hear_echoes(&mut look, &mut server, &settled.echoes)?;
         }
         self.answer(&mut look, &mut server)?;
-        let full = plan(&server, &look.side.changes, &look.side.base);
+        let mut full = plan(&server, &look.side.changes, &look.side.base);
+        self.narrow(&name, &mut full)?;
         if self.memory.dry.is_some() {
             self.foretell(look, full, server.restarted);
             return Ok(());
@@ -447,7 +461,7 @@ impl Round<'_> {
             counts.adopted += plan.ops.iter().filter(|op| matches!(op, Op::Adopt { .. })).count() as u64;
         }
         let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
-        let Deeds { counts, faults, unfetched, troubles } = done;
+        let Deeds { counts, faults, unfetched, troubles, lone } = done;
         self.unsettled |= !look.side.changes.arriving.is_empty();
         let clean = faults.is_empty();
         let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();
@@ -455,6 +469,7 @@ impl Round<'_> {
         for fault in faults.into_iter().chain(troubles) {
             self.fault(fault);
         }
+        self.tell_lone(&look, &plan, lone);
         applied?;
         self.adopted(&look, &plan, maildir)?;
         self.letters(&look, &plan, maildir)?;

@@ -55,6 +55,7 @@ mod sync_moves;
 mod sync_properties;
 mod sync_steps;
 mod sync_urgent;
+mod sync_windows;
 mod sync_worker;
 mod terminal;
 mod trust;

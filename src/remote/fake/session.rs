@@ -10,8 +10,8 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::{MessageId, RemoteId, Uid};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::remote::{
-    Fetched, Identity, Presence, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited,
-    Waker, Want,
+    Fetched, Identity, Measure, Presence, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink,
+    Waited, Waker, Want,
 };
 
 /// One connection to a [`FakeServer`].
@@ -165,6 +165,18 @@ impl Remote for FakeSession {
                 uid: message.uid,
                 size: message.bytes.len() as u64,
                 message_id: MessageId::in_header(&message.bytes).map(|id| id.as_str().to_owned()),
+            };
+            Ok(uids.iter().filter_map(|uid| it.messages.get(uid)).map(row).collect())
+        })
+    }
+
+    fn measure(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Measure>, Fault> {
+        self.step(Doing::Comparing, |state| {
+            let it = state.open(mailbox, Doing::Comparing)?;
+            let row = |message: &FakeMessage| Measure {
+                uid: message.uid,
+                size: message.bytes.len() as u64,
+                date: Some(message.date),
             };
             Ok(uids.iter().filter_map(|uid| it.messages.get(uid)).map(row).collect())
         })

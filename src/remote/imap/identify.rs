@@ -4,7 +4,7 @@
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::mail::ids::{MessageId, Uid};
 use crate::mail::mailbox::MailboxName;
-use crate::remote::Identity;
+use crate::remote::{Identity, Measure};
 
 use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Body, Extent, Kind, Status};
@@ -21,32 +21,52 @@ const EACH: usize = 4096;
 impl Session {
     /// Size and Message-ID of messages.
     pub(super) fn identify_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
+        let mut found = self.told_of(mailbox, uids, "RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]", identity)?;
+        found.sort_by_key(|known| known.uid);
+        found.dedup_by_key(|known| known.uid);
+        Ok(found)
+    }
+
+    /// Size and INTERNALDATE of messages.
+    pub(super) fn measure_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Measure>, Fault> {
+        let mut found = self.told_of(mailbox, uids, "INTERNALDATE RFC822.SIZE", measure)?;
+        found.sort_by_key(|known| known.uid);
+        found.dedup_by_key(|known| known.uid);
+        Ok(found)
+    }
+
+    /// Asks for these items of messages and reads each answer.
+    fn told_of<T: Named>(
+        &mut self,
+        mailbox: &MailboxName,
+        uids: &[Uid],
+        items: &str,
+        read: fn(&Response) -> Result<Option<T>, Malformed>,
+    ) -> Result<Vec<T>, Fault> {
         let doing = Doing::Comparing;
         let mut members = uids.to_vec();
         members.sort_unstable();
-        let fetch = |(set, _)| format!("UID FETCH {set} (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
+        let fetch = |(set, _)| format!("UID FETCH {set} (UID {items})");
         let commands: Vec<String> = sets(uids, CHUNK).into_iter().map(fetch).collect();
         if commands.is_empty() {
             return Ok(Vec::new());
         }
         let limits = Limits::for_messages(CHUNK, EACH);
-        let take = |(found, lost): &mut (Vec<Identity>, usize), kind: &Kind, response: &Response| {
+        let take = |(found, lost): &mut (Vec<T>, usize), kind: &Kind, response: &Response| {
             if *kind == Kind::Fetch {
-                match identity(response) {
-                    Ok(known) => found.extend(known.filter(|known| members.binary_search(&known.uid).is_ok())),
+                match read(response) {
+                    Ok(known) => found.extend(known.filter(|known| members.binary_search(&known.uid()).is_ok())),
                     Err(_) => *lost += 1,
                 }
             }
         };
-        let ((mut found, lost), statuses) = self.read_in(doing, (mailbox, Look::AsItIs), (&commands, limits), take)?;
+        let ((found, lost), statuses) = self.read_in(doing, (mailbox, Look::AsItIs), (&commands, limits), take)?;
         self.all_answered(doing, mailbox, &statuses)?;
         if lost > 0 {
             // Who is missing here would be taken for gone.
             let fault = self.fault(doing, mailbox.as_str(), Cause::Protocol).scope(Scope::Mailbox);
             return Err(fault.detail("the server's answer about a message makes no sense"));
         }
-        found.sort_by_key(|known| known.uid);
-        found.dedup_by_key(|known| known.uid);
         Ok(found)
     }
 
@@ -87,6 +107,30 @@ impl Session {
         let same = |known: &Identity| known.message_id.as_deref() == Some(wanted.as_str());
         Ok(known.into_iter().filter(same).map(|known| known.uid).collect())
     }
+}
+
+/// What is told of one message.
+trait Named {
+    fn uid(&self) -> Uid;
+}
+
+impl Named for Identity {
+    fn uid(&self) -> Uid {
+        self.uid
+    }
+}
+
+impl Named for Measure {
+    fn uid(&self) -> Uid {
+        self.uid
+    }
+}
+
+/// What a FETCH tells of how large and old a message is; nothing if it is only about flags that changed meanwhile.
+fn measure(response: &Response) -> Result<Option<Measure>, Malformed> {
+    let item = replies::fetch(response, Extent::Whole)?;
+    let (Some(uid), Some(size)) = (item.uid, item.size) else { return Ok(None) };
+    Ok(Some(Measure { uid, size, date: item.date }))
 }
 
 /// What a FETCH tells of who a message is; nothing if it is only about flags that changed meanwhile.

@@ -35,8 +35,8 @@ use crate::mail::ids::{AccountId, Uid};
 use crate::mail::mailbox::{MailboxName, Role};
 
 use super::{
-    Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker, Want,
-    limits, link,
+    Connect, Identity, Measure, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rights, Since, Sink, Waited, Waker,
+    Want, limits, link,
 };
 use extensions::labels::Labelling;
 pub use facts::Facts;
@@ -141,6 +141,10 @@ impl Remote for Session {
 
     fn identify(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
         self.identify_messages(mailbox, uids)
+    }
+
+    fn measure(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Measure>, Fault> {
+        self.measure_messages(mailbox, uids)
     }
 
     fn search_id(&mut self, mailbox: &MailboxName, message_id: &str, from: Option<Uid>) -> Result<Vec<Uid>, Fault> {

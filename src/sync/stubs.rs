@@ -1,0 +1,390 @@
+//! Stubs of messages that lie on the server: which new messages become one, what is put right when a run
+//! was cut off between the stub and the message, and how a stub becomes the message. The message is durable
+//! under its own name first, then the ledger knows it, then the stub goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use super::changes::{Base, LocalListing};
+use super::env::{Env, Halt, Reporter};
+use super::look::Look;
+use super::plan::{Op, Plan};
+use super::round::{Extent, Round};
+use super::window::{Shape, Tidying, tidy};
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
+use crate::ledger::{Change, Ledger, MailboxKey, Row, digest};
+use crate::mail::flags::{Flag, Flags};
+use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::{MailboxId, UniqueName};
+use crate::remote::{Fetched, Remote, Sink, Want};
+use crate::store::batch::Batch;
+use crate::store::maildir::Maildir;
+use crate::store::name;
+
+/// Messages that become whole in one step.
+const AT_ONCE: usize = 200;
+/// The bytes after which no further message is added to these.
+const BYTES: u64 = 32 << 20;
+/// So much of a message is searched for its Message-ID.
+const HEAD: usize = 64 << 10;
+
+/// A mailbox in which messages become whole, and all that this needs.
+pub(super) struct Bench<'a> {
+    pub(super) env: &'a Env,
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) report: Reporter<'a>,
+    pub(super) mailbox: &'a MailboxId,
+    pub(super) key: MailboxKey,
+    pub(super) maildir: &'a Maildir,
+    pub(super) epoch: UidValidity,
+}
+
+impl Round<'_> {
+    /// Says of which messages that are to be fetched the header is enough.
+    pub(super) fn narrow(&mut self, mailbox: &MailboxName, plan: &mut Plan) -> Result<(), Halt> {
+        let window = self.env.window();
+        if window.is_open() || self.env.account.pop3.is_some() {
+            return Ok(());
+        }
+        let download = |op: &Op| match op {
+            Op::Download { uid, flags } if !flags.has(Flag::Flagged) => Some((*uid, flags.clone())),
+            _ => None,
+        };
+        let wanted: BTreeMap<Uid, Flags> = plan.ops.iter().filter_map(download).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.env.step()?;
+        let uids: Vec<Uid> = wanted.keys().copied().collect();
+        let now = self.env.clock.now();
+        for told in self.remote.measure(mailbox, &uids)? {
+            let flags = wanted.get(&told.uid);
+            if flags.is_some_and(|flags| window.shape(told.size, told.date, flags, now) == Shape::Stub) {
+                plan.stubs.insert(told.uid);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the files of messages right that an earlier run left half changed, on disk and in the listing.
+    /// Was there anything?
+    pub(super) fn put_right(
+        &mut self,
+        (mailbox, key, maildir): (&MailboxId, MailboxKey, &Maildir),
+        listing: &mut LocalListing,
+        base: &mut Base,
+    ) -> Result<bool, Halt> {
+        let tidyings = tidy(listing, base);
+        if tidyings.is_empty() {
+            return Ok(false);
+        }
+        let is_dry = self.memory.dry.is_some();
+        let (mut over, mut rename) = (BTreeSet::new(), Vec::new());
+        let mut places = Vec::new();
+        for tidying in tidyings {
+            match tidying {
+                Tidying::Drop(stub) => drop(over.insert(stub)),
+                Tidying::Point { uid, from, to } => {
+                    let flags_of = |of: &UniqueName| listing.files.iter().find(|file| file.unique == *of);
+                    let wished = flags_of(&from).map(|file| file.flags.clone());
+                    let whole = listing.files.iter_mut().find(|file| file.unique == to);
+                    if let (Some(wished), Some(whole)) = (wished, whole) {
+                        // The user knew the stub alone.
+                        if !is_dry {
+                            take_over_flags(maildir, &to, &whole.flags, &wished)?;
+                        }
+                        whole.flags = wished;
+                    }
+                    base.rename(uid, to.clone());
+                    let entry = maildir.find(&to)?;
+                    places.extend(
+                        entry.map(|entry| PlaceChange { unique: to.clone(), now: Some(maildir.place_file(&entry)) }),
+                    );
+                    over.insert(from);
+                    rename.push((uid, to));
+                }
+            }
+        }
+        listing.files.retain(|file| !over.contains(&file.unique));
+        // What came after the listing, while a stub was made whole beside us, is not missing.
+        for uid in base.iter().map(|(uid, _)| uid).collect::<Vec<_>>() {
+            let Some(row) = base.get(uid) else { continue };
+            let is_late = over.iter().any(|stub| same_message(stub, &row.unique))
+                && !listing.files.iter().any(|file| file.unique == row.unique)
+                && maildir.find(&row.unique)?.is_some();
+            listing.complete &= !is_late;
+        }
+        if is_dry {
+            return Ok(true);
+        }
+        maildir.settle()?;
+        self.env.step()?;
+        if !rename.is_empty() {
+            self.ledger.commit(&[(key, Change { rename, ..Change::default() })])?;
+            self.env.step()?;
+        }
+        let over: Vec<UniqueName> = over.into_iter().filter(|unique| unique.stub_size().is_some()).collect();
+        for entry in maildir.find_all(&over)?.values() {
+            maildir.remove(entry)?;
+        }
+        maildir.settle()?;
+        places.extend(over.into_iter().map(|unique| PlaceChange { unique, now: None }));
+        (self.report)(SyncReport::Changed(Changed { mailbox: mailbox.clone(), places }));
+        Ok(true)
+    }
+
+    /// Tells once of each stub whose message nobody knows: such a file stays as it is.
+    pub(super) fn tell_lone(&mut self, look: &Look, plan: &Plan, refused: Vec<UniqueName>) {
+        let paired: BTreeSet<&UniqueName> = plan
+            .ops
+            .iter()
+            .filter_map(|op| match op {
+                Op::Adopt { row, .. } | Op::BringOver { row, .. } => Some(&row.unique),
+                Op::RemoveHere { unique, .. } => Some(unique),
+                _ => None,
+            })
+            .collect();
+        let changes = &look.side.changes;
+        let strangers = changes.new.keys().filter(|unique| {
+            unique.stub_size().is_some() && !paired.contains(unique) && !changes.arriving.contains(*unique)
+        });
+        for unique in refused.into_iter().chain(strangers.cloned()).collect::<Vec<_>>() {
+            if self.memory.lone.insert(unique.clone()) {
+                let subject = format!("{}, {}", look.mailbox.name, unique.as_str());
+                let fault = Fault::new(Doing::Pushing, &subject, Cause::Refused)
+                    .scope(Scope::Message)
+                    .again(Again::Never)
+                    .detail("this file is the header of a message that is not in this mailbox on the server; it stays here and is not uploaded");
+                self.fault(fault);
+            }
+        }
+    }
+
+    /// Looks after what is no longer as it should be: stubs that are to be whole by now, and, once in a
+    /// while, messages that are too old to be whole.
+    pub(super) fn tend(&mut self, extent: Extent) -> Result<(), Halt> {
+        let Some(folders) = self.memory.folders.as_ref().filter(|_| self.env.account.pop3.is_none()) else {
+            return Ok(());
+        };
+        let names: Vec<MailboxName> = folders.synced.iter().filter(|name| self.env.wants(name)).cloned().collect();
+        for name in &names {
+            if let Err(halt) = self.complete_due(name) {
+                self.pass_over(halt)?;
+            }
+        }
+        if extent == Extent::All { self.expire_all(&names) } else { Ok(()) }
+    }
+
+    /// Fetches the messages whole whose stubs are not what the window says any more.
+    fn complete_due(&mut self, name: &MailboxName) -> Result<(), Halt> {
+        let mailbox = self.env.mailbox(name);
+        let key = self.ledger.mailbox(&mailbox)?;
+        let mut due = self.ledger.stubs(key)?;
+        let (window, now) = (self.env.window(), self.env.clock.now());
+        due.retain(|row| {
+            let shape = window.shape(row.size, name::date(row.unique.as_str()), &row.flags, now);
+            shape == Shape::Whole && !self.memory.stubborn.contains(&row.unique)
+        });
+        let Some(epoch) = self.ledger.agreed(key)?.validity.filter(|_| !due.is_empty()) else { return Ok(()) };
+        let directory = self.env.root().directory(name)?;
+        if !directory.join("cur").is_dir() {
+            return Ok(());
+        }
+        due.sort_by_key(|row| (!row.flags.has(Flag::Flagged), std::cmp::Reverse(row.uid)));
+        let maildir = Maildir::open(&directory)?;
+        let (env, report) = (self.env, self.report);
+        let mut bench = Bench { env, ledger: self.ledger, report, mailbox: &mailbox, key, maildir: &maildir, epoch };
+        let completed = bench.complete(&mut *self.remote, due)?;
+        self.outcome.counts.fetched += completed.done.len() as u64;
+        for (unique, fault) in completed.failed {
+            self.memory.stubborn.insert(unique);
+            self.fault(fault);
+        }
+        Ok(())
+    }
+}
+
+/// Are these names of files of one message, by the origin that tern wrote into them?
+fn same_message(one: &UniqueName, other: &UniqueName) -> bool {
+    let stem = |unique: &UniqueName| unique.as_str().split(',').next().map(str::to_owned);
+    stem(one) == stem(other)
+}
+
+/// Gives a file the flags that were wished on another file of its message.
+fn take_over_flags(maildir: &Maildir, to: &UniqueName, known: &Flags, wished: &Flags) -> Result<(), Fault> {
+    if known != wished
+        && let Some(entry) = maildir.find(to)?
+    {
+        maildir.set_flags(&entry, &wished.minus(known), &known.minus(wished))?;
+    }
+    Ok(())
+}
+
+/// What became of stubs.
+#[derive(Debug, Default)]
+pub(super) struct Completed {
+    /// The names of messages that are whole now, by the names of their stubs.
+    pub(super) done: BTreeMap<UniqueName, UniqueName>,
+    /// Stubs that stay, and why.
+    pub(super) failed: Vec<(UniqueName, Fault)>,
+}
+
+impl Bench<'_> {
+    /// Fetches the messages of these rows, whose files are stubs. A stub that is gone by then is passed over.
+    pub(super) fn complete(&mut self, remote: &mut dyn Remote, rows: Vec<Row>) -> Result<Completed, Halt> {
+        let uids: Vec<Uid> = rows.iter().map(|row| row.uid).collect();
+        self.env.step()?;
+        let batch = self.maildir.batch();
+        let mailbox = self.mailbox.name.clone();
+        let mut arrivals = Arrivals {
+            bench: self,
+            awaited: rows.into_iter().map(|row| (row.uid, row)).collect(),
+            batch,
+            ready: Vec::new(),
+            head: Vec::new(),
+            completed: Completed::default(),
+            halt: None,
+        };
+        let fetched = remote.fetch(&mailbox, &uids, Want::Whole, &mut arrivals);
+        // What arrived whole before a cut is kept.
+        let landed = arrivals.land();
+        let Arrivals { completed, halt, .. } = arrivals;
+        if let Some(halt) = halt {
+            return Err(halt);
+        }
+        landed?;
+        fetched?;
+        Ok(completed)
+    }
+}
+
+/// A whole message that is to take the place of its stub.
+struct Ready {
+    row: Row,
+    unique: UniqueName,
+    flags: Flags,
+}
+
+struct Arrivals<'b, 'a> {
+    bench: &'b mut Bench<'a>,
+    awaited: BTreeMap<Uid, Row>,
+    batch: Batch,
+    ready: Vec<Ready>,
+    head: Vec<u8>,
+    completed: Completed,
+    halt: Option<Halt>,
+}
+
+impl Arrivals<'_, '_> {
+    fn keep(&mut self, row: &Row, message: Fetched) -> Result<(), Fault> {
+        if let Some(fault) = message.trouble {
+            return Err(fault);
+        }
+        let wrong = |why: &str| {
+            Err(Fault::new(Doing::Fetching, self.bench.mailbox.name.as_str(), Cause::Protocol)
+                .scope(Scope::Message)
+                .again(Again::Later)
+                .detail(why))
+        };
+        if message.id != RemoteId::Uid(self.bench.epoch, row.uid) {
+            return wrong("the messages of the mailbox were numbered anew");
+        }
+        let id = MessageId::in_header(&self.head).map(|id| digest(id.as_str()));
+        if id != row.digest {
+            return wrong("the message on the server is another one than its header here says");
+        }
+        // The user took it away meanwhile.
+        let Some(stub) = self.bench.maildir.find(&row.unique)? else {
+            self.batch.abort();
+            return Ok(());
+        };
+        let flags = self.bench.maildir.flags(&stub);
+        let date = name::date(row.unique.as_str()).or(message.date);
+        let unique = name::fetched(self.bench.mailbox, &message.id, date, message.size);
+        self.batch.keep(&unique, &flags, message.size)?;
+        self.ready.push(Ready { row: row.clone(), unique, flags });
+        Ok(())
+    }
+
+    /// Makes what arrived durable, lets the ledger know it, and only then removes the stubs.
+    fn land(&mut self) -> Result<(), Halt> {
+        let ready = std::mem::take(&mut self.ready);
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let Bench { env, ledger, report, mailbox, key, maildir, .. } = &mut *self.bench;
+        let batch = std::mem::replace(&mut self.batch, maildir.batch());
+        env.step()?;
+        let committed = batch.commit()?;
+        let mut failed: BTreeMap<UniqueName, Fault> = committed.failed.into_iter().collect();
+        let mut stored: BTreeMap<UniqueName, name::Entry> =
+            committed.stored.into_iter().map(|stored| (stored.unique, stored.entry)).collect();
+        env.step()?;
+        let is_stored = |it: &&Ready| stored.contains_key(&it.unique);
+        let rename = ready.iter().filter(is_stored).map(|it| (it.row.uid, it.unique.clone())).collect();
+        ledger.commit(&[(*key, Change { rename, ..Change::default() })])?;
+        env.step()?;
+        let mut places = Vec::new();
+        for Ready { row, unique, flags } in ready {
+            let Some(mut entry) = stored.remove(&unique) else {
+                self.completed.failed.extend(failed.remove(&unique).map(|fault| (row.unique, fault)));
+                continue;
+            };
+            if let Some(stub) = maildir.find(&row.unique)? {
+                // What was wished of the stub in the meantime is wished of the message.
+                let wished = maildir.flags(&stub);
+                if wished != flags {
+                    entry = maildir.set_flags(&entry, &wished.minus(&flags), &flags.minus(&wished))?.unwrap_or(entry);
+                }
+                maildir.remove(&stub)?;
+            }
+            let flags = maildir.flags(&entry).union(&row.flags.words());
+            let now = PlaceFile { path: maildir.path_of(&entry), flags, tells: None };
+            places.push(PlaceChange { unique: unique.clone(), now: Some(now) });
+            places.push(PlaceChange { unique: row.unique.clone(), now: None });
+            self.completed.done.insert(row.unique, unique);
+        }
+        maildir.settle()?;
+        report(SyncReport::Changed(Changed { mailbox: mailbox.clone(), places }));
+        Ok(())
+    }
+}
+
+impl Sink for Arrivals<'_, '_> {
+    fn open(&mut self, _: &RemoteId, size: u64) -> Result<Box<dyn Write + '_>, Fault> {
+        if self.batch.is_empty() || size > BYTES {
+            self.bench.maildir.check_room(size.max(BYTES))?;
+        }
+        self.head.clear();
+        Ok(Box::new(super::fetch::Tee { file: self.batch.begin(size)?, head: &mut self.head, most: HEAD }))
+    }
+
+    fn done(&mut self, message: Fetched) -> Result<(), Fault> {
+        let Some(row) = self.awaited.remove(&message.id.uid()) else {
+            self.batch.abort();
+            return Ok(());
+        };
+        match self.keep(&row, message) {
+            Ok(()) => {}
+            Err(fault) if fault.scope == Scope::Message && fault.cause != Cause::DiskFull => {
+                self.batch.abort();
+                self.completed.failed.push((row.unique, fault));
+            }
+            Err(fault) => return Err(fault),
+        }
+        if self.ready.len() >= AT_ONCE || self.batch.bytes() >= BYTES {
+            match self.land() {
+                Ok(()) => {}
+                Err(Halt::Failed(fault)) => return Err(fault),
+                Err(halt) => self.halt = Some(halt),
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&self) -> bool {
+        self.halt.is_some() || (self.bench.env.stop)()
+    }
+}
