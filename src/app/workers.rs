@@ -57,6 +57,7 @@ pub struct Workers {
     outbox: SyncSender<OutboxJob>,
     sync: BTreeMap<AccountId, SyncSender<SyncJob>>,
     urgencies: BTreeMap<AccountId, Arc<sync::env::Urgency>>,
+    errands: BTreeMap<AccountId, SyncSender<SyncJob>>,
     stopping: Arc<AtomicBool>,
     watches: Vec<sync::Env>,
     threads: Vec<JoinHandle<()>>,
@@ -102,6 +103,7 @@ impl Workers {
             outbox,
             sync: BTreeMap::new(),
             urgencies: BTreeMap::new(),
+            errands: BTreeMap::new(),
             stopping,
             watches: Vec::new(),
             threads,
@@ -130,6 +132,13 @@ impl Workers {
             for mailbox in sync::watch::watched(&watched.account) {
                 self.start_watch(watched.clone(), mailbox, jobs.clone())?;
             }
+        }
+        if watched.connect.is_some() && watched.account.pop3.is_none() {
+            let (name, env) = (format!("errand:{account}"), watched.clone());
+            let errands = start(&name, outlet, &mut self.threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
+                sync::errand::run(&env, jobs, &|report| outlet.send(Report::Sync(report)));
+            })?;
+            self.errands.insert(account.clone(), errands);
         }
         self.urgencies.insert(account.clone(), watched.urgency);
         self.sync.insert(account, jobs);
@@ -174,7 +183,12 @@ impl Workers {
             // A round that runs hears of it too.
             urgency.show(&mailbox.name);
         }
+        if let SyncJob::Fetch(place) = &job {
+            let errands = self.errands.get(&place.mailbox.account);
+            return errands.map_or(Ok(()), |worker| give(worker, job, Job::Sync));
+        }
         let account = match &job {
+            SyncJob::Fetch(place) => Some(place.mailbox.account.clone()),
             SyncJob::Wake { account, .. } => account.clone(),
             SyncJob::Visible(mailbox) | SyncJob::Answer { mailbox, .. } => Some(mailbox.account.clone()),
             SyncJob::Password { account, .. } => Some(account.clone()),
@@ -189,8 +203,8 @@ impl Workers {
     /// Ends them: each may reach the end of its step, for at most `grace` in all.
     pub fn stop(self, grace: Duration) {
         self.stopping.store(true, Ordering::SeqCst);
-        let Self { files, writer, reader, outbox, sync, watches, threads, .. } = self;
-        drop((files, writer, reader, outbox, sync));
+        let Self { files, writer, reader, outbox, sync, errands, watches, threads, .. } = self;
+        drop((files, writer, reader, outbox, sync, errands));
         let end = Instant::now() + grace;
         while Instant::now() < end && threads.iter().any(|thread| !thread.is_finished()) {
             for watch in &watches {

@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::{json, output, refresh, setting};
 use crate::app::start;
 use crate::config::Config;
-use crate::fault::{Cause, Fault};
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::address::Address;
 use crate::mail::clean::Clean;
 use crate::mail::document::{Document, Line, LineKind};
@@ -18,6 +18,7 @@ use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, Place, UniqueName};
 use crate::mail::reader;
 use crate::store::maildir::Maildir;
+use crate::sync::errand;
 
 /// How wide text is laid out, in columns.
 const WIDTH: u16 = 80;
@@ -32,6 +33,17 @@ pub(super) fn run(common: &Common, options: &ShowOptions) -> Exit {
         return exit;
     }
     match find(&config, &options.id) {
+        Ok(Some((place, bytes))) if place.unique.stub_size().is_some() => {
+            match complete(&config, &place, common.offline) {
+                Ok((place, bytes)) => show(options, &place, &bytes),
+                // The header is better than nothing.
+                Err(fault) => {
+                    show(options, &place, &bytes);
+                    output::fault("show", &fault);
+                    Exit::of(&fault)
+                }
+            }
+        }
         Ok(Some((place, bytes))) => show(options, &place, &bytes),
         Ok(None) => {
             output::error("show", format_args!("there is no message {}", output::quoted(&options.id)));
@@ -43,6 +55,22 @@ pub(super) fn run(common: &Common, options: &ShowOptions) -> Exit {
             Exit::of(&fault)
         }
     }
+}
+
+/// Fetches a message of which only the header is here.
+fn complete(config: &Config, stub: &Place, offline: bool) -> Result<(Place, Vec<u8>), Fault> {
+    let missing = |why: &str| {
+        Fault::new(Doing::Fetching, "the message", Cause::Missing).scope(Scope::Message).again(Again::Later).detail(why)
+    };
+    if offline {
+        return Err(missing("only its header is here; without --offline the rest is fetched"));
+    }
+    let envs = start::sync_envs(config, &start::Ways::default());
+    let env = envs.iter().find(|env| env.account.id == stub.mailbox.account);
+    let env = env.ok_or_else(|| missing("its account is not known"))?;
+    let now = errand::fetch_one(env, stub, &|_| ())?;
+    let bytes = read(config, &now)?.ok_or_else(|| missing("another program took it away just now"))?;
+    Ok((now, bytes))
 }
 
 /// Finds the message: by the id that lists print, else by its Message-ID.

@@ -284,6 +284,7 @@ impl<'a> Telling<'a> {
             SyncReport::Fault(fault) => self.fault(&fault),
             SyncReport::State { .. }
             | SyncReport::Changed(_)
+            | SyncReport::Fetched { .. }
             | SyncReport::RoundOver { .. }
             | SyncReport::WantsPassword(_) => {}
         }

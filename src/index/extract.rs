@@ -83,7 +83,9 @@ pub(super) fn read(path: &Path, depth: Depth, own: &Own) -> Result<Incoming, Unr
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(MAX_FILE)).unwrap_or_default());
     file.take(MAX_FILE).read_to_end(&mut bytes).map_err(missing)?;
     let mut incoming = of_bytes(&bytes, depth, own);
-    incoming.size = i64::try_from(meta.len()).unwrap_or(i64::MAX);
+    // A stub is as large as what it stands for.
+    let size = crate::mail::stub::told(&bytes).unwrap_or(meta.len());
+    incoming.size = i64::try_from(size).unwrap_or(i64::MAX);
     if incoming.date == Timestamp::default() {
         incoming.date = file_date(&meta);
     }

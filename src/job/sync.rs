@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
 use crate::mail::mailbox::{MailboxName, Role};
-use crate::mail::place::MailboxId;
+use crate::mail::place::{MailboxId, Place};
 
 /// What the thread shall do.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,9 @@ pub enum SyncJob {
     },
     /// This mailbox is on screen: it comes first.
     Visible(MailboxId),
+    /// A message of which only the header is here was opened: fetch it whole, before everything else. For
+    /// the thread `errand:<account>`. Answer: `Changed` and `Fetched`.
+    Fetch(Place),
     /// The user answered the guard's question.
     Answer {
         /// Which mailbox was held.
@@ -128,6 +131,13 @@ pub enum SyncReport {
     },
     /// Files were written, renamed or removed.
     Changed(Changed),
+    /// What became of a message that was to be fetched whole.
+    Fetched {
+        /// The place of its stub.
+        stub: Place,
+        /// The place where it lies now; a fault says why it is not here.
+        now: Result<Place, Fault>,
+    },
     /// One mailbox is done.
     Finished {
         /// Which.

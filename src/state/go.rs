@@ -8,6 +8,7 @@ use crate::mail::mailbox::Role;
 use crate::mail::place::MailboxId;
 
 use super::list::Jump;
+use super::viewer::Rest;
 use super::{AccountState, Ask, Focus, Item, Level, Model, Overlay, Question, Screen};
 
 impl Model {
@@ -163,7 +164,9 @@ impl Model {
             Screen::Browse(Focus::List) => {
                 let Some(row) = self.list.current().cloned() else { return Vec::new() };
                 self.screen = Screen::Browse(Focus::Viewer);
-                let shown = self.viewer.open.as_ref().is_some_and(|open| open.row.message == row.message);
+                // To open it again is to try again.
+                let shown = self.viewer.open.as_ref().filter(|open| !matches!(open.rest, Some(Rest::Failed(_))));
+                let shown = shown.is_some_and(|open| open.row.message == row.message);
                 if shown { Vec::new() } else { self.open_list_row(&row) }
             }
             Screen::Browse(Focus::Viewer) | Screen::Compose | Screen::Outbox => Vec::new(),

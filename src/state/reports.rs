@@ -190,6 +190,7 @@ impl Model {
                 | FolderChange::RemovedThere => Vec::new(),
             },
             SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
+            SyncReport::Fetched { stub, now } => self.take_rest(&stub, now),
             SyncReport::Held { mailbox, question } => {
                 let question = Question::Guard { mailbox, words: question };
                 // What the user is typing is not taken away; the question is put again by the sync.

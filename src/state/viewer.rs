@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::fault::Fault;
 use crate::job::files::FilesJob;
 use crate::job::index::Row;
-use crate::job::{Job, Ticket};
+use crate::job::{Job, SyncJob, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::document::Document;
 use crate::mail::flags::{Flag, Flags};
@@ -49,10 +50,57 @@ pub struct Opened {
     pub row: Row,
     /// The message, once it is read.
     pub document: Option<Arc<Document>>,
+    /// What became of the rest, if only the header was here when it was opened.
+    pub rest: Option<Rest>,
     /// Since when.
     since: Timestamp,
     /// Has it been marked as read?
     marked: bool,
+}
+
+/// The rest of a message of which only the header is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rest {
+    /// It is on its way; so large is the whole message, in bytes.
+    Fetching(u64),
+    /// It could not be fetched: why.
+    Failed(Clean),
+    /// It is on the server, and this account is not connected to any.
+    Nowhere(u64),
+}
+
+impl Rest {
+    /// What is said of it, and whether it is a warning.
+    fn words(&self) -> (Clean, bool) {
+        match self {
+            Self::Fetching(size) => (
+                Clean::line(&format!("The rest of this message ({}) is on the server; fetching ...", amount(*size))),
+                false,
+            ),
+            Self::Nowhere(size) => (
+                Clean::line(&format!(
+                    "The rest of this message ({}) is on a server that this account does not know",
+                    amount(*size)
+                )),
+                true,
+            ),
+            Self::Failed(why) => (
+                Clean::line(&format!(
+                    "! The rest of this message could not be fetched: {why}. Open it again to try again"
+                )),
+                true,
+            ),
+        }
+    }
+}
+
+/// A size as people read it.
+fn amount(bytes: u64) -> String {
+    match bytes {
+        ..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} KB", bytes.div_ceil(1_000)),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes % 1_000_000 / 100_000),
+    }
 }
 
 /// A search in the text of a message.
@@ -127,7 +175,13 @@ impl Viewer {
         let columns = usize::from(width);
         self.lines = match (&self.source, self.open.as_ref().and_then(|open| open.document.as_ref())) {
             (Some(source), _) => wrap::source(source, columns),
-            (None, Some(document)) => wrap::document(document, self.all_headers, &self.folds, columns),
+            (None, Some(document)) => {
+                let mut lines = wrap::document(document, self.all_headers, &self.folds, columns);
+                if let Some((words, warns)) = self.open.as_ref().and_then(|open| open.rest.as_ref()).map(Rest::words) {
+                    wrap::note(&words, warns, columns, &mut lines);
+                }
+                lines
+            }
             (None, None) => Vec::new(),
         };
         self.search();
@@ -194,15 +248,47 @@ impl Model {
         let thread = if same { std::mem::take(&mut self.viewer.thread) } else { Vec::new() };
         self.viewer.close();
         self.viewer.thread = thread;
-        self.viewer.open = Some(Opened { row: row.clone(), document: None, since: self.now, marked: false });
-        let ticket = self.ticket();
-        self.viewer.asked = Some(ticket);
-        let width = if self.viewport.view_width == 0 { 80 } else { self.viewport.view_width };
-        let mut jobs = vec![files(FilesJob::Open { ticket, place: row.place.clone(), width })];
+        let served = self.accounts.iter().any(|known| known.id == row.place.mailbox.account && known.server);
+        let rest =
+            row.place.unique.stub_size().map(|size| if served { Rest::Fetching(size) } else { Rest::Nowhere(size) });
+        let fetches = matches!(rest, Some(Rest::Fetching(_)));
+        self.viewer.open = Some(Opened { row: row.clone(), document: None, rest, since: self.now, marked: false });
+        let mut jobs = vec![self.read_open(row.place.clone())];
+        if fetches {
+            jobs.push(Job::Sync(SyncJob::Fetch(row.place.clone())));
+        }
         if !same {
             jobs.extend(self.look_at_thread(row, false));
         }
         jobs
+    }
+
+    fn read_open(&mut self, place: Place) -> Job {
+        let ticket = self.ticket();
+        self.viewer.asked = Some(ticket);
+        let width = if self.viewport.view_width == 0 { 80 } else { self.viewport.view_width };
+        files(FilesJob::Open { ticket, place, width })
+    }
+
+    /// A message was fetched whole, or could not be: shows it, if it is still the one on screen.
+    pub(super) fn take_rest(&mut self, stub: &Place, now: Result<Place, Fault>) -> Vec<Job> {
+        let row = self.viewer.thread.iter_mut().find(|row| row.place == *stub);
+        if let (Some(row), Ok(place)) = (row, &now) {
+            row.place = place.clone();
+        }
+        let Some(open) = self.viewer.open.as_mut().filter(|open| open.row.place == *stub) else { return Vec::new() };
+        match now {
+            Ok(place) => {
+                open.rest = None;
+                open.row.place = place.clone();
+                vec![self.read_open(place)]
+            }
+            Err(fault) => {
+                open.rest = Some(Rest::Failed(Clean::line(&fault.to_string())));
+                self.viewer.wrap(self.viewport.view_width);
+                Vec::new()
+            }
+        }
     }
 
     /// Takes in the conversation of a message.

@@ -117,6 +117,13 @@ pub(super) fn document(document: &Document, all_headers: bool, folds: &Folds, wi
     out
 }
 
+/// Adds what is said about the message itself, below it.
+pub(super) fn note(words: &Clean, warns: bool, width: usize, out: &mut Vec<ViewLine>) {
+    let role = if warns { LineRole::Warning } else { LineRole::Body(LineKind::Note) };
+    let text = ViewSpan { text: words.clone(), ..ViewSpan::default() };
+    flow(&[text], width.max(8), 0, role, out);
+}
+
 /// Makes the lines of a message's source.
 pub(super) fn source(lines: &[Clean], width: usize) -> Vec<ViewLine> {
     let mut out = Vec::new();

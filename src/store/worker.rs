@@ -25,7 +25,7 @@ use crate::mail::envelope::Envelope;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, Timestamp};
 use crate::mail::place::{MailboxId, Place, UniqueName};
-use crate::mail::reader;
+use crate::mail::{reader, stub};
 
 /// What the thread needs to know.
 #[derive(Debug, Clone)]
@@ -127,6 +127,18 @@ impl Files<'_> {
         open().map_err(|fault| fault.of(&mailbox.account))
     }
 
+    /// The message itself: what is done with it needs all of it.
+    fn whole(&self, place: &Place) -> Result<Vec<u8>, Fault> {
+        let bytes = self.bytes(place)?;
+        if place.unique.stub_size().is_none() && stub::told(&bytes).is_none() {
+            return Ok(bytes);
+        }
+        Err(Fault::new(Doing::Reading, "the message", Cause::Missing)
+            .scope(Scope::Message)
+            .again(Again::AfterUser)
+            .detail("only its header is here; open it, and do this once the rest has come"))
+    }
+
     fn bytes(&self, place: &Place) -> Result<Vec<u8>, Fault> {
         self.maildir(&place.mailbox)?.read(&place.unique).map_err(|fault| fault.of(&place.mailbox.account))
     }
@@ -145,7 +157,7 @@ impl Files<'_> {
     }
 
     fn quote(&self, ticket: Ticket, place: Place) -> Result<(), Fault> {
-        let source = Arc::new(answer::read(&self.bytes(&place)?, &self.env.zone));
+        let source = Arc::new(answer::read(&self.whole(&place)?, &self.env.zone));
         (self.report)(FilesReport::Quoted { ticket, place, source });
         Ok(())
     }
@@ -315,7 +327,7 @@ impl Files<'_> {
         directory: PathBuf,
         purpose: Purpose,
     ) -> Result<(), Fault> {
-        let bytes = self.bytes(place)?;
+        let bytes = self.whole(place)?;
         let (name, bytes) = match part {
             None => (title(&bytes), bytes),
             Some(number) => reader::part_bytes(&bytes, number).ok_or_else(|| {

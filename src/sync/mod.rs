@@ -1,5 +1,6 @@
 //! The meeting of server and Maildir: pure functions that say what to do ([`changes`], [`plan`],
-//! [`moves`], [`guard`], [`window`]) and impure ones that do it ([`worker`], [`watch`], [`commit`]).
+//! [`moves`], [`guard`], [`window`]) and impure ones that do it ([`worker`], [`watch`], [`errand`],
+//! [`commit`]).
 
 mod adopt;
 mod alerts;
@@ -9,6 +10,7 @@ pub mod commit;
 mod compare;
 mod doubt;
 pub mod env;
+pub mod errand;
 mod expiry;
 mod fetch;
 mod filed;

@@ -224,6 +224,7 @@ impl<'a> Worker<'a> {
                         self.blocked = false;
                         // Whoever asks wants to see what comes of it now.
                         self.memory.troubles.clear();
+                        self.memory.stubborn.clear();
                         Some(Extent::All)
                     }
                     _ if self.blocked => None,
@@ -253,7 +254,7 @@ impl<'a> Worker<'a> {
                 self.blocked = false;
                 Some(Extent::All)
             }
-            SyncJob::Visible(_) | SyncJob::Answer { .. } | SyncJob::Password { .. } => None,
+            SyncJob::Visible(_) | SyncJob::Answer { .. } | SyncJob::Password { .. } | SyncJob::Fetch(_) => None,
         }
     }
 

@@ -43,6 +43,7 @@ mod pop3_hostile;
 mod robust;
 mod screens;
 mod servers;
+mod stubs;
 mod support;
 mod sync_cotenant;
 mod sync_dovecot;

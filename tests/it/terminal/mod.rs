@@ -6,6 +6,7 @@ mod mailbox;
 mod session;
 mod thrift;
 mod trouble;
+mod windows;
 mod world;
 
 pub(crate) use session::Session;
