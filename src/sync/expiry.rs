@@ -29,7 +29,7 @@ const PAUSE: i64 = 3_600;
 const FRESH: Duration = Duration::from_hours(7 * 24);
 
 /// A mailbox in which mail expires.
-struct Shelf<'a> {
+struct Room<'a> {
     mailbox: &'a MailboxId,
     key: MailboxKey,
     maildir: &'a Maildir,
@@ -73,21 +73,21 @@ impl Round<'_> {
             return Ok(());
         };
         let maildir = Maildir::open(&directory)?;
-        let shelf = Shelf { mailbox: &mailbox, key, maildir: &maildir, epoch };
+        let place = Room { mailbox: &mailbox, key, maildir: &maildir, epoch };
         let mut after = None;
         while *left > 0 {
             let rows = self.ledger.aged(key, horizon, after, AT_ONCE.min(*left))?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = Some(last.uid);
             *left -= u32::try_from(rows.len()).unwrap_or(u32::MAX).min(*left);
-            let rows = shelf.unused(rows)?;
+            let rows = place.unused(rows)?;
             if rows.is_empty() {
                 continue;
             }
             self.env.step()?;
             let rows = self.on_server(name, rows)?;
-            let rows = self.christen(&shelf, rows)?;
-            self.shrink(&shelf, rows)?;
+            let rows = self.christen(&place, rows)?;
+            self.shrink(&place, rows)?;
         }
         Ok(())
     }
@@ -107,21 +107,21 @@ impl Round<'_> {
 
     /// Gives the files of these messages names that tell their origin, so that whole and stub find each
     /// other whatever happens in between.
-    fn christen(&mut self, shelf: &Shelf<'_>, mut rows: Vec<Row>) -> Result<Vec<Row>, Halt> {
-        let home = Home::of(shelf.mailbox);
+    fn christen(&mut self, place: &Room<'_>, mut rows: Vec<Row>) -> Result<Vec<Row>, Halt> {
+        let home = Home::of(place.mailbox);
         let (mut rename, mut places) = (Vec::new(), Vec::new());
         for row in &mut rows {
             let origin = home.origin(row.unique.as_str());
-            if origin.is_some_and(|origin| origin.validity == Some(shelf.epoch) && origin.uid == row.uid) {
+            if origin.is_some_and(|origin| origin.validity == Some(place.epoch) && origin.uid == row.uid) {
                 continue;
             }
-            let Some(entry) = shelf.maildir.find(&row.unique)? else { continue };
-            let Some(size) = shelf.maildir.size(&entry)? else { continue };
-            let id = RemoteId::Uid(shelf.epoch, row.uid);
-            let unique = name::fetched(shelf.mailbox, &id, name::date(row.unique.as_str()), size);
-            if let Some(entry) = shelf.maildir.move_to(&entry, shelf.maildir, &unique)? {
-                let flags = shelf.maildir.flags(&entry).union(&row.flags.words());
-                let now = PlaceFile { path: shelf.maildir.path_of(&entry), flags, tells: None };
+            let Some(entry) = place.maildir.find(&row.unique)? else { continue };
+            let Some(size) = place.maildir.size(&entry)? else { continue };
+            let id = RemoteId::Uid(place.epoch, row.uid);
+            let unique = name::fetched(place.mailbox, &id, name::date(row.unique.as_str()), size);
+            if let Some(entry) = place.maildir.move_to(&entry, place.maildir, &unique)? {
+                let flags = place.maildir.flags(&entry).union(&row.flags.words());
+                let now = PlaceFile { path: place.maildir.path_of(&entry), flags, tells: None };
                 places.push(PlaceChange { unique: unique.clone(), now: Some(now) });
                 places.push(PlaceChange { unique: row.unique.clone(), now: None });
                 rename.push((row.uid, unique.clone()));
@@ -129,25 +129,25 @@ impl Round<'_> {
             }
         }
         if !rename.is_empty() {
-            shelf.maildir.settle()?;
+            place.maildir.settle()?;
             self.env.step()?;
-            self.ledger.commit(&[(shelf.key, Change { rename, ..Change::default() })])?;
-            (self.report)(SyncReport::Changed(Changed { mailbox: shelf.mailbox.clone(), places }));
+            self.ledger.commit(&[(place.key, Change { rename, ..Change::default() })])?;
+            (self.report)(SyncReport::Changed(Changed { mailbox: place.mailbox.clone(), places }));
             self.env.step()?;
         }
         Ok(rows)
     }
 
-    fn shrink(&mut self, shelf: &Shelf<'_>, rows: Vec<Row>) -> Result<(), Halt> {
-        let mut batch = shelf.maildir.batch();
+    fn shrink(&mut self, place: &Room<'_>, rows: Vec<Row>) -> Result<(), Halt> {
+        let mut batch = place.maildir.batch();
         let mut leavers = Vec::new();
         for row in rows {
-            if let Some((leaver, bytes)) = shelf.leaver(row)? {
+            if let Some((leaver, bytes)) = place.leaver(row)? {
                 let size = bytes.len() as u64;
                 let failed = |error: std::io::Error| {
-                    Fault::io(crate::fault::Doing::Storing, shelf.mailbox.name.as_str(), &error)
+                    Fault::io(crate::fault::Doing::Storing, place.mailbox.name.as_str(), &error)
                 };
-                std::io::Write::write_all(&mut batch.begin(size)?, &bytes).map_err(|error| failed(error))?;
+                std::io::Write::write_all(&mut batch.begin(size)?, &bytes).map_err(failed)?;
                 batch.keep(&leaver.stub, &leaver.flags, size)?;
                 leavers.push(leaver);
             }
@@ -160,32 +160,32 @@ impl Round<'_> {
         leavers.retain(|leaver| stored.iter().any(|stored| stored.unique == leaver.stub));
         self.env.step()?;
         let rename = leavers.iter().map(|leaver| (leaver.row.uid, leaver.stub.clone())).collect();
-        self.ledger.commit(&[(shelf.key, Change { rename, ..Change::default() })])?;
+        self.ledger.commit(&[(place.key, Change { rename, ..Change::default() })])?;
         self.env.step()?;
         let mut places = Vec::new();
         for Leaver { row, whole, flags, stub } in leavers {
-            let Some(mut entry) = shelf.maildir.find(&stub)? else { continue };
-            if let Some(now) = shelf.maildir.find(&row.unique)? {
+            let Some(mut entry) = place.maildir.find(&stub)? else { continue };
+            if let Some(now) = place.maildir.find(&row.unique)? {
                 // What was wished of the message in the meantime is wished of its stub.
-                let wished = shelf.maildir.flags(&now);
+                let wished = place.maildir.flags(&now);
                 if wished != flags {
                     let (add, remove) = (wished.minus(&flags), flags.minus(&wished));
-                    entry = shelf.maildir.set_flags(&entry, &add, &remove)?.unwrap_or(entry);
+                    entry = place.maildir.set_flags(&entry, &add, &remove)?.unwrap_or(entry);
                 }
             }
-            shelf.maildir.remove(&whole)?;
-            let flags = shelf.maildir.flags(&entry).union(&row.flags.words());
-            let now = PlaceFile { path: shelf.maildir.path_of(&entry), flags, tells: None };
+            place.maildir.remove(&whole)?;
+            let flags = place.maildir.flags(&entry).union(&row.flags.words());
+            let now = PlaceFile { path: place.maildir.path_of(&entry), flags, tells: None };
             places.push(PlaceChange { unique: stub, now: Some(now) });
             places.push(PlaceChange { unique: row.unique, now: None });
         }
-        shelf.maildir.settle()?;
-        (self.report)(SyncReport::Changed(Changed { mailbox: shelf.mailbox.clone(), places }));
+        place.maildir.settle()?;
+        (self.report)(SyncReport::Changed(Changed { mailbox: place.mailbox.clone(), places }));
         Ok(())
     }
 }
 
-impl Shelf<'_> {
+impl Room<'_> {
     /// Those of these messages whose files nobody used of late, and which are read and not flagged here too.
     fn unused(&self, rows: Vec<Row>) -> Result<Vec<Row>, Fault> {
         let uniques: Vec<UniqueName> = rows.iter().map(|row| row.unique.clone()).collect();
