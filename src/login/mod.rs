@@ -10,6 +10,7 @@ pub mod sasl;
 mod scram;
 pub mod secret;
 pub mod tls;
+pub mod working;
 
 pub use connect::{dial, secure};
 pub use sasl::{Exchange, Mechanism, choose};

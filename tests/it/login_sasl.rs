@@ -56,6 +56,7 @@ fn dovecot_takes_scram_and_is_told_no_password() {
     enter(&account, PASSWORD).unwrap();
     logged(&dovecot, "user=<ada>, method=SCRAM-SHA-256");
 
+    account.imap.as_mut().unwrap().auth = Auth::ScramSha256;
     let fault = enter(&account, "wrong").unwrap_err();
     assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser));
     assert!(fault.detail.as_str().ends_with("may keep no password for SCRAM: try `auth = \"plain\"`"), "{fault}");
@@ -67,6 +68,33 @@ fn dovecot_takes_scram_and_is_told_no_password() {
         enter(&account, PASSWORD).unwrap();
         logged(&dovecot, &format!("user=<{}>, method={method}", method.to_lowercase()));
     }
+}
+
+#[test]
+fn a_server_that_keeps_another_hash_is_shown_the_password_inside_tls_and_that_is_remembered() {
+    let dovecot =
+        Dovecot::start_knowing(&hash_of(PASSWORD), "auth_mechanisms = plain login scram-sha-256\nauth_verbose = yes\n");
+    let mut account = dovecot.account("hashed", Tls::Implicit, Path::new("/nonexistent"));
+    enter(&account, PASSWORD).unwrap();
+    logged(&dovecot, "user=<hashed>, method=PLAIN");
+    // Only what was refused is written down by the passdb.
+    let refused = || dovecot.log().lines().filter(|line| line.contains("static(hashed")).count();
+    let before = refused();
+    enter(&account, PASSWORD).unwrap();
+    assert!(before > 0 && refused() == before, "what works is remembered: {}", dovecot.log());
+
+    let fault = enter(&account, "wrong").unwrap_err();
+    assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser));
+    // The config's word is taken as it is.
+    account.imap.as_mut().unwrap().auth = Auth::ScramSha256;
+    assert_eq!(enter(&account, PASSWORD).unwrap_err().cause, Cause::SignInRefused);
+}
+
+/// The password as many servers keep it.
+fn hash_of(password: &str) -> String {
+    let out =
+        std::process::Command::new("doveadm").args(["pw", "-s", "SHA512-CRYPT", "-p", password]).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
 /// A token as Dovecot checks it without asking anybody: HS256, made with `key`, good for an hour.

@@ -14,7 +14,7 @@ use crate::fault::{Again, Cause, Doing, Fault};
 use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
-use crate::login::{binding, channel};
+use crate::login::{binding, channel, working};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 
@@ -195,6 +195,21 @@ fn capabilities_in(untagged: &[Response], status: Option<&Status>) -> Option<Cap
     })
 }
 
+/// Why an attempt to sign in came to nothing.
+struct Refusal {
+    fault: Fault,
+    /// The mechanism by which the server refused name and password.
+    by: Option<Mechanism>,
+    /// The connection, where it can be gone on with.
+    client: Option<imap::Client<Port>>,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { fault, by: None, client: None }
+    }
+}
+
 /// All that a sign-in depends on.
 struct SignIn<'a> {
     server: &'a Server,
@@ -208,10 +223,35 @@ impl SignIn<'_> {
     fn run(&self, shared: &Shared) -> Result<(imap::Session<Port>, &'static str), Fault> {
         shared.lock().begin(Limits::USUAL, Mode::SigningIn);
         let client = imap::Client::new(shared.port());
-        let host = self.server.host.as_str();
         let Some(mechanism) = self.mechanism()? else {
             return self.by_command(client, shared).map(|session| (session, "LOGIN"));
         };
+        let offered = self.capabilities.mechanisms();
+        let known = working::recall(self.server, &offered);
+        let refusal = match self.by_sasl(client, shared, known.unwrap_or(mechanism)) {
+            Ok(entered) => return Ok(entered),
+            Err(refusal) => refusal,
+        };
+        if known.is_some() {
+            working::forget(self.server);
+        }
+        let next = refusal.by.and_then(|refused| working::instead(self.server, refused, &offered));
+        let Some((next, client)) = next.zip(refusal.client) else { return Err(refusal.fault) };
+        tracing::info!("{}: {}; {} is tried", self.server.host, refusal.fault, next.name());
+        shared.lock().begin(Limits::USUAL, Mode::SigningIn);
+        let entered = self.by_sasl(client, shared, next).map_err(|refusal| refusal.fault)?;
+        working::remember(self.server, next);
+        Ok(entered)
+    }
+
+    /// Signs in by one mechanism.
+    fn by_sasl(
+        &self,
+        client: imap::Client<Port>,
+        shared: &Shared,
+        mechanism: Mechanism,
+    ) -> Result<(imap::Session<Port>, &'static str), Refusal> {
+        let host = self.server.host.as_str();
         let mut exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
         if self.server.auth == Auth::Auto {
             let binding = shared.lock().link().secured().and_then(binding::of);
@@ -226,15 +266,19 @@ impl SignIn<'_> {
             name.push(' ');
             name.push_str(sasl::encode(&first).expose());
         }
-        let ran =
-            catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk).map_err(|(error, _)| error)));
+        let ran = catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk)));
         let exchange = talk.0.into_inner();
         match ran.map_err(|_| Fault::new(Doing::SigningIn, host, Cause::Bug))? {
-            Ok(session) => exchange.finish(host).map(|()| (session, mechanism.name())),
-            Err(error) => Err(exchange.objection(host).unwrap_or_else(|| {
-                let words = exchange.reason().map(Clean::as_str);
-                self.refused(&error, shared, words, Some(mechanism))
-            })),
+            Ok(session) => Ok(exchange.finish(host).map(|()| (session, mechanism.name()))?),
+            Err((error, client)) => Err(match exchange.objection(host) {
+                Some(fault) => fault.into(),
+                None => {
+                    let words = exchange.reason().map(Clean::as_str);
+                    let fault = self.refused(&error, shared, words, Some(mechanism));
+                    let by = (fault.cause == Cause::SignInRefused).then_some(mechanism);
+                    Refusal { fault, by, client: Some(client) }
+                }
+            }),
         }
     }
 

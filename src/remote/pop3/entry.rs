@@ -8,6 +8,7 @@ use crate::login::binding;
 use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
+use crate::login::working;
 
 use super::apop;
 use super::protocol::{Answer, Capabilities, Code, Status, stamp};
@@ -166,7 +167,7 @@ impl SignIn<'_> {
                 self.say(wire, &["PASS ", secret])?;
                 self.heard(wire, None)
             }
-            Way::Sasl(mechanism) => self.by_sasl(wire, mechanism),
+            Way::Sasl(mechanism) => self.by_best(wire, mechanism),
         }
     }
 
@@ -187,6 +188,24 @@ impl SignIn<'_> {
             Err(_) if by_name && has_user => Ok(Way::UserPass),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// AUTH by this mechanism, or by the one that the server lets in in its place.
+    fn by_best(&self, wire: &mut Wire, mechanism: Mechanism) -> Result<(), Fault> {
+        let server = &self.config.server;
+        let offered = self.capabilities.mechanisms();
+        let known = working::recall(server, &offered);
+        let first = known.unwrap_or(mechanism);
+        let Err(fault) = self.by_sasl(wire, first) else { return Ok(()) };
+        if known.is_some() {
+            working::forget(server);
+        }
+        let refused = fault.cause == Cause::SignInRefused;
+        let Some(next) = working::instead(server, first, &offered).filter(|_| refused) else { return Err(fault) };
+        tracing::info!("{}: {fault}; {} is tried", server.host, next.name());
+        self.by_sasl(wire, next)?;
+        working::remember(server, next);
+        Ok(())
     }
 
     /// AUTH (RFC 5034).

@@ -43,6 +43,11 @@ impl Dovecot {
 
     /// Starts one with more lines of config, which win over the harness's own.
     pub(crate) fn start_with(extra: &str) -> Self {
+        Self::start_knowing(PASSWORD, extra)
+    }
+
+    /// Starts one that keeps every user's password in this way: as it is, or as a hash with its scheme.
+    pub(crate) fn start_knowing(password: &str, extra: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("tern-dovecot-").tempdir().expect("a directory");
         let root = dir.path();
         open_to_all(root, 0o755);
@@ -52,7 +57,7 @@ impl Dovecot {
         open_to_all(&root.join("mail"), 0o777);
         let certificates = Certificates::make(root);
         let ports @ [imap, imaps, pop3, pop3s] = super::free_ports();
-        fs::write(root.join("dovecot.conf"), text(root, &certificates, ports, extra)).expect("the config");
+        fs::write(root.join("dovecot.conf"), text(root, &certificates, ports, (password, extra))).expect("the config");
         let child = launch(root);
         let mut server = Self { dir, child, certificates, imap, imaps, pop3, pop3s };
         server.wait_until_up();
@@ -256,7 +261,12 @@ fn open_to_all(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own directory");
 }
 
-fn text(root: &Path, certificates: &Certificates, [imap, imaps, pop3, pop3s]: [u16; 4], extra: &str) -> String {
+fn text(
+    root: &Path,
+    certificates: &Certificates,
+    [imap, imaps, pop3, pop3s]: [u16; 4],
+    (password, extra): (&str, &str),
+) -> String {
     let (uid, gid) = mail_owner();
     let users = if is_root() {
         "default_login_user = dovenull\ndefault_internal_user = dovecot\n".to_owned()
@@ -288,7 +298,7 @@ mail_gid = {gid}
 mail_max_userip_connections = 100
 passdb {{
   driver = static
-  args = password={PASSWORD}
+  args = password={password}
 }}
 userdb {{
   driver = static
