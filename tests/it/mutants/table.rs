@@ -43,7 +43,7 @@ const FLAGS: &str = "mail/flags.rs";
 
 /// The faults.
 pub(super) const TABLE: &[Mutant] = &[
-    unseen(PLAN, "out.dead.push(candidate);", "out.here.push(candidate);", "what the server dropped is uploaded again"),
+    row(PLAN, "out.dead.push(candidate);", "out.here.push(candidate);", "what the server dropped is uploaded again"),
     unseen(
         PLAN,
         "agreed: there.union(&add_there).minus(&remove_there),",
@@ -179,13 +179,13 @@ pub(super) const TABLE: &[Mutant] = &[
         "(Some(_), Some(_)) => false,",
         "nothing is known again by its Message-ID",
     ),
-    unseen(
+    row(
         CHANGES,
         "self.taken_in.is_some_and(|below| uid < below)",
         "self.taken_in.is_none_or(|_| uid >= Uid::MIN)",
         "a file that missed its row by a crash rises from the dead",
     ),
-    unseen(
+    row(
         MOVES,
         "changes.gone.retain(|uid| changes.leaving.contains_key(uid));",
         "",

@@ -179,6 +179,20 @@ impl World {
         })
     }
 
+    /// Was this message fetched, and the sync stopped before it wrote that down? Its file tells all the
+    /// same where it came from, so it goes when the message does.
+    fn is_orphan(&self, m: usize, uid: Uid) -> bool {
+        let it = &self.boxes[m];
+        let mail = it.server[&uid].mail;
+        let origin = Some((m, it.epoch(), uid));
+        let is_alone = self.made[&mail] == 1 && self.copies_there(mail) == 1 && self.copies_here(mail) == 1;
+        is_alone
+            && it.disk.values().any(|file| file.mail == mail && file.origin == origin)
+            && it.base_epoch == Some(it.epoch())
+            && self.boxes.iter().all(|it| it.rows.values().all(|row| row.identity != identity(mail, false)))
+            && it.taken_in.is_none_or(|below| uid >= below)
+    }
+
     /// A copy is about to be removed.
     fn removes(&mut self, mail: Mail) {
         self.removed.insert(mail);
@@ -228,7 +242,11 @@ impl World {
             }
             Event::Expunged(n) => {
                 let Some((m, uid)) = self.nth_there(*n) else { return };
-                self.removes(self.boxes[m].server[&uid].mail);
+                let mail = self.boxes[m].server[&uid].mail;
+                if self.is_orphan(m, uid) {
+                    self.dead.insert(mail);
+                }
+                self.removes(mail);
                 self.boxes[m].server.remove(&uid);
             }
             Event::Deleted(n) => {
