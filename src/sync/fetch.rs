@@ -179,7 +179,7 @@ impl<'a> Tray<'a> {
         (self.report)(SyncReport::State { account: self.env.account.id.clone(), state });
     }
 
-    fn keep(&mut self, message: Fetched) -> Result<(), Fault> {
+    fn keep(&mut self, message: &Fetched) -> Result<(), Fault> {
         let uid = message.id.uid();
         let flags = message.flags.clone().unwrap_or(Flags::none());
         let digest = MessageId::in_header(&self.head).map(|id| digest(id.as_str()));
@@ -193,7 +193,7 @@ impl<'a> Tray<'a> {
                 self.batch.keep(&unique, &flags, message.size)?;
                 (unique, message.size)
             }
-            Want::Header => self.keep_stub(&message, &flags)?,
+            Want::Header => self.keep_stub(message, &flags)?,
         };
         self.rows.push(Row { uid, unique, flags, size, digest });
         Ok(())
@@ -238,7 +238,7 @@ impl Sink for Tray<'_> {
                 self.batch.abort();
                 Err(fault)
             }
-            None => self.keep(message),
+            None => self.keep(&message),
         };
         match kept {
             Ok(()) => {}

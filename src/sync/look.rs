@@ -114,10 +114,8 @@ impl Round<'_> {
             self.recall(looks)?;
         }
         // Who cannot move is given an upload and a removal.
-        if rights.r#move {
-            if looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
-                join_sides(looks, settled);
-            }
+        if rights.r#move && looks.iter().any(|look| !look.side.changes.gone.is_empty()) {
+            join_sides(looks, settled);
         }
         wait_for_all(looks);
         Ok(())

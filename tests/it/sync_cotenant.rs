@@ -231,7 +231,7 @@ fn rounds_of_sync_among_renamed_files_remove_nothing() {
         // Every third has no Message-ID, so that nothing but its name and its bytes tell what it is.
         let mut next = || {
             let text = format!("mail {:04}", all.len());
-            let bytes = mail((all.len() % 3 != 0).then_some(text.replace(' ', "")).as_deref(), &text);
+            let bytes = mail((!all.len().is_multiple_of(3)).then_some(text.replace(' ', "")).as_deref(), &text);
             all.push(text);
             bytes
         };

@@ -161,10 +161,14 @@ fn yesterdays_ledger_removes_nothing_and_doubles_nothing() {
     let events = || prop::collection::vec(event(), 0..14);
     for_all("yesterdays_ledger", 40, &(events(), events()), |(before, after)| {
         let (meeting, mut mails) = (three_mailboxes(), 0);
-        before.iter().for_each(|event| happen(&meeting, event, &mut mails));
+        for event in &before {
+            happen(&meeting, event, &mut mails);
+        }
         come_to_rest(&meeting);
         let yesterday = fs::read(ledger_file(&meeting)).unwrap();
-        after.iter().for_each(|event| happen(&meeting, event, &mut mails));
+        for event in &after {
+            happen(&meeting, event, &mut mails);
+        }
         come_to_rest(&meeting);
         let today = meeting.here();
         put_back(&meeting, &yesterday);

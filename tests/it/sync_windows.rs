@@ -224,9 +224,10 @@ fn stubs_are_moved_and_removed_on_both_sides_like_any_other_mail() {
         let (from, to) = (m.maildir(&inbox()), m.maildir(&mailbox("Archive")));
         let entry = m.file(&inbox(), "moved here");
         // Another program gives it a name that does not tell what it is.
-        let unique = match by_other {
-            true => fresh(None),
-            false => name::as_stub(&fresh(None), entry.unique().unwrap().stub_size().unwrap()),
+        let unique = if by_other {
+            fresh(None)
+        } else {
+            name::as_stub(&fresh(None), entry.unique().unwrap().stub_size().unwrap())
         };
         from.move_to(&entry, &to, &unique).unwrap().unwrap();
         from.remove(&m.file(&inbox(), "removed here")).unwrap();

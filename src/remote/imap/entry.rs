@@ -204,9 +204,9 @@ struct Refusal {
     client: Option<imap::Client<Port>>,
 }
 
-impl From<Fault> for Refusal {
+impl From<Fault> for Box<Refusal> {
     fn from(fault: Fault) -> Self {
-        Self { fault, by: None, client: None }
+        Self::new(Refusal { fault, by: None, client: None })
     }
 }
 
@@ -250,7 +250,7 @@ impl SignIn<'_> {
         client: imap::Client<Port>,
         shared: &Shared,
         mechanism: Mechanism,
-    ) -> Result<(imap::Session<Port>, &'static str), Refusal> {
+    ) -> Result<(imap::Session<Port>, &'static str), Box<Refusal>> {
         let host = self.server.host.as_str();
         let mut exchange = Exchange::new(mechanism, &self.server.user, self.secret)?;
         if self.server.auth == Auth::Auto {
@@ -266,19 +266,20 @@ impl SignIn<'_> {
             name.push(' ');
             name.push_str(sasl::encode(&first).expose());
         }
-        let ran = catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk)));
+        let ran = catch_unwind(AssertUnwindSafe(|| client.authenticate(name.as_str(), &talk).map_err(Box::new)));
         let exchange = talk.0.into_inner();
         match ran.map_err(|_| Fault::new(Doing::SigningIn, host, Cause::Bug))? {
             Ok(session) => Ok(exchange.finish(host).map(|()| (session, mechanism.name()))?),
-            Err((error, client)) => Err(match exchange.objection(host) {
-                Some(fault) => fault.into(),
-                None => {
-                    let words = exchange.reason().map(Clean::as_str);
-                    let fault = self.refused(&error, shared, words, Some(mechanism));
-                    let by = (fault.cause == Cause::SignInRefused).then_some(mechanism);
-                    Refusal { fault, by, client: Some(client) }
+            Err(refusal) => {
+                let (error, client) = *refusal;
+                if let Some(fault) = exchange.objection(host) {
+                    return Err(fault.into());
                 }
-            }),
+                let words = exchange.reason().map(Clean::as_str);
+                let fault = self.refused(&error, shared, words, Some(mechanism));
+                let by = (fault.cause == Cause::SignInRefused).then_some(mechanism);
+                Err(Box::new(Refusal { fault, by, client: Some(client) }))
+            }
         }
     }
 
