@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::apply::{known, read, row};
+use super::apply::{known, row};
 use super::changes::{Agreed as Known, Base, Identity};
+use super::content::read;
 use super::env::Halt;
 use super::look::Look;
 use super::round::Round;

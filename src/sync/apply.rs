@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest as _, Sha256};
-
-use super::changes::{Agreed as Known, Identity, TUID_LINE, fits};
+use super::changes::{Agreed as Known, Identity, fits};
+use super::content::{Read, read};
 use super::env::{Env, Halt, Reporter};
 use super::fetch::Tray;
 use super::keywords::Lettering;
@@ -19,8 +18,6 @@ use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
-use crate::mail::stub;
-use crate::mail::wire;
 use crate::remote::{Push, Pushed, Remote, Want};
 use crate::store::maildir::Maildir;
 use crate::store::name;
@@ -70,57 +67,6 @@ pub(crate) struct Hands<'a> {
     pub(crate) troubles: Vec<Fault>,
     /// Stubs of messages that are not known here, which were not uploaded.
     pub(crate) lone: Vec<UniqueName>,
-}
-
-/// What a file is, and how it goes on the wire.
-pub(crate) struct Read {
-    pub(crate) identity: Identity,
-    pub(crate) message_id: Option<MessageId>,
-    pub(crate) bytes: Vec<u8>,
-    /// Is it a stub, which stands for a message and is none?
-    pub(crate) is_stub: bool,
-}
-
-/// Reads a file as it would go to the server: one whose lines all end in LF alone gets CRLF, any
-/// other stays byte for byte. A stub is what it stands for. `None`: it is gone.
-pub(crate) fn read(maildir: &Maildir, unique: &UniqueName) -> Result<Option<Read>, Fault> {
-    let bytes = match maildir.read(unique) {
-        Ok(bytes) => bytes,
-        Err(fault) if fault.cause == Cause::Missing => return Ok(None),
-        Err(fault) => return Err(fault),
-    };
-    let has_crlf = bytes.windows(2).any(|pair| pair == b"\r\n");
-    let bytes = match wire::canonical(&bytes) {
-        Some(canonical) if !has_crlf => canonical.into_owned(),
-        _ => bytes,
-    };
-    let message_id = MessageId::in_header(&bytes);
-    // Another program may have given it a name that does not tell it.
-    let whole = unique.stub_size().or_else(|| stub::told(&bytes));
-    let identity = Identity {
-        size: whole.unwrap_or(bytes.len() as u64),
-        id: message_id.as_ref().map(|id| digest(id.as_str())),
-        digest: whole.is_none().then(|| digest_of(&bytes)),
-    };
-    Ok(Some(Read { identity, message_id, bytes, is_stub: whole.is_some() }))
-}
-
-/// The SHA-256 of a message without the line that mbsync adds to the copies it makes.
-fn digest_of(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut rest = bytes;
-    while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-        let (line, after) = rest.split_at(end + 2);
-        let is_tuid = line.len() as u64 == TUID_LINE && line.starts_with(b"X-TUID: ");
-        if line.len() == 2 || is_tuid {
-            rest = if is_tuid { after } else { rest };
-            break;
-        }
-        hash.update(line);
-        rest = after;
-    }
-    hash.update(rest);
-    hash.finalize().into()
 }
 
 /// The ledger's row of what both sides know.

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
-use super::apply::{known, read};
+use super::apply::known;
 use super::changes::{Agreed, Allows, Arrival, Identity, NewThere, Present, ServerChanges, ServerListing, diff_server};
+use super::content::read;
 use super::doubt::Settled;
 use super::env::Halt;
 use super::keywords::Lettering;

@@ -10,9 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::apply::{known, read};
+use super::apply::known;
 use super::changes::{Identity, ServerChanges};
 use super::compare::Glass;
+use super::content::read;
 use super::env::{Env, Halt};
 use super::look::Look;
 use super::plan::Unsure;

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::apply::read;
 use super::changes::fits;
+use super::content::read;
 use super::env::Halt;
 use super::round::Round;
 use crate::fault::Fault;

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::{known as known_row, read, row as ledger_row};
+use super::apply::{known as known_row, row as ledger_row};
 use super::changes::{Agreed as Known, Base, Identity, LocalChanges, LocalFile, LocalListing, diff_local};
+use super::content::read;
 use super::doubt::Settled;
 use super::env::Halt;
 use super::forecast;

@@ -8,6 +8,7 @@ mod apply;
 pub mod changes;
 pub mod commit;
 mod compare;
+mod content;
 mod doubt;
 pub mod env;
 pub mod errand;
