@@ -187,6 +187,18 @@ struct Pairing<'a> {
     here: Vec<Candidate<'a>>,
     /// Fetched from the server, which has dropped them since.
     dead: Vec<Candidate<'a>>,
+    /// Files of which nobody knows whether the server still has them: they stay as they are.
+    stay: Vec<Candidate<'a>>,
+}
+
+impl Pairing<'_> {
+    /// May this new message be the one of a file that stays? An origin tells where a file came from, not
+    /// which of two copies it is, so that message is not fetched until the server has told all it has.
+    fn may_be_here(&self, new: &NewThere) -> bool {
+        let Some(there) = &new.identity else { return !self.stay.is_empty() };
+        let mut known = self.stay.iter().map(|file| file.identity);
+        known.any(|here| here.is_none_or(|here| here.matches(there) || here.needs_digest(there)))
+    }
 }
 
 /// Pairs by origin alone.
@@ -196,6 +208,7 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
         there: server.new.iter().map(|(uid, new)| (*uid, new)).collect(),
         here: Vec::new(),
         dead: Vec::new(),
+        stay: Vec::new(),
     };
     for candidate in candidates(server, local, base) {
         let Some(uid) = candidate.origin.filter(|(epoch, _)| *epoch == server.epoch).map(|(_, uid)| uid) else {
@@ -214,9 +227,11 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
             out.here.push(candidate);
         } else if server.allows.append && server.exactly.as_ref().is_some_and(|uids| !uids.contains(&uid)) {
             out.dead.push(candidate);
+        } else {
+            // Nobody knows whether the server still has it. So stays what could not be uploaded again: it
+            // may be the only copy of what was removed there because it was filed elsewhere.
+            out.stay.push(candidate);
         }
-        // Else nobody knows whether the server still has it: it stays as it is. So does what could not be
-        // uploaded again: it may be the only copy of what was removed there because it was filed elsewhere.
     }
     out
 }
@@ -257,8 +272,9 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
     let mut out = Unsure::default();
     let mut files: BTreeSet<&UniqueName> = BTreeSet::new();
     let paired = pairing.pairs.iter().map(|(.., candidate)| candidate);
-    files.extend(pairing.here.iter().chain(paired).filter(|c| c.identity.is_none()).map(|c| c.unique));
-    if !pairing.here.is_empty() {
+    let alone = pairing.here.iter().chain(&pairing.stay);
+    files.extend(alone.chain(paired).filter(|c| c.identity.is_none()).map(|c| c.unique));
+    if !(pairing.here.is_empty() && pairing.stay.is_empty()) {
         out.uids = pairing.there.iter().filter(|(_, new)| new.identity.is_none()).map(|(uid, _)| *uid).collect();
     }
     let nameless: Vec<(&Candidate<'_>, &Identity)> =
@@ -280,7 +296,10 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
 
 /// Makes the plan for one mailbox of what changed on both sides and the rows they touch.
 pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
-    let Pairing { pairs, there, here, dead } = pair(server, local, base);
+    let pairing = pair(server, local, base);
+    let doubtful: BTreeSet<Uid> =
+        pairing.there.iter().filter(|(_, new)| pairing.may_be_here(new)).map(|(uid, _)| *uid).collect();
+    let Pairing { pairs, there, here, dead, .. } = pairing;
     let mut adopt = Vec::new();
     let mut flags = Vec::new();
     for (uid, new, candidate) in pairs {
@@ -297,7 +316,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
     let mut bring = Vec::new();
     // In doubt nothing is brought: the other side may have it.
     if local.complete {
-        for (uid, new) in there.iter().rev() {
+        for (uid, new) in there.iter().rev().filter(|(uid, _)| !doubtful.contains(uid)) {
             let Some(arrival) = server.arriving.get(uid) else {
                 bring.push(Op::Download { uid: *uid, flags: new.flags.clone() });
                 continue;
