@@ -402,3 +402,36 @@ fn meet(uid: Uid, row: &Agreed, there: &Flags, here: &Flags, server: &ServerChan
         && change.agreed == row.flags;
     (!idle).then(|| Op::Flags(Box::new(change)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::changes::{Allows, NewHere};
+
+    #[test]
+    fn what_a_doubtful_file_may_be_is_not_fetched() {
+        // The rows are lost, and the server told of one of its two copies only: of the other file nobody
+        // knows whose it is, and the message that was told may be it.
+        let epoch = UidValidity::MIN;
+        let uid = |n| Uid::new(n).unwrap();
+        let identity = |size| Identity { size, id: Some(7), digest: None };
+        let told = |size| NewThere { flags: Flags::none(), identity: Some(identity(size)) };
+        let server = ServerChanges {
+            epoch,
+            restarted: false,
+            new: BTreeMap::from([(uid(9), told(10)), (uid(8), told(11))]),
+            flags: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            arriving: BTreeMap::new(),
+            exactly: None,
+            complete: false,
+            allows: Allows::all(),
+        };
+        let file = NewHere { flags: Flags::none(), origin: Some((epoch, uid(1))), identity: Some(identity(10)) };
+        let name = UniqueName::new("copy").unwrap();
+        let local = LocalChanges { new: BTreeMap::from([(name, file)]), ..LocalChanges::unmoved() };
+        let plan = plan(&server, &local, &Base::default());
+        assert_eq!(plan.ops, [Op::Download { uid: uid(8), flags: Flags::none() }]);
+    }
+}
