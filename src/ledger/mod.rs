@@ -5,6 +5,7 @@
 pub mod base;
 pub mod health;
 pub mod intents;
+pub mod keeper;
 pub mod schema;
 pub mod uidl;
 pub mod wishes;

@@ -13,7 +13,7 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -113,6 +113,14 @@ const STEPS: [&str; 6] = [
     // Messages of which only the header is here are asked for in each round, and most mailboxes have none.
     "
     CREATE INDEX base_of_stubs ON base (mailbox) WHERE instr(name, ',T=') > 0;
+",
+    // Of the program that kept an account's mail before: what it wrote last, and up to what it gave way.
+    "
+    CREATE TABLE keeper (
+        account TEXT PRIMARY KEY,
+        seen    INTEGER NOT NULL,
+        retired INTEGER
+    ) WITHOUT ROWID;
 ",
 ];
 

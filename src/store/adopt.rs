@@ -42,6 +42,8 @@ pub struct Claim {
     pub epochs: Vec<UidValidity>,
     /// Its files.
     pub files: BTreeMap<UniqueName, Kept>,
+    /// Databases that tell the flags that both sides had, by UID; this room does not read them.
+    pub databases: Vec<PathBuf>,
 }
 
 /// Reads what other programs know of the mailbox `name` in `directory` that has these files. `home` is
@@ -57,17 +59,9 @@ fn uid(unique: &UniqueName) -> Option<Uid> {
 }
 
 fn mbsync(directory: &Path, name: &MailboxName, files: &[&UniqueName], home: Option<&Path>) -> Option<Claim> {
-    let near: u32 = text(&directory.join(".uidvalidity"))?.lines().next()?.trim().parse().ok()?;
+    let near = near_epoch(directory)?;
     let mut states = vec![directory.join(".mbsyncstate")];
-    // A state outside the Maildir is called after the mailbox, or after both sides with it at the end.
-    let plain = name.as_str().replace('/', "!");
-    let end = format!(":{plain}");
-    let beside = home.into_iter().flat_map(|home| [home.join(".mbsync"), home.join(".local/state/isync")]);
-    for directory in beside {
-        states.extend(list(&directory).into_iter().filter(|path| {
-            path.file_name().and_then(|file| file.to_str()).is_some_and(|file| file == plain || file.ends_with(&end))
-        }));
-    }
+    states.extend(of_mbsync(home).into_iter().filter(|path| is_state_of(path, name)));
     let found: Vec<State> = states.iter().filter_map(|path| State::parse(&text(path)?)).collect();
     let mut fitting = found.into_iter().filter(|state| state.near == near);
     let state = fitting.next()?;
@@ -77,7 +71,27 @@ fn mbsync(directory: &Path, name: &MailboxName, files: &[&UniqueName], home: Opt
     }
     let pairs = &state.pairs;
     let kept = |unique: &&UniqueName| Some(((*unique).clone(), pairs.get(&uid(unique)?)?.clone()));
-    Some(Claim { keeper: Keeper::Mbsync, epochs: vec![state.far], files: unambiguous(files.iter().filter_map(kept)) })
+    let files = unambiguous(files.iter().filter_map(kept));
+    Some(Claim { keeper: Keeper::Mbsync, epochs: vec![state.far], files, databases: Vec::new() })
+}
+
+/// The epoch of the Maildir's own side, as mbsync numbers it.
+pub(super) fn near_epoch(directory: &Path) -> Option<u32> {
+    text(&directory.join(".uidvalidity"))?.lines().next()?.trim().parse().ok()
+}
+
+/// The files of mbsync in the user's home directory.
+pub(super) fn of_mbsync(home: Option<&Path>) -> Vec<PathBuf> {
+    let places = home.into_iter().flat_map(|home| [home.join(".mbsync"), home.join(".local/state/isync")]);
+    places.flat_map(|directory| list(&directory)).collect()
+}
+
+/// Is this a state file of the mailbox? One outside the Maildir is called after the mailbox, or after
+/// both sides with it at the end.
+pub(super) fn is_state_of(path: &Path, name: &MailboxName) -> bool {
+    let plain = name.as_str().replace('/', "!");
+    let file = path.file_name().and_then(|file| file.to_str());
+    file.is_some_and(|file| file.strip_suffix(&plain).is_some_and(|rest| rest.is_empty() || rest.ends_with(':')))
 }
 
 /// Drops messages that two files lay claim to: one of them is a copy.
@@ -91,15 +105,15 @@ fn unambiguous(all: impl Iterator<Item = (UniqueName, Kept)>) -> BTreeMap<Unique
 }
 
 /// A state file of mbsync: a header, an empty line, and a line for each pair.
-struct State {
-    far: UidValidity,
-    near: u32,
+pub(super) struct State {
+    pub(super) far: UidValidity,
+    pub(super) near: u32,
     /// By the UID in the Maildir.
     pairs: BTreeMap<Uid, Kept>,
 }
 
 impl State {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (mut far, mut near) = (None, None);
         let mut lines = text.lines();
         for line in lines.by_ref().take_while(|line| !line.trim().is_empty()) {
@@ -135,10 +149,9 @@ fn offlineimap(name: &MailboxName, files: &[&UniqueName], home: Option<&Path>) -
     }
     // Names of other folders are those of files that were moved here by hand.
     let (_, own) = by_hash.into_iter().max_by_key(|(_, own)| own.len())?;
-    let end = name.as_str().replace('/', ".");
+    let end = dotted(name);
     let below = home.map(|home| list(&home.join(".offlineimap"))).unwrap_or_default();
-    let mut epochs = Vec::new();
-    let mut flags = BTreeMap::new();
+    let (mut epochs, mut flags, mut databases) = (Vec::new(), BTreeMap::new(), Vec::new());
     for directory in below {
         epochs.extend(
             text(&directory.join("FolderValidity").join(&end))
@@ -148,13 +161,19 @@ fn offlineimap(name: &MailboxName, files: &[&UniqueName], home: Option<&Path>) -
         if let Some(text) = text(&directory.join("LocalStatus").join(&end)) {
             flags.extend(status(&text));
         }
+        databases.extend(Some(directory.join("LocalStatus-sqlite").join(&end)).filter(|path| path.is_file()));
     }
     let kept = |unique: &UniqueName| {
         let uid = uid(unique)?;
         Some((unique.clone(), Kept { uid, flags: flags.get(&uid).cloned() }))
     };
     let files = unambiguous(own.into_iter().filter_map(kept));
-    Some(Claim { keeper: Keeper::OfflineImap, epochs, files })
+    Some(Claim { keeper: Keeper::OfflineImap, epochs, files, databases })
+}
+
+/// What `OfflineIMAP` calls its files about a mailbox.
+pub(super) fn dotted(name: &MailboxName) -> String {
+    name.as_str().replace('/', ".")
 }
 
 /// A plain status file: a line of what it is, then `UID:LETTERS` or `UID|LETTERS|...` each.
@@ -167,7 +186,7 @@ fn status(text: &str) -> BTreeMap<Uid, Flags> {
     text.lines().filter_map(line).collect()
 }
 
-fn list(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn list(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_FILES);
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();
@@ -175,7 +194,7 @@ fn list(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// What is no plain file of a sane size says nothing.
-fn text(path: &Path) -> Option<String> {
+pub(super) fn text(path: &Path) -> Option<String> {
     let about = fs::metadata(path).ok()?;
     if !about.is_file() || about.len() > LARGEST {
         return None;

@@ -13,5 +13,6 @@ pub mod name;
 pub mod parts;
 pub mod quarantine;
 pub mod scan;
+pub mod signs;
 mod tree;
 pub mod worker;

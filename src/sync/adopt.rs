@@ -3,7 +3,7 @@
 //! side since its last run is brought together. Nothing of it is believed unless the epochs fit; what is
 //! not believed is paired by what the messages are, as everywhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{known, row};
 use super::changes::{Agreed as Known, Base, Identity};
@@ -12,6 +12,7 @@ use super::env::Halt;
 use super::look::Look;
 use super::round::Round;
 use crate::job::sync::Keeper;
+use crate::ledger::keeper::offlineimap_status;
 use crate::ledger::{Agreed, Change, Row, digest};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid};
@@ -28,7 +29,7 @@ impl Round<'_> {
     pub(super) fn adopt(&mut self, look: &mut Look, told: &RemoteChanges) -> Result<(), Halt> {
         let Some(maildir) = look.maildir.clone() else { return Ok(()) };
         let is_first = look.read && look.agreed.validity.is_none() && look.count == 0;
-        if !is_first || self.memory.dry.is_some() {
+        if !is_first {
             return Ok(());
         }
         let files: Vec<&UniqueName> = look.side.changes.new.keys().collect();
@@ -38,9 +39,11 @@ impl Round<'_> {
         if !self.is_credible(look, &maildir, &claim, told)? {
             return Ok(());
         }
+        let written: BTreeMap<Uid, Flags> = claim.databases.iter().flat_map(|path| offlineimap_status(path)).collect();
         let mut rows: Vec<Row> = Vec::with_capacity(claim.files.len());
-        for (unique, kept) in claim.files {
+        for (unique, mut kept) in claim.files {
             self.env.step()?;
+            kept.flags = kept.flags.or_else(|| written.get(&kept.uid).cloned());
             let Ok(Some(found)) = read(&maildir, &unique) else { continue };
             let Some(flags) = base_flags(look, told, &unique, &kept) else { continue };
             rows.push(row(kept.uid, &Known { unique, flags, identity: found.identity }));
@@ -50,9 +53,11 @@ impl Round<'_> {
         }
         let count = rows.len();
         let agreed = Agreed { validity: Some(told.validity), ..look.agreed };
-        // In one step: half of it would be taken for all.
-        let change = Change { put: rows.clone(), agreed: Some(agreed), ..Change::default() };
-        self.ledger.commit(&[(look.key, change)])?;
+        if self.memory.dry.is_none() {
+            // In one step: half of it would be taken for all.
+            let change = Change { put: rows.clone(), agreed: Some(agreed), ..Change::default() };
+            self.ledger.commit(&[(look.key, change)])?;
+        }
         let base = Base::new(Some(told.validity), rows.into_iter().map(known));
         for (uid, row) in base.iter() {
             if let Some(file) = look.side.changes.new.remove(&row.unique).filter(|file| file.flags != row.flags) {

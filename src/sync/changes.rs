@@ -433,6 +433,24 @@ pub fn diff_local(listing: &LocalListing, base: &Base) -> LocalChanges {
     changes
 }
 
+/// The files that got another number behind their names (`,U=`), as mbsync gives one to each file that
+/// has none: they are what their rows speak of, under a new name.
+pub fn renumbered(changes: &LocalChanges, base: &Base) -> Vec<(Uid, UniqueName)> {
+    fn stem(unique: &UniqueName) -> &str {
+        unique.as_str().split(",U=").next().unwrap_or_default()
+    }
+    let mut by_stem: BTreeMap<&str, Vec<&UniqueName>> = BTreeMap::new();
+    for unique in changes.new.keys().filter(|unique| unique.as_str().contains(",U=")) {
+        by_stem.entry(stem(unique)).or_default().push(unique);
+    }
+    let renamed = |uid: &Uid| match by_stem.get(stem(&base.get(*uid)?.unique))?.as_slice() {
+        [one] => Some((*uid, (*one).clone())),
+        // Of a copy nobody knows whether it is one.
+        _ => None,
+    };
+    changes.gone.iter().filter_map(renamed).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,6 +479,18 @@ mod tests {
     fn listing(n: u32, items: &[(u32, &str)], present: Present) -> ServerListing {
         let items = items.iter().map(|(n, flags)| (uid(*n), Flags::from_imap(flags.split(' ')))).collect();
         ServerListing { epoch: epoch(n), items, present, allows: Allows::all() }
+    }
+
+    #[test]
+    fn a_number_behind_a_name_makes_no_other_message_of_it() {
+        let base = Base::new(None, [(uid(1), row("a", "")), (uid(2), row("b,U=3", "")), (uid(3), row("c", ""))]);
+        let file =
+            |name: &str| LocalFile { unique: UniqueName::new(name).unwrap(), flags: Flags::none(), origin: None };
+        let files = ["a,U=7", "b,U=9", "c,U=1", "c,U=2", "d,U=4", "e"].map(file).to_vec();
+        let changes = diff_local(&LocalListing { files, complete: true }, &base);
+        let line = |(uid, unique): (Uid, UniqueName)| format!("{} {}", uid.get(), unique.as_str());
+        let found: Vec<String> = renumbered(&changes, &base).into_iter().map(line).collect();
+        assert_eq!(found, ["1 a,U=7", "2 b,U=9"]);
     }
 
     #[test]

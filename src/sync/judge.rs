@@ -126,6 +126,8 @@ impl Round<'_> {
         if is_leaving {
             return Some(true);
         }
-        self.memory.answers.get(name).copied().or(self.env.consent)
+        // Whoever agreed that another program gives way was not asked about removals.
+        let beforehand = self.env.consent.filter(|_| !self.memory.rivals.took_over);
+        self.memory.answers.get(name).copied().or(beforehand)
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{known as known_row, row as ledger_row};
-use super::changes::{Agreed as Known, Base, Identity, LocalChanges, LocalFile, LocalListing, diff_local};
+use super::changes::{Agreed as Known, Base, Identity, LocalChanges, LocalFile, LocalListing, diff_local, renumbered};
 use super::content::read;
 use super::doubt::Settled;
 use super::env::Halt;
@@ -234,6 +234,17 @@ impl Round<'_> {
             let mut listing = LocalListing { files, complete: scan.complete };
             let tidied = self.put_right((&look.mailbox, key, maildir), &mut listing, base)?;
             *changes = diff_local(&listing, base);
+            let renamed = renumbered(changes, base);
+            if !renamed.is_empty() {
+                let rename = |(uid, unique)| Some((uid, Known { unique, ..base.get(uid)?.clone() }));
+                let rows: Vec<(Uid, Known)> = renamed.into_iter().filter_map(rename).collect();
+                if !is_dry {
+                    let put = rows.iter().map(|(uid, row)| ledger_row(*uid, row)).collect();
+                    self.ledger.commit(&[(key, Change { put, ..Change::default() })])?;
+                }
+                rows.into_iter().for_each(|(uid, row)| base.insert(uid, row));
+                *changes = diff_local(&listing, base);
+            }
             // Many mailboxes may have been read before the first one is done.
             let mut touched = changes.touched(agreed.validity);
             touched.extend(lettering.touched(base));

@@ -25,6 +25,7 @@ pub mod moves;
 mod overtake;
 pub mod plan;
 mod renames;
+pub mod rivals;
 mod round;
 mod stubs;
 mod trouble;

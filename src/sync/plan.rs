@@ -82,6 +82,22 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// May only one program do this for a mailbox? What is written down, or comes to the same whoever
+    /// does it first, may be done by two.
+    fn takes_turns(&self) -> bool {
+        match self {
+            Self::Adopt { .. } | Self::Forget { .. } | Self::Flags(_) => false,
+            Self::Download { .. }
+            | Self::BringOver { .. }
+            | Self::Append { .. }
+            | Self::Move { .. }
+            | Self::RemoveHere { .. }
+            | Self::RemoveThere { .. } => true,
+        }
+    }
+}
+
 /// A step that brings flags together: deltas on both sides, never whole sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlagChange {
@@ -124,6 +140,18 @@ impl Plan {
     #[must_use]
     pub fn without_removals(mut self) -> Self {
         self.ops.retain(|op| !matches!(op, Op::RemoveHere { .. } | Op::RemoveThere { .. }));
+        self
+    }
+
+    /// Is there anything to do that only one program may do for a mailbox, since it would be done twice?
+    pub fn takes_turns(&self) -> bool {
+        self.ops.iter().any(Op::takes_turns)
+    }
+
+    /// The plan without what only one program may do.
+    #[must_use]
+    pub fn without_turns(mut self) -> Self {
+        self.ops.retain(|op| !op.takes_turns());
         self
     }
 }

@@ -14,6 +14,7 @@ use super::forecast::{self, Forecast};
 use super::look::Look;
 use super::overtake::{self, Deeds};
 use super::plan::{Op, Plan, plan};
+use super::rivals::{Rivals, Way};
 use super::trouble::Trouble;
 use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
@@ -70,6 +71,8 @@ pub(crate) struct Memory {
     pub(crate) stubborn: BTreeSet<UniqueName>,
     /// When it is looked again for mail that is too old to be kept whole.
     pub(crate) expiry: Timestamp,
+    /// Another program that may be at work in the tree.
+    pub(crate) rivals: Rivals,
     /// Only show what would be done: nothing is written on either side.
     pub(crate) dry: Option<Forecast>,
 }
@@ -152,6 +155,7 @@ impl Round<'_> {
         let due = if extent == Extent::All { self.due(&order)? } else { BTreeSet::new() };
         let mut looks = self.survey(&order, &due)?;
         self.trace(&mut looks, &settled)?;
+        self.observe(&looks)?;
         let rights = self.remote.rights();
         if rights.delete && !rights.append && !rights.r#move {
             for look in &mut looks {
@@ -439,14 +443,17 @@ impl Round<'_> {
         self.answer(&mut look, &mut server)?;
         let mut full = plan(&server, &look.side.changes, &look.side.base);
         self.narrow(&name, &mut full)?;
+        let steps = full.ops.len();
+        let way = self.give_way(&look, heard.validity, full)?;
         if self.memory.dry.is_some() {
+            let (Way::Free(full) | Way::Given(full)) = way;
             self.foretell(look, full, server.restarted);
             return Ok(());
         }
-        let steps = full.ops.len();
-        let judged = match &self.overtaking {
-            None => self.judge(&look, full, server.restarted),
-            Some(_) => overtake::only_fetching(full),
+        let judged = match (way, &self.overtaking) {
+            (Way::Free(plan), None) => self.judge(&look, plan, server.restarted),
+            (Way::Given(plan), None) => Some(plan),
+            (Way::Free(plan) | Way::Given(plan), Some(_)) => overtake::only_fetching(plan),
         };
         let Some(mut plan) = judged else { return Ok(()) };
         let whole = plan.ops.len() == steps;

@@ -23,15 +23,15 @@ use crate::servers::dovecot::{Dovecot, PASSWORD};
 use crate::support::meeting::{Meeting, mail};
 
 /// A Dovecot, a Maildir that mbsync keeps, and an account of ours for the same.
-struct Tree {
-    dovecot: Dovecot,
-    home: tempfile::TempDir,
-    env: Env,
+pub(crate) struct Tree {
+    pub(crate) dovecot: Dovecot,
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) env: Env,
 }
 
 impl Tree {
     /// `state` is the line that says where mbsync keeps its state; `HOME` stands for the home directory.
-    fn new(state: &str) -> Self {
+    pub(crate) fn new(state: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let dovecot = Dovecot::start();
         let mail = home.path().join("mail");
@@ -52,7 +52,7 @@ impl Tree {
         Self { dovecot, home, env }
     }
 
-    fn deliver(&self, numbers: std::ops::Range<usize>) {
+    pub(crate) fn deliver(&self, numbers: std::ops::Range<usize>) {
         for n in numbers {
             let id = (!n.is_multiple_of(10)).then(|| n.to_string());
             self.dovecot.deliver("alice", "INBOX", &mail(id.as_deref(), &format!("mail {n}")));
@@ -60,7 +60,7 @@ impl Tree {
         self.dovecot.hand_over("alice");
     }
 
-    fn mbsync(&self) {
+    pub(crate) fn mbsync(&self) {
         let out = Command::new("mbsync")
             .arg("-c")
             .arg(self.home.path().join("mbsyncrc"))
@@ -71,23 +71,23 @@ impl Tree {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
 
-    fn tern(&self) -> Summary {
+    pub(crate) fn tern(&self) -> Summary {
         let summary = run_once(&self.env, &|_| ()).unwrap();
         assert_eq!(summary.faults, vec![]);
         summary
     }
 
-    fn inbox(&self) -> Maildir {
+    pub(crate) fn inbox(&self) -> Maildir {
         let root = Root { path: self.env.account.maildir.clone(), layout: self.env.account.layout };
         Maildir::open(&root.directory(&MailboxName::inbox()).unwrap()).unwrap()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         scan::scan(&self.inbox()).unwrap().entries.iter().map(|entry| entry.base().to_owned()).collect()
     }
 
     /// Subject and flags of each message on this side, sorted.
-    fn here(&self) -> Vec<(String, String)> {
+    pub(crate) fn here(&self) -> Vec<(String, String)> {
         let maildir = self.inbox();
         let entries = scan::scan(&maildir).unwrap().entries;
         let line = |path: PathBuf| subject(&path);
@@ -97,7 +97,7 @@ impl Tree {
     }
 
     /// The same of the server.
-    fn there(&self) -> Vec<(String, String)> {
+    pub(crate) fn there(&self) -> Vec<(String, String)> {
         let fields = "hdr.subject flags";
         let text = self.dovecot.doveadm(&["-f", "tab", "fetch", "-u", "alice", fields, "mailbox", "INBOX", "all"]);
         let line = |line: &str| {
@@ -109,13 +109,13 @@ impl Tree {
         all
     }
 
-    fn assert_met(&self, count: usize) {
+    pub(crate) fn assert_met(&self, count: usize) {
         assert_eq!(self.here(), self.there());
         let subjects: BTreeSet<String> = self.here().into_iter().map(|(subject, _)| subject).collect();
         assert_eq!((self.here().len(), subjects.len()), (count, count), "nothing is doubled");
     }
 
-    fn flag_here(&self, number: usize, letters: &str) {
+    pub(crate) fn flag_here(&self, number: usize, letters: &str) {
         let maildir = self.inbox();
         let wanted = format!("mail {number}");
         let entries = scan::scan(&maildir).unwrap().entries;
@@ -123,14 +123,14 @@ impl Tree {
         maildir.set_flags(entry, &Flags::from_letters(letters), &Flags::none()).unwrap().unwrap();
     }
 
-    fn flag_there(&self, number: usize, change: &str, flag: &str) {
+    pub(crate) fn flag_there(&self, number: usize, change: &str, flag: &str) {
         let subject = format!("mail {number}");
         let query = ["mailbox", "INBOX", "header", "subject", &subject];
         self.dovecot.doveadm(&[&["flags", change, "-u", "alice", flag], &query[..]].concat());
     }
 }
 
-fn subject(path: &Path) -> String {
+pub(crate) fn subject(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
     line.trim().to_owned()

@@ -134,7 +134,7 @@ fn neighbours(account: &Account, directories: &[std::path::PathBuf], tell: &mut 
         let text = "mbsync works on this Maildir too";
         tell.tell(if account.incoming().is_some() {
             Finding::warn("maildir.others", text)
-                .next("let one program alone sync it with the server: remove `imap`, or stop mbsync")
+                .next("stop mbsync; as long as it may run, `tern sync` asks before it fetches or uploads")
         } else {
             Finding::ok("maildir.others", text)
         });
