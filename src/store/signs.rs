@@ -131,7 +131,7 @@ mod tests {
         fs::write(mail.join(".uidvalidity"), "1700000000\n8\n").unwrap();
         assert_eq!(sign(), None);
         // Too long for a header, and it is cut in the middle of a line.
-        let pairs: String = (1..2000).map(|n| format!("{n} {n} S\n")).collect();
+        let pairs = "1 1 S\n".repeat(2000);
         let state = format!("FarUidValidity 77\nNearUidValidity 1700000000\n\n{pairs}");
         let path = states.join(":far:INBOX_:near:INBOX");
         fs::write(&path, state.replace("1700000000", "1700000001")).unwrap();

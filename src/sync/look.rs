@@ -242,7 +242,9 @@ impl Round<'_> {
                     let put = rows.iter().map(|(uid, row)| ledger_row(*uid, row)).collect();
                     self.ledger.commit(&[(key, Change { put, ..Change::default() })])?;
                 }
-                rows.into_iter().for_each(|(uid, row)| base.insert(uid, row));
+                for (uid, row) in rows {
+                    base.insert(uid, row);
+                }
                 *changes = diff_local(&listing, base);
             }
             // Many mailboxes may have been read before the first one is done.

@@ -93,15 +93,15 @@ fn is_of(sign: &Sign, validity: UidValidity) -> bool {
 impl Round<'_> {
     /// Looks for signs of another program in all mailboxes that are synced.
     pub(super) fn observe(&mut self, looks: &[Look]) -> Result<(), Halt> {
-        let shelf = Signs::below(self.env.home.as_deref());
+        let signs = Signs::below(self.env.home.as_deref());
         let mut ours = BTreeMap::new();
         for look in looks {
             let (Some(maildir), Some(validity)) = (&look.maildir, look.agreed.validity) else { continue };
-            let sign = shelf.of(maildir.path(), &look.mailbox.name).filter(|sign| is_of(sign, validity));
+            let sign = signs.of(maildir.path(), &look.mailbox.name).filter(|sign| is_of(sign, validity));
             ours.extend(sign.map(|sign| (look.mailbox.name.clone(), sign)));
         }
         let rivals = &mut self.memory.rivals;
-        (rivals.shelf, rivals.ours) = (shelf, ours);
+        (rivals.shelf, rivals.ours) = (signs, ours);
         // A yes that was given to one mailbox is meant for all, also those that are met before it.
         let asked = rivals.asked.as_ref().map(|(name, _)| name.clone());
         if let Some(name) = asked.filter(|name| self.memory.answers.get(name) == Some(&true)) {

@@ -100,7 +100,7 @@ fn a_state_that_rests_for_two_days_is_no_question() {
         tree.deliver(21..22);
         tree.age(Duration::from_hours(hours));
         let summary = tree.tern();
-        assert_eq!((summary.held.len(), summary.counts.fetched), (held, if held == 1 { 0 } else { 1 }));
+        assert_eq!((summary.held.len(), summary.counts.fetched), (held, u64::from(held == 0)));
         if held == 1 {
             continue;
         }
