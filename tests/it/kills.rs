@@ -52,25 +52,26 @@ fn words(output: &Output) -> String {
 type Contents = BTreeMap<String, Vec<String>>;
 
 /// Reads a message that a server may take from `new/` to `cur/` or give other flags after it was listed.
-fn read_wherever(path: &std::path::Path) -> Vec<u8> {
+/// `None`: it is gone. The session of a client that was killed may still be removing what it was told to.
+fn read_wherever(path: &std::path::Path) -> Option<Vec<u8>> {
     let base = |path: &std::path::Path| path.file_name()?.to_str()?.split([':', ',']).next().map(ToOwned::to_owned);
     let cur = path.parent().and_then(std::path::Path::parent).expect("a Maildir").join("cur");
     for _ in 0..50 {
         if let Ok(bytes) = fs::read(path) {
-            return bytes;
+            return Some(bytes);
         }
         let now = fs::read_dir(&cur).into_iter().flatten().flatten().map(|entry| entry.path());
         if let Some(bytes) = now.filter(|other| base(other) == base(path)).find_map(|other| fs::read(other).ok()) {
-            return bytes;
+            return Some(bytes);
         }
     }
-    panic!("{} is gone", path.display());
+    None
 }
 
 fn contents(files: &[std::path::PathBuf]) -> Contents {
     let mut found = Contents::new();
-    for path in files {
-        let text = String::from_utf8(read_wherever(path)).expect("text").replace('\r', "");
+    for bytes in files.iter().filter_map(|path| read_wherever(path)) {
+        let text = String::from_utf8(bytes).expect("text").replace('\r', "");
         let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or("none").to_owned();
         found.entry(subject).or_default().push(text);
     }

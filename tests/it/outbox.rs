@@ -126,7 +126,8 @@ fn what_servers_say_is_told_apart() {
         ("broken RefusedForNow", at("RCPT", || Answer::SayAndClose("421 4.3.2 shutting down\r\n"))),
         ("450 450 450", at("RCPT", || say("450 4.2.0 greylisted"))),
         ("452 452 452", at("DATA", || say("452 4.3.1 full"))),
-        ("broken Closed", at("DATA", || Answer::SayAndClose("354 go\r\n"))),
+        // Whether the end is seen before the last dot is sent or after it is up to the network.
+        ("broken Closed or unknown 3 (m)", at("DATA", || Answer::SayAndClose("354 go\r\n"))),
         ("554 554 554 (m)", at(".", || say("554 5.7.1 spam"))),
         ("451 451 451 (m)", at(".", || say("451 4.3.0 later"))),
         ("unknown 3 (m)", at(".", || Answer::SayAndClose(""))),
@@ -145,7 +146,13 @@ fn what_servers_say_is_told_apart() {
         let fake = Fake::start(rule);
         let (outcome, notes) = attempt(&fake);
         let mark = if notes.marks.is_empty() { "" } else { " (m)" };
-        assert_eq!(format!("{}{mark}", name(&outcome)), expected, "{:?} {:?}", fake.heard(), notes.lines);
+        let came = format!("{}{mark}", name(&outcome));
+        assert!(
+            expected.split(" or ").any(|one| one == came),
+            "{expected}: {came} {:?} {:?}",
+            fake.heard(),
+            notes.lines
+        );
     }
 }
 

@@ -146,12 +146,15 @@ impl Laboratory {
 #[test]
 fn each_fault_can_still_be_planted() {
     assert!(TABLE.iter().filter(|mutant| mutant.matters == Matters::Yes).count() >= 20);
+    let mut rotten = Vec::new();
     for mutant in TABLE {
         let text = std::fs::read_to_string(source(mutant.file)).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
-        assert_eq!(code.matches(mutant.text).count(), 1, "in {}: {}", mutant.file, mutant.text);
-        assert_ne!(mutant.text, mutant.instead);
+        if code.matches(mutant.text).count() != 1 || mutant.text == mutant.instead {
+            rotten.push(format!("{}: {}", mutant.file, mutant.text));
+        }
     }
+    assert!(rotten.is_empty(), "{rotten:#?}");
 }
 
 /// Plants each fault and runs the properties.

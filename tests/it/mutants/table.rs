@@ -77,8 +77,14 @@ pub(super) const TABLE: &[Mutant] = &[
     ),
     row(
         PLAN,
-        "here.iter().filter(|file| !local.arriving.contains(file.unique)).filter_map(",
-        "here.iter().filter_map(",
+        ".filter(|(uid, _)| !doubtful.contains(uid))",
+        "",
+        "what a file with a doubtful origin may be is fetched beside it",
+    ),
+    row(
+        PLAN,
+        "!local.arriving.contains(file.unique) && file.unique.stub_size().is_none()",
+        "file.unique.stub_size().is_none()",
         "what is moved is uploaded as well",
     ),
     row(
@@ -163,7 +169,7 @@ pub(super) const TABLE: &[Mutant] = &[
     ),
     row(
         CHANGES,
-        "let restarted = base.epoch.is_some_and(|epoch| epoch != listing.epoch);",
+        "let restarted = base.is_outdated(listing.epoch);",
         "let restarted = false;",
         "UIDs of an epoch that is over are taken for those of the new one",
     ),
