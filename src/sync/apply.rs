@@ -525,8 +525,9 @@ impl Hands<'_> {
             let rows = self.ledger.rows_of_uids(self.key, some)?;
             let uniques: Vec<UniqueName> = rows.iter().map(|row| row.unique.clone()).collect();
             let back = self.maildir.find_all(&uniques)?;
-            let still: Vec<Uid> =
-                rows.iter().filter(|row| !back.contains_key(&row.unique)).map(|row| row.uid).collect();
+            let filed = self.stubs_elsewhere(&rows)?;
+            let stays = |row: &&Row| !back.contains_key(&row.unique) && !filed.contains(&row.uid);
+            let still: Vec<Uid> = rows.iter().filter(stays).map(|row| row.uid).collect();
             let (sure, mut gone) = self.sure(&still)?;
             let sure: Vec<Uid> = sure.iter().map(|(row, _)| row.uid).collect();
             if !sure.is_empty() {

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
+use super::apply::Hands;
 use super::changes::{Base, LocalListing};
 use super::env::{Env, Halt, Reporter};
 use super::look::Look;
@@ -22,6 +23,7 @@ use crate::remote::{Fetched, Remote, Sink, Want};
 use crate::store::batch::Batch;
 use crate::store::maildir::Maildir;
 use crate::store::name;
+use crate::store::scan;
 
 /// Messages that become whole in one step.
 const AT_ONCE: usize = 200;
@@ -39,6 +41,52 @@ pub(super) struct Bench<'a> {
     pub(super) key: MailboxKey,
     pub(super) maildir: &'a Maildir,
     pub(super) epoch: UidValidity,
+}
+
+impl Hands<'_> {
+    /// Those of these rows whose file here was a stub that lies in another folder now, where no row knows
+    /// it: it was moved to one that is not synced. The body is on the server alone, so it is left there.
+    pub(super) fn stubs_elsewhere(&mut self, rows: &[Row]) -> Result<BTreeSet<Uid>, Fault> {
+        let stubs = rows.iter().filter(|row| row.unique.stub_size().is_some());
+        let wanted: BTreeMap<(u64, u64), Uid> =
+            stubs.filter_map(|row| Some(((row.size, row.digest?), row.uid))).collect();
+        let mut found = BTreeSet::new();
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let synced: BTreeMap<_, _> = self.ledger.mailboxes(&self.env.account.id)?.into_iter().collect();
+        let others = self.env.root().list().found.into_iter().filter(|(name, _)| *name != self.mailbox.name);
+        for (name, directory) in others {
+            let maildir = Maildir::open(&directory)?;
+            for entry in scan::scan(&maildir)?.entries {
+                let Some((unique, size)) =
+                    entry.unique().and_then(|unique| Some((unique.clone(), unique.stub_size()?)))
+                else {
+                    continue;
+                };
+                if wanted.keys().all(|(known, _)| *known != size) {
+                    continue;
+                }
+                let rows = synced.get(&name).map(|key| self.ledger.rows_of_names(*key, [&unique])).transpose()?;
+                let Some(bytes) = maildir.read_entry(&entry)?.filter(|_| rows.is_none_or(|rows| rows.is_empty()))
+                else {
+                    continue;
+                };
+                let id = MessageId::in_header(&bytes).map(|id| digest(id.as_str()));
+                if let Some(uid) = id.and_then(|id| wanted.get(&(size, id)))
+                    && found.insert(*uid)
+                {
+                    let fault = Fault::new(Doing::Pushing, name.as_str(), Cause::Refused).scope(Scope::Message);
+                    self.faults.push(fault.again(Again::AfterUser).detail(&format!(
+                        "only the header of a message was moved here from {}; the message stays on the server. Open it \
+                         before you move it to a folder that is not synced",
+                        self.mailbox.name
+                    )));
+                }
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl Round<'_> {

@@ -245,6 +245,25 @@ fn stubs_are_moved_and_removed_on_both_sides_like_any_other_mail() {
 }
 
 #[test]
+fn a_stub_that_is_filed_where_nothing_is_synced_leaves_its_message_on_the_server() {
+    let mut m = windowed();
+    m.env.account.sync.exclude = vec!["Archive".to_owned()];
+    deliver(&m, "filed away", 5000, "S", 10);
+    deliver(&m, "removed here", 5000, "S", 10);
+    deliver(&m, "whole", 0, "S", 10);
+    m.sync_well();
+    let (from, to) = (m.maildir(&inbox()), m.maildir(&mailbox("Archive")));
+    let entry = m.file(&inbox(), "filed away");
+    let unique = name::as_stub(&fresh(None), entry.unique().unwrap().stub_size().unwrap());
+    from.move_to(&entry, &to, &unique).unwrap().unwrap();
+    from.remove(&m.file(&inbox(), "removed here")).unwrap();
+    let faults = m.sync().unwrap().faults;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].to_string().contains("stays on the server"), "{faults:?}");
+    assert_eq!(there(&m), ["INBOX filed away S", "INBOX whole S"]);
+}
+
+#[test]
 fn a_stub_whose_message_nobody_knows_stays_and_is_told_of_once() {
     let mut m = windowed();
     m.env.clock = std::sync::Arc::new(tern::sync::env::WallClock);
