@@ -255,11 +255,11 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
             out.here.push(candidate);
         } else if server.allows.append && server.exactly.as_ref().is_some_and(|uids| !uids.contains(&uid)) {
             out.dead.push(candidate);
-        } else {
-            // Nobody knows whether the server still has it. So stays what could not be uploaded again: it
-            // may be the only copy of what was removed there because it was filed elsewhere.
+        } else if server.exactly.is_none() {
             out.stay.push(candidate);
         }
+        // Else it could not be uploaded again, so it stays too: it may be the only copy of what was removed
+        // there because it was filed elsewhere.
     }
     out
 }
