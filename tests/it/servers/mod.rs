@@ -10,14 +10,26 @@ pub(crate) mod postfix;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Finds ports of loopback that are free now.
+/// The first of the ports that servers of tests listen on.
+const FIRST_PORT: u32 = 10_000;
+/// How many there are.
+const PORTS: u32 = 20_000;
+
+/// Finds ports of loopback that are free now. None is given twice by one run of the tests, and the system gives
+/// none of them to anyone who does not care which (those begin at 32768): two servers that start at the same
+/// moment must not get into each other's place.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let holders: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
-    holders.map(|holder| holder.local_addr().expect("an address").port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(997) % PORTS;
+    std::array::from_fn(|_| {
+        let tried = (0..PORTS).map(|_| (start + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS + FIRST_PORT);
+        let mut ports = tried.filter_map(|port| u16::try_from(port).ok());
+        ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok()).expect("a free port")
+    })
 }
 
 /// Waits until something listens on `port`; says with `complaint` why it may not.
