@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ClientConnection, StreamOwned};
 
+use crate::config::Server;
+use crate::fault::{Again, Cause, Doing, Fault};
+use crate::login::connect::secure;
+
 /// How much of the encrypted stream is taken from the kernel at once.
 const INBOUND: usize = 64 * 1024;
 
@@ -80,6 +84,20 @@ impl Link {
         ear.set_nonblocking(true)?;
         mouth.set_nonblocking(true)?;
         Ok(Self { socket, ear, bell: Bell(Arc::new(mouth)) })
+    }
+
+    /// Puts TLS over a connection in the clear once the server has agreed (STARTTLS, STLS). `None`: bytes
+    /// came with its answer; what is said in the clear by then is an attack or a broken server.
+    pub(super) fn upgraded(link: Option<Self>, server: &Server) -> Result<Self, Fault> {
+        let fault = |cause| Fault::new(Doing::Securing, &server.host, cause).again(Again::AfterUser);
+        let broken = |error: io::Error| fault(Cause::Other).detail(&error.to_string());
+        let Some(link) = link else {
+            return Err(fault(Cause::Protocol).detail("it says more in the clear than it may before TLS begins"));
+        };
+        let Some(stream) = link.into_plain().map_err(broken)? else {
+            return Err(fault(Cause::Bug));
+        };
+        Self::tls(secure(stream, server)?).map_err(broken)
     }
 
     /// The bell that ends waits on this link.

@@ -151,24 +151,16 @@ fn greet(wire: &mut Wire, server: &Server) -> Result<Status, Fault> {
     }
 }
 
-/// STARTTLS. A byte that came with its answer, in the clear, is an attack or a broken server.
+/// Agrees with the server on STARTTLS.
 fn start_tls(mut wire: Wire, server: &Server) -> Result<Wire, Fault> {
     let host = server.host.as_str();
-    let fault = |cause| Fault::new(Doing::Securing, host, cause).again(Again::AfterUser);
     let (_, status) =
         wire.exchange("s1", "STARTTLS").map_err(|trouble| explain(Doing::Securing, host, trouble, None))?;
     if status.answer != Answer::Ok {
-        return Err(fault(Cause::NotOffered).detail("it offers no STARTTLS"));
+        let fault = Fault::new(Doing::Securing, host, Cause::NotOffered).again(Again::AfterUser);
+        return Err(fault.detail("it offers no STARTTLS"));
     }
-    let Some(link) = wire.into_link() else {
-        return Err(fault(Cause::Protocol).detail("it says more in the clear than it may before TLS begins"));
-    };
-    let broken = |error: std::io::Error| fault(Cause::Other).detail(&error.to_string());
-    let Some(stream) = link.into_plain().map_err(broken)? else {
-        return Err(fault(Cause::Bug));
-    };
-    let link = Link::tls(secure(stream, server)?).map_err(broken)?;
-    Ok(Wire::new(link, server.timeout))
+    Ok(Wire::new(Link::upgraded(wire.into_link(), server)?, server.timeout))
 }
 
 fn ask_capabilities(wire: &mut Wire, server: &Server) -> Result<Capabilities, Fault> {
