@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::hits::{self, Hit, Hits};
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
+use super::write::from_words;
 use super::{conversation, extract};
 use crate::fault::Fault;
 use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Source};
 use crate::mail::clean::Clean;
-use crate::mail::flags::{Flags, Keyword};
+use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId};
 use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place, UniqueName};
@@ -580,6 +581,5 @@ fn conversation_row(
 }
 
 fn flags(bits: u8, keywords: Option<&str>) -> Flags {
-    let words = keywords.into_iter().flat_map(|words| words.split(' ')).filter_map(Keyword::new);
-    words.fold(Flags::from_bits(bits), Flags::with_keyword)
+    Flags::from_bits(bits).union(&from_words(keywords))
 }

@@ -12,7 +12,7 @@ use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
 use super::threads;
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::index::Arrival;
-use crate::mail::flags::{Flags, Keyword};
+use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::{MailboxId, Place, UniqueName};
@@ -233,7 +233,7 @@ impl Writer {
             None => Flags::none(),
             Some(tells) => self.keywords_of(mailbox, file)?.minus(tells),
         };
-        let keywords = keywords(&file.flags.union(&carried));
+        let keywords = file.flags.union(&carried).stored_words();
         let thread: Option<i64> = self
             .db
             .prepare_cached(
@@ -311,7 +311,7 @@ impl Writer {
                 file.in_new,
                 file.info,
                 file.flags.bits(),
-                keywords(&file.flags)
+                file.flags.stored_words()
             ])?;
         self.touch(mailbox, thread);
         let unread = !file.flags.has(crate::mail::flags::Flag::Seen);
@@ -504,15 +504,9 @@ pub(super) fn misdirected(path: &Path, job: &str) -> Fault {
         .detail(&format!("{job} came to a thread that does not do that"))
 }
 
-/// The keywords that a place keeps: atoms, so blanks keep them apart.
+/// The keywords and labels that a place keeps.
 pub(super) fn from_words(words: Option<&str>) -> Flags {
-    let words = words.into_iter().flat_map(|words| words.split(' ')).filter_map(Keyword::new);
-    words.fold(Flags::none(), Flags::with_keyword)
-}
-
-fn keywords(flags: &Flags) -> Option<String> {
-    let words: Vec<&str> = flags.keywords().map(Keyword::as_str).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    words.map_or_else(Flags::none, Flags::from_stored_words)
 }
 
 /// Counts one conversation in one mailbox (or over all INBOXes) anew.

@@ -12,7 +12,7 @@ use super::fault;
 use super::intents::{self, IntentId};
 use super::schema::Ledger;
 use crate::fault::Fault;
-use crate::mail::flags::{Flag, Flags, Keyword, Letters};
+use crate::mail::flags::{Flag, Flags, Letters};
 use crate::mail::ids::{AccountId, ModSeq, Timestamp, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
@@ -407,16 +407,14 @@ fn visit<P: Params>(find: &mut Statement<'_>, params: P, mut show: impl FnMut(Ro
     Ok(())
 }
 
-/// Bits and keywords; keywords are atoms, so blanks keep them apart.
 fn flags_out(flags: &Flags) -> (u8, Option<String>) {
-    let keywords: Vec<&str> = flags.keywords().map(Keyword::as_str).collect();
-    (flags.bits(), (!keywords.is_empty()).then(|| keywords.join(" ")))
+    (flags.bits(), flags.stored_words())
 }
 
 fn flags_in(bits: u8, keywords: Option<&str>) -> Flags {
     let system = Flags::from_bits(bits);
     match keywords {
         None => system,
-        Some(text) => system.union(&Flags::from_imap(text.split(' '))),
+        Some(text) => system.union(&Flags::from_stored_words(text)),
     }
 }

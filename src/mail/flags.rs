@@ -1,8 +1,13 @@
 //! Flags: IMAP system flags and keywords, Maildir letters, and the three-way merge of what two
-//! sides wish. One table ties the names together (RFC 9051 §2.3.2; the Maildir `:2,` info).
+//! sides wish. One table ties the names together (RFC 9051 §2.3.2; the Maildir `:2,` info). Labels travel
+//! in a set of flags as keywords do, so that whoever merges, remembers or undoes the one does so with the other.
 
 use std::collections::BTreeSet;
 use std::fmt;
+
+use super::header::percent_decoded;
+use super::labels::{Label, Labels};
+use super::mailbox::MailboxName;
 
 /// A flag with a meaning of its own in mail programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,9 +49,13 @@ impl Flag {
     }
 }
 
-/// A keyword (RFC 9051 §2.3.2): an atom, kept as the server spells it, compared without case.
+/// A keyword (RFC 9051 §2.3.2): an atom, kept as the server spells it, compared without case. Or a label,
+/// which begins with `%`: no atom can have that, so neither can be taken for the other.
 #[derive(Debug, Clone)]
 pub struct Keyword(String);
+
+/// What the word of a label begins with.
+const LABEL: &str = "%";
 
 impl Keyword {
     /// Refuses what is no IMAP atom, and the names that [`TABLE`] knows.
@@ -56,6 +65,39 @@ impl Keyword {
             && text.bytes().all(|b| b > 0x20 && b < 0x7f && !b"(){%*\"\\]".contains(&b));
         let known = TABLE.iter().any(|(_, name, _)| name.eq_ignore_ascii_case(text));
         (atom && !known).then(|| Self(text.to_owned()))
+    }
+
+    /// The word of a label: what is no printable ASCII, a blank or `%` in it is written as `%20`.
+    pub fn of_label(label: &Label) -> Self {
+        let mut word = LABEL.to_owned();
+        let text = label.word().unwrap_or_else(|| label.name().map_or("", MailboxName::as_str));
+        for byte in text.bytes() {
+            if byte.is_ascii_graphic() && byte != b'%' {
+                word.push(char::from(byte));
+            } else {
+                word.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        Self(word)
+    }
+
+    /// The label that this word stands for, if it stands for one.
+    pub fn label(&self) -> Option<Label> {
+        Label::read(&percent_decoded(self.0.strip_prefix(LABEL)?))
+    }
+
+    /// Is it the word of a label? A server is told of those by other commands than of keywords, and no letter of
+    /// a file's name stands for one.
+    pub fn is_label(&self) -> bool {
+        self.0.starts_with(LABEL)
+    }
+
+    /// Reads a word that this program wrote down: a keyword or a label.
+    fn stored(text: &str) -> Option<Self> {
+        if text.starts_with(LABEL) {
+            return Self(text.to_owned()).label().map(|label| Self::of_label(&label)).filter(|word| word.0 == text);
+        }
+        Self::new(text)
     }
 
     /// The keyword as written.
@@ -125,6 +167,36 @@ impl Flags {
         self
     }
 
+    /// This set and these labels.
+    #[must_use]
+    pub fn with_labels(mut self, labels: &Labels) -> Self {
+        self.keywords.extend(labels.iter().map(Keyword::of_label));
+        self
+    }
+
+    /// The labels among the keywords.
+    pub fn labels(&self) -> Labels {
+        self.keywords.iter().filter_map(Keyword::label).collect()
+    }
+
+    /// This set without its labels: what can be told by flags and keywords alone.
+    #[must_use]
+    pub fn without_labels(&self) -> Self {
+        let keywords = self.keywords.iter().filter(|word| !word.is_label()).cloned().collect();
+        Self { bits: self.bits, keywords }
+    }
+
+    /// The keywords and labels in one line, for a ledger or an index; `None`: there are none.
+    pub fn stored_words(&self) -> Option<String> {
+        let words: Vec<&str> = self.keywords.iter().map(Keyword::as_str).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
+    /// Reads what [`Flags::stored_words`] wrote. What was not written by it is passed over.
+    pub fn from_stored_words(words: &str) -> Self {
+        Self { bits: 0, keywords: words.split(' ').filter_map(Keyword::stored).collect() }
+    }
+
     /// Is `flag` set?
     pub fn has(&self, flag: Flag) -> bool {
         self.bits & flag.bit() != 0
@@ -183,10 +255,11 @@ impl Flags {
             .fold(Self::none(), |set, (flag, ..)| set.with(*flag))
     }
 
-    /// The IMAP names, flags first, then keywords.
+    /// The IMAP names, flags first, then keywords. Labels have none.
     pub fn imap_names(&self) -> Vec<String> {
         let flags = TABLE.iter().filter(|(flag, ..)| self.has(*flag)).map(|(_, name, _)| (*name).to_owned());
-        flags.chain(self.keywords.iter().map(|k| k.0.clone())).collect()
+        let keywords = self.keywords.iter().filter(|word| !word.is_label()).map(|word| word.0.clone());
+        flags.chain(keywords).collect()
     }
 
     /// Reads IMAP names; `\Recent`, `\*` and what is no atom are passed over.
@@ -318,6 +391,23 @@ mod tests {
         assert_eq!(Letters::from_bits(set.bits()), set);
         assert_eq!(Letters::from_bits(u32::MAX).to_string().len(), 26);
         assert_eq!(Letters::none().with(26).with(255), Letters::none());
+    }
+
+    #[test]
+    fn labels_are_words_that_no_server_can_send_as_keywords() {
+        let labels: Labels = ["\\Inbox", "Trips/Rome 100%", "Größe", "say \"a\\b\""]
+            .iter()
+            .filter_map(|text| Label::read(text))
+            .collect();
+        let set = Flags::from_imap(["\\Seen", "todo"]).with_labels(&labels);
+        assert_eq!((set.labels(), set.imap_names()), (labels.clone(), vec!["\\Seen".to_owned(), "todo".to_owned()]));
+        assert_eq!(set.without_labels(), Flags::from_imap(["\\Seen", "todo"]));
+        let words = set.stored_words().unwrap();
+        assert!(words.contains("Trips/Rome%20100%25"), "{words}");
+        assert_eq!(Flags::from_stored_words(&words), set.words());
+        assert_eq!(Flags::from_imap(["%\\Inbox", "%x", "%"]), Flags::none());
+        assert!(Flags::from_stored_words("%% %a%2 %z%zz %\\Muted %a%00b %é").labels().is_empty());
+        assert!(Flags::none().stored_words().is_none());
     }
 
     #[test]

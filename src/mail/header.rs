@@ -431,7 +431,7 @@ fn bracketed(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Undoes the percent-encoding of a URI (RFC 3986 §2.1).
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

@@ -55,6 +55,14 @@ impl Label {
         OWN.iter().find(|(_, label)| label == self).map(|(word, _)| *word)
     }
 
+    /// The name of one that the user made; `None`: it is one of the provider's own.
+    pub fn name(&self) -> Option<&MailboxName> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Inbox | Self::Sent | Self::Starred | Self::Important | Self::Draft => None,
+        }
+    }
+
     /// What a mailbox is for that shows the messages with this label.
     pub fn role(&self) -> Option<Role> {
         match self {
