@@ -58,6 +58,7 @@ pub struct Workers {
     sync: BTreeMap<AccountId, SyncSender<SyncJob>>,
     urgencies: BTreeMap<AccountId, Arc<sync::env::Urgency>>,
     errands: BTreeMap<AccountId, SyncSender<SyncJob>>,
+    notes: SyncSender<SyncJob>,
     stopping: Arc<AtomicBool>,
     watches: Vec<sync::Env>,
     threads: Vec<JoinHandle<()>>,
@@ -95,6 +96,10 @@ impl Workers {
         let outbox = start("outbox", outlet, &mut threads, move |jobs: &Receiver<OutboxJob>, outlet: &Outlet| {
             outbox::worker::run(outbox.clone(), jobs, &|report| outlet.send(Report::Outbox(report)));
         })?;
+        let envs = sync.clone();
+        let notes = start("notes", outlet, &mut threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
+            sync::notes::run(&envs, jobs, &|report| outlet.send(Report::Sync(report)));
+        })?;
         let stopping = Arc::new(AtomicBool::new(false));
         let mut workers = Self {
             files,
@@ -104,6 +109,7 @@ impl Workers {
             sync: BTreeMap::new(),
             urgencies: BTreeMap::new(),
             errands: BTreeMap::new(),
+            notes,
             stopping,
             watches: Vec::new(),
             threads,
@@ -188,6 +194,7 @@ impl Workers {
             return errands.map_or(Ok(()), |worker| give(worker, job, Job::Sync));
         }
         let account = match &job {
+            SyncJob::Label { .. } | SyncJob::TellLabels(_) => return give(&self.notes, job, Job::Sync),
             SyncJob::Fetch(place) => Some(place.mailbox.account.clone()),
             SyncJob::Wake { account, .. } => account.clone(),
             SyncJob::Visible(mailbox) | SyncJob::Answer { mailbox, .. } => Some(mailbox.account.clone()),
@@ -203,8 +210,8 @@ impl Workers {
     /// Ends them: each may reach the end of its step, for at most `grace` in all.
     pub fn stop(self, grace: Duration) {
         self.stopping.store(true, Ordering::SeqCst);
-        let Self { files, writer, reader, outbox, sync, errands, watches, threads, .. } = self;
-        drop((files, writer, reader, outbox, sync, errands));
+        let Self { files, writer, reader, outbox, sync, errands, notes, watches, threads, .. } = self;
+        drop((files, writer, reader, outbox, sync, errands, notes));
         let end = Instant::now() + grace;
         while Instant::now() < end && threads.iter().any(|thread| !thread.is_finished()) {
             for watch in &watches {
@@ -223,7 +230,13 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::NextUnread { .. }
         | IndexJob::Conversation { .. }
         | IndexJob::Find { .. } => true,
-        IndexJob::Apply(_) | IndexJob::Reconcile(_) | IndexJob::Folders { .. } | IndexJob::Known(_) => false,
+        IndexJob::Apply(_)
+        | IndexJob::Reconcile(_)
+        | IndexJob::Folders { .. }
+        | IndexJob::Views { .. }
+        | IndexJob::Label { .. }
+        | IndexJob::SetLabels { .. }
+        | IndexJob::Known(_) => false,
     }
 }
 

@@ -284,6 +284,9 @@ impl<'a> Telling<'a> {
             SyncReport::Fault(fault) => self.fault(&fault),
             SyncReport::State { .. }
             | SyncReport::Changed(_)
+            | SyncReport::Views { .. }
+            | SyncReport::Labels { .. }
+            | SyncReport::Labelled { .. }
             | SyncReport::Fetched { .. }
             | SyncReport::RoundOver { .. }
             | SyncReport::WantsPassword(_) => {}

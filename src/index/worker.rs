@@ -126,6 +126,10 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<IndexReport
         IndexJob::Apply(changed) => writer.apply(changed),
         IndexJob::Reconcile(listing) => writer.reconcile(listing),
         IndexJob::Folders { account, mailboxes } => writer.folders(account, mailboxes),
+        // A list of labels is a list of nothing new until there are views.
+        IndexJob::Views { .. } | IndexJob::Label { .. } | IndexJob::SetLabels { .. } => {
+            Ok(IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 })
+        }
         IndexJob::Known(account) => writer.known(account),
         IndexJob::Mailboxes
         | IndexJob::Rows { .. }
@@ -245,6 +249,9 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::Apply(_)
         | IndexJob::Reconcile(_)
         | IndexJob::Folders { .. }
+        | IndexJob::Views { .. }
+        | IndexJob::Label { .. }
+        | IndexJob::SetLabels { .. }
         | IndexJob::Known(_) => None,
     }
 }
@@ -265,9 +272,13 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
         IndexJob::Find { ticket, message_id, account } => {
             index.find(&message_id, account.as_ref()).map(|places| IndexReport::Found { ticket, places })
         }
-        IndexJob::Apply(_) | IndexJob::Reconcile(_) | IndexJob::Folders { .. } | IndexJob::Known(_) => {
-            Err(misdirected(path, "a change"))
-        }
+        IndexJob::Apply(_)
+        | IndexJob::Reconcile(_)
+        | IndexJob::Folders { .. }
+        | IndexJob::Views { .. }
+        | IndexJob::Label { .. }
+        | IndexJob::SetLabels { .. }
+        | IndexJob::Known(_) => Err(misdirected(path, "a change")),
     };
     answer.unwrap_or_else(|fault| IndexReport::Failed { ticket: asked, fault })
 }

@@ -10,8 +10,9 @@ use crate::mail::address::Address;
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
+use crate::mail::labels::{Labels, View};
 use crate::mail::mailbox::Role;
-use crate::mail::place::{MailboxId, Place};
+use crate::mail::place::{MailboxId, Place, UniqueName};
 use crate::query::Query;
 
 /// What the threads shall do. Writing is done in order by the one writer; questions go to a
@@ -74,6 +75,30 @@ pub enum IndexJob {
         account: AccountId,
         /// All of them, with what the server or the user says they are for.
         mailboxes: Vec<(MailboxId, Option<Role>)>,
+    },
+    /// These are all the mailboxes of the account that are views of another one; forget any other view.
+    /// Answer: `Refreshed`, and `LabelsWanted` for each home in which a view is new.
+    Views {
+        /// Whose.
+        account: AccountId,
+        /// All of them.
+        views: Vec<View>,
+    },
+    /// Messages got labels and lost others. Answer: `Refreshed`.
+    Label {
+        /// The messages, by the places where they lie.
+        places: Vec<Place>,
+        /// The labels that they got.
+        add: Labels,
+        /// The labels that they lost.
+        remove: Labels,
+    },
+    /// These messages have exactly these labels. Answer: `Refreshed`.
+    SetLabels {
+        /// Where they lie.
+        home: MailboxId,
+        /// Each with all its labels.
+        rows: Vec<(UniqueName, Labels)>,
     },
     /// Which directories were seen when? Answer: `Known`, which becomes a `FilesJob::Scan`.
     Known(AccountId),
@@ -229,6 +254,8 @@ pub enum IndexReport {
         /// How many messages are still to be indexed, where a big listing is taken in by steps.
         pending: usize,
     },
+    /// The labels of the messages of this mailbox are to be told anew.
+    LabelsWanted(MailboxId),
     /// What was seen when.
     Known {
         /// Whose.

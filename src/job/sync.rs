@@ -1,12 +1,13 @@
 //! What a thread `sync:<account>` is asked and answers. It meets the server; the screen only ever
 //! sees what it reports.
 
-use super::Changed;
+use super::{Changed, Ticket};
 use crate::fault::Fault;
 use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
+use crate::mail::labels::{Labels, View};
 use crate::mail::mailbox::{MailboxName, Role};
-use crate::mail::place::{MailboxId, Place};
+use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// What the thread shall do.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,21 @@ pub enum SyncJob {
     /// A message of which only the header is here was opened: fetch it whole, before everything else. For
     /// the thread `errand:<account>`. Answer: `Changed` and `Fetched`.
     Fetch(Place),
+    /// Messages of one mailbox get labels and lose others: durable when answered, and told to the server by
+    /// the next round. For the thread `notes`. Answer: `Labelled`.
+    Label {
+        /// The question's number.
+        ticket: Ticket,
+        /// The messages, by the places where they lie; all in one account.
+        places: Vec<Place>,
+        /// The labels that they get.
+        add: Labels,
+        /// The labels that they lose.
+        remove: Labels,
+    },
+    /// Which labels do the messages of this mailbox have? For the thread `notes`. Answer: `Labels`, as often
+    /// as it takes.
+    TellLabels(MailboxId),
     /// The user answered the guard's question.
     Answer {
         /// Which mailbox was held.
@@ -131,6 +147,29 @@ pub enum SyncReport {
     },
     /// Files were written, renamed or removed.
     Changed(Changed),
+    /// The wish for labels is durable, or could not be written down.
+    Labelled {
+        /// The question's number.
+        ticket: Ticket,
+        /// Whose messages: this account has something to tell its server.
+        account: AccountId,
+        /// Why it could not.
+        result: Result<(), Fault>,
+    },
+    /// All mailboxes of the account that are views of another one; none where it syncs by folders.
+    Views {
+        /// Whose.
+        account: AccountId,
+        /// All of them.
+        views: Vec<View>,
+    },
+    /// The labels of some messages, with what is wished and not yet told to the server.
+    Labels {
+        /// Where they lie.
+        home: MailboxId,
+        /// Each with all its labels.
+        rows: Vec<(UniqueName, Labels)>,
+    },
     /// What became of a message that was to be fetched whole.
     Fetched {
         /// The place of its stub.

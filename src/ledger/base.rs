@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::fault;
 use super::intents::{self, IntentId};
+use super::labels::{self, LabelWish};
 use super::schema::Ledger;
 use crate::fault::Fault;
 use crate::mail::flags::{Flag, Flags, Letters};
@@ -86,6 +87,8 @@ pub struct Change {
     pub rename: Vec<(Uid, UniqueName)>,
     /// What was agreed on about the mailbox.
     pub agreed: Option<Agreed>,
+    /// Wishes for labels that are fulfilled or found void by this step, as they were read.
+    pub wishes: Vec<(UniqueName, LabelWish)>,
     /// Intents that are confirmed or found void by this step.
     pub settled: Vec<IntentId>,
 }
@@ -129,6 +132,7 @@ impl Ledger {
         let mut run = || {
             let step = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             step.execute("DELETE FROM base WHERE mailbox = ?1", [key.0])?;
+            step.execute("DELETE FROM label_wish WHERE mailbox = ?1", [key.0])?;
             step.execute("DELETE FROM mailbox WHERE key = ?1", [key.0])?;
             step.commit()
         };
@@ -143,6 +147,7 @@ impl Ledger {
             let step = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let old = "SELECT key FROM mailbox WHERE account = ?1 AND name = ?2";
             step.execute(&format!("DELETE FROM base WHERE mailbox IN ({old})"), [account, to])?;
+            step.execute(&format!("DELETE FROM label_wish WHERE mailbox IN ({old})"), [account, to])?;
             step.execute("DELETE FROM mailbox WHERE account = ?1 AND name = ?2", [account, to])?;
             for sql in [
                 "UPDATE mailbox SET name = ?3 WHERE account = ?1 AND name = ?2",
@@ -315,6 +320,10 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
         lost += remove.execute(params![key.0, uid.get()])?;
     }
     let mut free = db.prepare_cached("DELETE FROM base WHERE mailbox = ?1 AND name = ?2")?;
+    let mut name_of = db.prepare_cached("SELECT name FROM base WHERE mailbox = ?1 AND uid = ?2")?;
+    let mut name_of = |uid: Uid| -> rusqlite::Result<Option<String>> {
+        name_of.query_row(params![key.0, uid.get()], |row| row.get(0)).optional()
+    };
     let mut put = db.prepare_cached(
         "INSERT OR IGNORE INTO base (mailbox, uid, name, flags, keywords, size, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -327,6 +336,9 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
         let values = params![key.0, row.uid.get(), name, flags, keywords, size, digest];
         won += 1;
         if put.execute(values)? == 0 {
+            if let Some(before) = name_of(row.uid)? {
+                labels::follow(db, key, &before, name)?;
+            }
             // SQLite does not tell how many rows a REPLACE takes away, so that is done by hand.
             lost += remove.execute(params![key.0, row.uid.get()])? + free.execute(params![key.0, name])?;
             put.execute(values)?;
@@ -353,6 +365,9 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
     let mut is_there = db.prepare_cached("SELECT 1 FROM base WHERE mailbox = ?1 AND uid = ?2")?;
     for (uid, unique) in &change.rename {
         let values = params![key.0, uid.get(), unique.as_str()];
+        if let Some(before) = name_of(*uid)? {
+            labels::follow(db, key, &before, unique.as_str())?;
+        }
         if rename.execute(values)? == 0 && is_there.exists(params![key.0, uid.get()])? {
             lost += free.execute(params![key.0, unique.as_str()])?;
             rename.execute(values)?;
@@ -378,6 +393,7 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
             agreed.stamp_new,
         ])?;
     }
+    labels::fulfil(db, key, &change.wishes)?;
     intents::settle(db, &change.settled)
 }
 

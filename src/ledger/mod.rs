@@ -6,12 +6,14 @@ pub mod base;
 pub mod health;
 pub mod intents;
 pub mod keeper;
+pub mod labels;
 pub mod schema;
 pub mod uidl;
 pub mod wishes;
 
 pub use base::{Agreed, Change, MailboxKey, Row, digest};
 pub use intents::{Intent, IntentId, Pending};
+pub use labels::{LabelWish, Labelled};
 pub use schema::Ledger;
 pub use uidl::{BookKey, NewUidl, UidlRow};
 pub use wishes::Wish;

@@ -13,7 +13,7 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -120,6 +120,28 @@ const STEPS: [&str; 7] = [
         account TEXT PRIMARY KEY,
         seen    INTEGER NOT NULL,
         retired INTEGER
+    ) WITHOUT ROWID;
+",
+    // Accounts whose mailboxes are views of one, by labels; and labels that were given or taken here, of
+    // which the server has not heard: neither a file's name nor the table of its keywords could tell them.
+    "
+    CREATE TABLE labelled (
+        account TEXT PRIMARY KEY,
+        home    TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE view (
+        account TEXT NOT NULL,
+        mailbox TEXT NOT NULL,
+        role    TEXT,
+        label   TEXT NOT NULL,
+        PRIMARY KEY (account, mailbox)
+    ) WITHOUT ROWID;
+    CREATE TABLE label_wish (
+        mailbox INTEGER NOT NULL,
+        name    TEXT NOT NULL,
+        given   TEXT NOT NULL,
+        taken   TEXT NOT NULL,
+        PRIMARY KEY (mailbox, name)
     ) WITHOUT ROWID;
 ",
 ];

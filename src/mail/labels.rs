@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_set::Iter;
 
 use super::mailbox::{MailboxName, Role};
+use super::place::MailboxId;
 
 /// One label.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +127,19 @@ impl<'a> IntoIterator for &'a Labels {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// A mailbox that lies nowhere: the messages of another one that have a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// What it is called.
+    pub mailbox: MailboxId,
+    /// What it is for.
+    pub role: Option<Role>,
+    /// The label that its messages have.
+    pub label: Label,
+    /// The mailbox in which they lie.
+    pub home: MailboxId,
 }
 
 #[cfg(test)]

@@ -122,6 +122,7 @@ impl Model {
                 }
                 jobs
             }
+            IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
             IndexReport::Failed { ticket, fault } => {
                 let mut jobs = Vec::new();
@@ -190,6 +191,15 @@ impl Model {
                 | FolderChange::RemovedThere => Vec::new(),
             },
             SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
+            SyncReport::Labelled { account, result: Ok(()), .. } => {
+                vec![Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange })]
+            }
+            SyncReport::Labelled { result: Err(fault), .. } => {
+                self.status.fault(self.now, &fault);
+                Vec::new()
+            }
+            SyncReport::Views { account, views } => vec![Job::Index(IndexJob::Views { account, views })],
+            SyncReport::Labels { home, rows } => vec![Job::Index(IndexJob::SetLabels { home, rows })],
             SyncReport::Fetched { stub, now } => self.take_rest(&stub, now),
             SyncReport::Held { mailbox, question } => {
                 let question = Question::Guard { mailbox, words: question };

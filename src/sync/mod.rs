@@ -22,6 +22,7 @@ mod judge;
 mod keywords;
 mod look;
 pub mod moves;
+pub mod notes;
 mod overtake;
 pub mod plan;
 mod renames;

@@ -254,7 +254,12 @@ impl<'a> Worker<'a> {
                 self.blocked = false;
                 Some(Extent::All)
             }
-            SyncJob::Visible(_) | SyncJob::Answer { .. } | SyncJob::Password { .. } | SyncJob::Fetch(_) => None,
+            SyncJob::Visible(_)
+            | SyncJob::Answer { .. }
+            | SyncJob::Password { .. }
+            | SyncJob::Fetch(_)
+            | SyncJob::Label { .. }
+            | SyncJob::TellLabels(_) => None,
         }
     }
 

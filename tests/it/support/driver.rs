@@ -174,7 +174,11 @@ impl World {
             IndexJob::Apply(changed) => {
                 vec![IndexReport::Refreshed { mailboxes: vec![changed.mailbox], arrived: Vec::new(), pending: 0 }]
             }
-            IndexJob::Folders { .. } | IndexJob::Reconcile(_) => {
+            IndexJob::Folders { .. }
+            | IndexJob::Reconcile(_)
+            | IndexJob::Views { .. }
+            | IndexJob::Label { .. }
+            | IndexJob::SetLabels { .. } => {
                 vec![IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 }]
             }
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],

@@ -1,0 +1,189 @@
+//! The body of the thread `notes`: writes down which labels the user gives and takes, and tells which there
+//! are. It never meets a server, so an answer is never far; the account's own thread tells the server of it
+//! when it is woken.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+
+use super::env::{Env, Reporter};
+use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::job::{SyncJob, SyncReport};
+use crate::ledger::{LabelWish, Ledger};
+use crate::mail::ids::AccountId;
+use crate::mail::labels::Labels;
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::{MailboxId, Place, UniqueName};
+
+/// How many messages are told of at once.
+const AT_ONCE: usize = 500;
+
+/// Tells the views of all these accounts as they are known, then does what it is asked until `jobs` is closed.
+pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
+    let mut notes = Notes { accounts, ledger: None, report };
+    for account in accounts {
+        if let Err(fault) = notes.tell_views(&account.account.id) {
+            report(SyncReport::Fault(fault.of(&account.account.id)));
+        }
+    }
+    for job in jobs {
+        match job {
+            SyncJob::Label { ticket, places, add, remove } => {
+                let Some(account) = places.first().map(|place| place.mailbox.account.clone()) else { continue };
+                let result = notes.label(&account, places, &add, &remove).map_err(|fault| fault.of(&account));
+                report(SyncReport::Labelled { ticket, account, result });
+            }
+            SyncJob::TellLabels(home) => {
+                if let Err(fault) = notes.tell_labels(&home) {
+                    report(SyncReport::Fault(fault.of(&home.account)));
+                }
+            }
+            // For other threads.
+            SyncJob::Wake { .. }
+            | SyncJob::Visible(_)
+            | SyncJob::Fetch(_)
+            | SyncJob::Answer { .. }
+            | SyncJob::Password { .. } => {}
+        }
+    }
+}
+
+struct Notes<'a> {
+    accounts: &'a [Env],
+    ledger: Option<Ledger>,
+    report: Reporter<'a>,
+}
+
+impl Notes<'_> {
+    /// The ledger, opened when it is first needed.
+    fn ledger(&mut self, account: &AccountId) -> Result<&mut Ledger, Fault> {
+        let data = self.accounts.iter().find(|env| env.account.id == *account).map(|env| &env.data);
+        let data = data.ok_or_else(|| Fault::new(Doing::Remembering, account.as_str(), Cause::Missing))?;
+        match &mut self.ledger {
+            Some(ledger) => Ok(ledger),
+            slot @ None => {
+                let (ledger, damage) = Ledger::open(data)?;
+                if let Some(fault) = damage {
+                    (self.report)(SyncReport::Fault(fault));
+                }
+                Ok(slot.insert(ledger))
+            }
+        }
+    }
+
+    fn tell_views(&mut self, account: &AccountId) -> Result<(), Fault> {
+        let views = self.ledger(account)?.labelled(account)?.map(|labelled| labelled.views).unwrap_or_default();
+        (self.report)(SyncReport::Views { account: account.clone(), views });
+        Ok(())
+    }
+
+    /// Writes a wish down. Only where labels are told to a server is there any use in it.
+    fn label(&mut self, account: &AccountId, places: Vec<Place>, add: &Labels, remove: &Labels) -> Result<(), Fault> {
+        let ledger = self.ledger(account)?;
+        let home = ledger.labelled(account)?.map(|labelled| labelled.home);
+        let mut uniques: BTreeMap<MailboxName, Vec<UniqueName>> = BTreeMap::new();
+        for place in places {
+            uniques.entry(place.mailbox.name).or_default().push(place.unique);
+        }
+        if let Some(other) = uniques.keys().find(|name| home.as_ref() != Some(name)) {
+            let fault = Fault::new(Doing::Remembering, other.as_str(), Cause::Refused);
+            let why = "messages of this mailbox have no labels; move them to another one instead";
+            return Err(fault.scope(Scope::Message).again(Again::Never).detail(why));
+        }
+        uniques.iter().try_for_each(|(name, uniques)| {
+            ledger.label(&MailboxId { account: account.clone(), name: name.clone() }, uniques, add, remove)
+        })
+    }
+
+    /// Tells the labels of all messages of a mailbox that have any, wishes and all.
+    fn tell_labels(&mut self, home: &MailboxId) -> Result<(), Fault> {
+        let report = self.report;
+        let ledger = self.ledger(&home.account)?;
+        let key = ledger.mailbox(home)?;
+        let mut wishes = ledger.label_wishes(key)?;
+        let mut rows: Vec<(UniqueName, Labels)> = Vec::new();
+        let mut keep = |row: (UniqueName, Labels)| {
+            rows.push(row);
+            if rows.len() == AT_ONCE {
+                report(SyncReport::Labels { home: home.clone(), rows: std::mem::take(&mut rows) });
+            }
+        };
+        ledger.each_row(key, |row| {
+            let labels = row.flags.labels();
+            match wishes.remove(&row.unique) {
+                Some(wish) => keep((row.unique, wish.applied(&row.flags).labels())),
+                None if labels.is_empty() => {}
+                None => keep((row.unique, labels)),
+            }
+        })?;
+        // What is not on the server yet has nothing but what is wished for it.
+        wishes.into_iter().for_each(|(unique, LabelWish { given, .. })| keep((unique, given)));
+        if !rows.is_empty() {
+            report(SyncReport::Labels { home: home.clone(), rows });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Mutex;
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::config;
+    use crate::job::Ticket;
+    use crate::ledger::{Change, Labelled, Row};
+    use crate::mail::flags::Flags;
+    use crate::mail::ids::Uid;
+    use crate::mail::labels::Label;
+
+    fn labels(words: &[&str]) -> Labels {
+        words.iter().filter_map(|word| Label::read(word)).collect()
+    }
+
+    #[test]
+    fn a_wish_is_durable_when_it_is_answered_and_merged_when_labels_are_told() {
+        let data = tempfile::tempdir().unwrap();
+        let text = format!("[accounts.g]\naddress = \"a@example.org\"\nmaildir = \"{}\"\n", data.path().display());
+        let account = config::parse(&text, &config::Paths::under(Path::new("/h"))).accounts.remove(0);
+        let env = Env::new(account, None, data.path().to_owned());
+        let home = env.mailbox(&MailboxName::new("All").unwrap());
+        let unique = |text: &str| UniqueName::new(text).unwrap();
+        let row = |uid, flags| Row {
+            uid: Uid::new(uid).unwrap(),
+            unique: unique(&format!("{uid}.m")),
+            flags,
+            size: 1,
+            digest: None,
+        };
+        let (mut ledger, _) = Ledger::open(data.path()).unwrap();
+        let key = ledger.mailbox(&home).unwrap();
+        let put = vec![row(1, Flags::none().with_labels(&labels(&["\\Inbox"]))), row(2, Flags::none())];
+        ledger.commit(&[(key, Change { put, ..Change::default() })]).unwrap();
+        let labelled = Labelled { home: home.name.clone(), views: Vec::new() };
+        ledger.set_labelled(&env.account.id, Some(&labelled)).unwrap();
+
+        let (send, jobs) = sync_channel(8);
+        let place = |mailbox: &MailboxId, name: &str| Place { mailbox: mailbox.clone(), unique: unique(name) };
+        let wish = |ticket, places| SyncJob::Label {
+            ticket: Ticket(ticket),
+            places,
+            add: labels(&["x"]),
+            remove: labels(&["\\Inbox"]),
+        };
+        send.send(wish(1, vec![place(&home, "1.m"), place(&home, "3.m")])).unwrap();
+        send.send(wish(2, vec![place(&env.mailbox(&MailboxName::inbox()), "1.m")])).unwrap();
+        send.send(SyncJob::TellLabels(home.clone())).unwrap();
+        drop(send);
+        let told = Mutex::new(Vec::new());
+        run(&[env], &jobs, &|report| told.lock().unwrap().push(report));
+        let told = told.into_inner().unwrap();
+        assert!(matches!(&told[0], SyncReport::Views { views, .. } if views.is_empty()), "{told:?}");
+        assert!(matches!(&told[1], SyncReport::Labelled { ticket: Ticket(1), result: Ok(()), .. }), "{told:?}");
+        assert!(matches!(&told[2], SyncReport::Labelled { ticket: Ticket(2), result: Err(_), .. }), "{told:?}");
+        let rows = vec![(unique("1.m"), labels(&["x"])), (unique("3.m"), labels(&["x"]))];
+        assert_eq!(told[3..], [SyncReport::Labels { home, rows }]);
+        assert_eq!(ledger.label_wishes(key).unwrap().len(), 2);
+    }
+}
