@@ -409,7 +409,7 @@ actions! {
 
     SyncNow "sync.now" in PLACES; keys &["$"]; Program; "Look for new mail now"; hint ""; served;
     Palette "program.palette" in PLACES; keys &[":"]; Program; "Find an action by its name and do it"; hint "command"; always;
-    Help "program.help" in &[List, View, Folders, Page, Outbox, Review]; keys &["?", "F1"]; Program; "Help for this place"; hint "help"; always;
+    Help "program.help" in &[List, View, Folders, Page, Outbox, Review, Ask]; keys &["?", "F1"]; Program; "Help for this place"; hint "help"; always;
     Redraw "program.redraw" in &[List, View, Folders, Menu, Prompt, Ask, Hints, Page, Outbox, Review, Editor]; keys &["Ctrl-l"]; Program; "Draw the screen again"; hint ""; always;
     Suspend "program.suspend" in &[List, View, Folders, Page, Outbox]; keys &["Ctrl-z"]; Program; "Stop the program; `fg` brings it back"; hint ""; always;
     Quit "program.quit" in &[List, View, Folders, Page, Outbox]; keys &["Q"]; Program; "End the program"; hint ""; always;

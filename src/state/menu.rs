@@ -12,7 +12,7 @@ use crate::mail::clean::Clean;
 use crate::mail::place::MailboxId;
 
 use super::act::Act;
-use super::{Input, Item, Model, Overlay, mailbox_title};
+use super::{Input, Item, Mark, Model, Overlay, mailbox_title};
 
 /// A menu.
 #[derive(Debug, Clone)]
@@ -68,6 +68,8 @@ pub enum Choice {
     Mailbox(MailboxId),
     /// All inboxes.
     Unified,
+    /// Nothing: it says what a mark of the list means.
+    Mark(Mark),
 }
 
 impl Menu {
@@ -128,7 +130,11 @@ impl Model {
     pub(super) fn show_help(&mut self) {
         let context = self.context();
         let context = if context == Context::Page { self.screen_context() } else { context };
-        let items = self.action_items(context, true);
+        let mut items = self.action_items(context, true);
+        if context == Context::List {
+            items.extend(Mark::ALL.map(mark_item));
+        }
+        self.set_question_aside();
         self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Help(context), items)));
     }
 
@@ -141,6 +147,10 @@ impl Model {
 
     fn action_items(&self, context: Context, help: bool) -> Vec<MenuItem> {
         let situation = self.situation();
+        let question = match &self.overlay {
+            Some(Overlay::Ask(ask)) => Some(&ask.question),
+            _ => None,
+        };
         let here = TABLE.iter().filter(|row| row.contexts.contains(&context));
         // A movement is of no use in a palette.
         let named = here.filter(|row| help || (row.action != Action::Palette && row.action != Action::GoAccount));
@@ -149,7 +159,7 @@ impl Model {
             let many = keys.len() > 4;
             let shown: Vec<String> = keys.iter().take(if many { 1 } else { 4 }).map(ToString::to_string).collect();
             MenuItem {
-                text: Clean::line(row.help),
+                text: Clean::line(question.and_then(|asked| asked.meaning(row.action)).unwrap_or(row.help)),
                 keys: if many { format!("{} ...", shown.join(", ")) } else { shown.join(", ") },
                 group: row.group.title(),
                 choice: Choice::Action(row.action),
@@ -208,6 +218,9 @@ impl Model {
             return Vec::new();
         };
         self.overlay = None;
+        if kind == MenuKind::Help(Context::Ask) {
+            self.ask_next();
+        }
         if let Some(why) = item.why_not {
             self.say(super::Level::Info, &format!("Not now: {why}"));
             return Vec::new();
@@ -217,6 +230,18 @@ impl Model {
             (Choice::Mailbox(mailbox), MenuKind::Move) => self.act(Act::Move(mailbox)),
             (Choice::Mailbox(mailbox), _) => self.go_to(Source::Mailbox(mailbox)),
             (Choice::Unified, _) => self.go_to(Source::Unified),
+            (Choice::Mark(_), _) => Vec::new(),
         }
+    }
+}
+
+/// A row of the help that says what a mark means; how it looks is drawn in place of its keys.
+fn mark_item(mark: Mark) -> MenuItem {
+    MenuItem {
+        text: Clean::line(mark.meaning()),
+        keys: String::new(),
+        group: "Marks",
+        choice: Choice::Mark(mark),
+        why_not: None,
     }
 }

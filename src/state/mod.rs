@@ -13,9 +13,11 @@ mod go;
 mod input;
 mod list;
 mod mailboxes;
+mod marks;
 mod menu;
 mod outbox;
 mod overlay;
+mod question;
 mod reports;
 mod review;
 mod status;
@@ -41,9 +43,11 @@ pub use event::{Event, MouseAct};
 pub use input::{Edited, Input};
 pub use list::{List, SearchInfo};
 pub use mailboxes::{Item, Mailboxes};
+pub use marks::Mark;
 pub use menu::{Choice, Menu, MenuItem, MenuKind};
 pub use outbox::Outbox;
-pub use overlay::{Ask, Hint, HintTarget, Hints, Overlay, Prompt, PromptKind, Question};
+pub use overlay::{Hint, HintTarget, Hints, Overlay, Prompt, PromptKind};
+pub use question::{Ask, Question};
 pub use status::{Level, Message, OutboxCount, Status};
 pub use undo::Undo;
 pub use update::update;
@@ -103,7 +107,7 @@ pub struct Model {
     /// Accounts that want a password while something else lies over the screen.
     passwords: Vec<AccountId>,
     /// Questions that wait for the same reason.
-    held: Vec<Question>,
+    held: std::collections::VecDeque<Question>,
 }
 
 /// What fills the screen.
@@ -189,7 +193,7 @@ impl Model {
             last_place: None,
             unread_asked: None,
             passwords: Vec::new(),
-            held: Vec::new(),
+            held: std::collections::VecDeque::new(),
             accounts,
         };
         let mut jobs = Vec::new();

@@ -10,11 +10,11 @@ use crate::job::{Job, OutboxJob, ShellJob, SyncJob};
 use crate::keys::{Action, Context, Key};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
-use crate::mail::place::{MailboxId, Place};
+use crate::mail::place::Place;
 use crate::query;
 
-use super::act::messages;
 use super::list::SearchInfo;
+use super::question::Ask;
 use super::{Edited, Focus, Input, Level, Menu, Model, Screen, files};
 
 /// What lies over the screen.
@@ -85,57 +85,6 @@ pub enum PromptKind {
     Password(AccountId),
     /// The file to attach.
     Attach,
-}
-
-/// A question.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
-    /// What is asked.
-    pub question: Question,
-}
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Question {
-    /// Delete these for ever?
-    Delete(Vec<Place>),
-    /// A sync that would remove much: go on?
-    Guard {
-        /// Which mailbox is held.
-        mailbox: MailboxId,
-        /// The question, with numbers.
-        words: Clean,
-    },
-    /// Leave while messages wait to be sent?
-    Quit {
-        /// How many.
-        waiting: usize,
-    },
-    /// Throw the message away that is being written?
-    Discard,
-    /// Throw a message of the outbox away?
-    RemoveEntry(crate::job::outbox::EntryId),
-}
-
-impl Question {
-    /// The question in words.
-    pub fn words(&self) -> Clean {
-        match self {
-            Self::Delete(places) => {
-                Clean::line(&format!("Delete {} for ever? This cannot be undone.", messages(places.len())))
-            }
-            Self::Guard { mailbox, words } => {
-                Clean::line(&format!("{}: {}: {words}", mailbox.account.as_str(), mailbox.name.as_str()))
-            }
-            Self::Discard => Clean::line("Throw this message away? It is not kept as a draft."),
-            Self::RemoveEntry(_) => Clean::line("Throw this message away? It will not be sent."),
-            Self::Quit { waiting } => {
-                let stay =
-                    if *waiting == 1 { "It stays in the outbox and goes" } else { "They stay in the outbox and go" };
-                Clean::line(&format!("{} not sent yet. {stay} when tern runs again. Leave?", messages(*waiting)))
-            }
-        }
-    }
 }
 
 /// Links and attachments with the keys that open them.
@@ -451,23 +400,6 @@ impl Model {
                 Vec::new()
             }
             _ => Vec::new(),
-        }
-    }
-
-    /// The user answered a question.
-    pub(super) fn answer(&mut self, yes: bool) -> Vec<Job> {
-        let Some(Overlay::Ask(ask)) = self.overlay.take() else { return Vec::new() };
-        match (ask.question, yes) {
-            (Question::Delete(places), true) => self.delete_forever(places),
-            (Question::Guard { mailbox, .. }, go_on) => {
-                vec![Job::Sync(SyncJob::Answer { mailbox, go_on })]
-            }
-            (Question::Quit { .. }, true) => vec![Job::Shell(ShellJob::Quit)],
-            (Question::Discard, true) => self.discard(),
-            (Question::RemoveEntry(id), true) => self.remove_entry(id),
-            (Question::Delete(_) | Question::Quit { .. } | Question::Discard | Question::RemoveEntry(_), false) => {
-                Vec::new()
-            }
         }
     }
 

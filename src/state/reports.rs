@@ -10,7 +10,7 @@ use crate::mail::clean::Clean;
 use crate::mail::place::MailboxId;
 
 use super::list::Answer;
-use super::{Ask, Level, Model, Overlay, Question};
+use super::{Level, Model, Question};
 
 /// The most refused jobs that are kept for another try.
 const MOST_AGAIN: usize = 2_000;
@@ -202,13 +202,7 @@ impl Model {
             SyncReport::Labels { home, rows } => vec![Job::Index(IndexJob::SetLabels { home, rows })],
             SyncReport::Fetched { stub, now } => self.take_rest(&stub, now),
             SyncReport::Held { mailbox, question } => {
-                let question = Question::Guard { mailbox, words: question };
-                // What the user is typing is not taken away; the question is put again by the sync.
-                if self.overlay.is_none() {
-                    self.overlay = Some(Overlay::Ask(Ask { question }));
-                } else {
-                    self.held.push(question);
-                }
+                self.ask_in_turn(Question::Guard { mailbox, words: question });
                 Vec::new()
             }
             SyncReport::RoundOver { faults, .. } => {
@@ -259,8 +253,8 @@ impl Model {
         }
         if let Some(account) = self.passwords.pop() {
             self.ask_password(account);
-        } else if let Some(question) = self.held.pop() {
-            self.overlay = Some(Overlay::Ask(Ask { question }));
+        } else {
+            self.ask_next();
         }
     }
 }

@@ -130,6 +130,8 @@ pub struct Glyphs {
     pub selected: &'static str,
     /// Starred.
     pub star: &'static str,
+    /// Only the header is here.
+    pub stub: &'static str,
     /// Has an attachment.
     pub attachment: &'static str,
     /// Answered.
@@ -165,6 +167,7 @@ impl Glyphs {
         cursor: ">",
         selected: "x",
         star: "!",
+        stub: "h",
         attachment: "@",
         replied: "r",
         forwarded: "f",
@@ -186,6 +189,7 @@ impl Glyphs {
         cursor: "❯",
         selected: "✓",
         star: "★",
+        stub: "⇣",
         attachment: "@",
         replied: "↩",
         forwarded: "↪",

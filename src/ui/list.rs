@@ -4,10 +4,10 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::text::{Painter, cells, date, fit};
+use super::text::{Painter, date, fit};
 use crate::job::index::Row;
 use crate::mail::flags::Flag;
-use crate::state::{Focus, Model, Screen};
+use crate::state::{Focus, Mark, Model, Screen};
 use crate::theme::Theme;
 
 /// How wide a date is in a row of one line.
@@ -67,8 +67,8 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize,
     let look = Look { ground, below, cursor };
     painter.text(0, 0, 1, if cursor { theme.glyphs.cursor } else { " " }, ground);
     let mark = match (selected, unread) {
-        (true, _) => theme.glyphs.selected,
-        (false, true) => theme.glyphs.unread,
+        (true, _) => glyph(theme, Mark::Selected),
+        (false, true) => glyph(theme, Mark::Unread),
         (false, false) => " ",
     };
     painter.text(1, 0, 1, mark, look.over(theme.list_mark));
@@ -140,19 +140,20 @@ fn subject(theme: &Theme, painter: &mut Painter<'_>, (x, y, width): (u16, u16, u
 }
 
 fn marks(theme: &Theme, row: &Row) -> String {
-    let table = [
-        (row.flags.has(Flag::Draft), theme.glyphs.draft),
-        (row.flags.has(Flag::Flagged), theme.glyphs.star),
-        (row.attachment, theme.glyphs.attachment),
-        (row.flags.has(Flag::Answered), theme.glyphs.replied),
-        (row.flags.has(Flag::Forwarded), theme.glyphs.forwarded),
-        (row.list, theme.glyphs.list),
-    ];
-    let mut marks = String::new();
-    for (is, glyph) in table {
-        if is && cells(&marks) < 4 {
-            marks.push_str(glyph);
-        }
+    Mark::behind(row).take(4).map(|mark| glyph(theme, mark)).collect()
+}
+
+/// How a mark looks: one cell.
+pub(super) fn glyph(theme: &Theme, mark: Mark) -> &'static str {
+    match mark {
+        Mark::Unread => theme.glyphs.unread,
+        Mark::Selected => theme.glyphs.selected,
+        Mark::Draft => theme.glyphs.draft,
+        Mark::Starred => theme.glyphs.star,
+        Mark::Stub => theme.glyphs.stub,
+        Mark::Attachment => theme.glyphs.attachment,
+        Mark::Answered => theme.glyphs.replied,
+        Mark::Forwarded => theme.glyphs.forwarded,
+        Mark::List => theme.glyphs.list,
     }
-    marks
 }

@@ -8,7 +8,7 @@ use crate::job::files::Purpose;
 use crate::job::index::SearchScope;
 use crate::keys::{Action, Context, Keys};
 use crate::mail::clean::Clean;
-use crate::state::{Hints, Level, Menu, MenuKind, Model, Overlay, Prompt, PromptKind};
+use crate::state::{Choice, Hints, Level, Menu, MenuKind, Model, Overlay, Prompt, PromptKind};
 use crate::theme::Theme;
 
 /// Draws the overlay. Gives back where the terminal's cursor belongs, and how many rows a menu has.
@@ -260,7 +260,11 @@ fn menu_box(
         let help = matches!(menu.kind, MenuKind::Help(_));
         let key_style = if at == menu.cursor { style } else { theme.popup_key };
         let (text_x, end) = if help {
-            row.text(2, 0, 16, &item.keys, key_style);
+            let keys = match item.choice {
+                Choice::Mark(mark) => super::list::glyph(theme, mark),
+                Choice::Action(_) | Choice::Mailbox(_) | Choice::Unified => &item.keys,
+            };
+            row.text(2, 0, 16, keys, key_style);
             (19, width)
         } else {
             (2, row.right(width, 0, &item.keys, key_style).saturating_sub(1))

@@ -22,6 +22,7 @@ mod cotenants;
 mod doctor;
 mod endings;
 mod folder_names;
+mod held;
 mod hostile;
 mod imap;
 mod imap_faults;

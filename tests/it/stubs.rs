@@ -5,6 +5,7 @@ use tern::fault::{Cause, Doing, Fault};
 use tern::job::sync::SyncReport;
 use tern::job::{Job, Report, SyncJob};
 use tern::mail::place::{Place, UniqueName};
+use tern::theme::{Depth, Glyphs, Half, Theme};
 
 use crate::support::driver::{Driver, World};
 
@@ -73,4 +74,32 @@ fn what_comes_for_a_message_that_is_not_on_screen_any_more_changes_nothing_there
     driver.press("q").press("j").press("Enter").expect("The text of lunch.").expect_no("The rest of");
     arrive(&mut driver, &asked[0]);
     driver.expect("The text of lunch.").expect_no("Here they are.");
+}
+
+#[test]
+fn a_mark_tells_them_from_others_in_every_theme_and_the_help_says_what_it_means() {
+    let mut all: Vec<Theme> = Vec::new();
+    for (name, _) in tern::theme::BUNDLED {
+        all.extend([Half::Dark, Half::Light].map(|half| Theme::named(name, half, Depth::True).unwrap()));
+        all.push(Theme::named(name, Half::Dark, Depth::Mono).unwrap());
+    }
+    for theme in all {
+        for glyphs in [Glyphs::ASCII, Glyphs::UNICODE] {
+            for size in [(120, 35), (80, 24), (60, 10), (40, 12)] {
+                let mut driver = Driver::new(world(), &["ada"], size);
+                driver.theme = theme.clone().with_glyphs(glyphs);
+                driver.wait(1);
+                let marked: Vec<String> =
+                    driver.screen().lines().filter(|line| line.contains(glyphs.stub)).map(str::to_owned).collect();
+                assert!(marked.iter().any(|line| line.contains("Grace Hopper")), "{size:?}:\n{}", driver.screen());
+                if glyphs == Glyphs::UNICODE {
+                    assert!(marked.iter().all(|line| !line.contains("Lin Wei")), "{marked:?}");
+                }
+            }
+        }
+    }
+    let mut driver = Driver::new(world(), &["ada"], (40, 12));
+    driver.press("?").type_text("header is here").expect("h                Mark: only the h");
+    // A row that only explains does nothing.
+    driver.press("Enter").expect("Grace Hopper").expect_no("Help");
 }

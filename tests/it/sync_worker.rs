@@ -23,7 +23,8 @@ use crate::support::meeting::{Meeting, mail};
 /// How long a report may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Thread {
+/// The thread of an account, with the lane and the watch beside it.
+pub(crate) struct Thread {
     env: Env,
     jobs: Option<Sender<SyncJob>>,
     reports: Receiver<SyncReport>,
@@ -32,7 +33,7 @@ struct Thread {
 }
 
 impl Thread {
-    fn start(meeting: &Meeting, watched: bool) -> Self {
+    pub(crate) fn start(meeting: &Meeting, watched: bool) -> Self {
         let mut env = meeting.env.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -56,16 +57,16 @@ impl Thread {
         Self { env, jobs: Some(jobs), reports, stop, threads }
     }
 
-    fn send(&self, job: SyncJob) {
+    pub(crate) fn send(&self, job: SyncJob) {
         self.jobs.as_ref().unwrap().send(job).unwrap();
     }
 
-    fn wake(&self, why: Wake) {
+    pub(crate) fn wake(&self, why: Wake) {
         self.send(SyncJob::Wake { account: None, why });
     }
 
     /// Waits for the first report that `pick` wants.
-    fn wait<T>(&self, mut pick: impl FnMut(SyncReport) -> Option<T>) -> T {
+    pub(crate) fn wait<T>(&self, mut pick: impl FnMut(SyncReport) -> Option<T>) -> T {
         loop {
             let report = self.reports.recv_timeout(PATIENCE).expect("the report comes");
             if let Some(found) = pick(report) {
@@ -99,7 +100,7 @@ impl Thread {
         })
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.stop.store(true, Ordering::SeqCst);
         self.jobs = None;
         self.env.watches.wake();
