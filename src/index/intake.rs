@@ -10,8 +10,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Result, params};
 
 use super::extract::{self, Depth, Incoming, Unread};
+use super::folders::{KnownMailbox, mailbox_id};
 use super::schema::ATTACHMENT;
-use super::write::{FileName, Haste, KnownMailbox, Writer, from_words};
+use super::write::{FileName, Haste, Writer, from_words};
 use crate::fault::Fault;
 use crate::job::files::{DirStamp, ListedFile, Listing, Seen};
 use crate::job::index::{Arrival, IndexReport};
@@ -74,7 +75,13 @@ impl Writer {
             let new = self.step(|writer| writer.apply_some(&changed.mailbox, changes))?;
             arrived.extend(new);
         }
-        Ok(self.refreshed(vec![changed.mailbox.clone()], arrived))
+        let changed = self.with_views(&changed.mailbox)?;
+        Ok(self.refreshed(changed, arrived))
+    }
+
+    /// A mailbox and the views that show messages of it.
+    fn with_views(&self, id: &MailboxId) -> std::result::Result<Vec<MailboxId>, Fault> {
+        self.mailbox(id).map(|known| known.with_views()).map_err(|error| self.fault(&error))
     }
 
     fn apply_some(&mut self, mailbox: &MailboxId, changes: &[PlaceChange]) -> Result<Vec<Arrival>> {
@@ -97,8 +104,13 @@ impl Writer {
             self.learn_directory(&mailbox, now.path.parent().and_then(Path::parent))?;
             let incoming = match extract::read(&now.path, depth, &self.own) {
                 Ok(incoming) => incoming,
-                // It was renamed since; whoever did that tells us next.
-                Err(Unread::Gone) => continue,
+                // It was renamed since; whoever did that tells us next, but a name tells no labels.
+                Err(Unread::Gone) => {
+                    if now.tells.is_none() && !mailbox.views.is_empty() {
+                        self.keep_told(&mailbox, &change.unique, &now.flags.labels())?;
+                    }
+                    continue;
+                }
                 Err(Unread::Refused) => extract::unreadable(&now.path),
             };
             arrived.extend(self.add_place(&mailbox, &file, incoming)?);
@@ -143,7 +155,8 @@ impl Writer {
             todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(&file.unique)));
             self.backlog.waiting.push(Waiting { mailbox, listing: Arc::clone(listing), todo, started: false });
         }
-        Ok(self.refreshed(vec![listing.mailbox.clone()], Vec::new()))
+        let changed = self.with_views(&listing.mailbox)?;
+        Ok(self.refreshed(changed, Vec::new()))
     }
 
     /// The mailboxes of an account; any other is forgotten.
@@ -165,7 +178,7 @@ impl Writer {
                      WHERE account = ?1 AND id > 0 AND (cur <> 0 OR new <> 0) ORDER BY name",
                 )?
                 .query_map([account.as_str()], |row| {
-                    let id = super::write::mailbox_id(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+                    let id = mailbox_id(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
                     let stamp = DirStamp { cur: row.get(2)?, new: row.get(3)? };
                     Ok(id.map(|mailbox| Seen { mailbox, stamp }))
                 })?
@@ -181,7 +194,7 @@ impl Writer {
     pub fn advance(&mut self) -> std::result::Result<Option<IndexReport>, Fault> {
         if let Some(mut waiting) = self.backlog.waiting.pop() {
             let taken = self.take_in(&mut waiting);
-            let mailbox = waiting.listing.mailbox.clone();
+            let changed = waiting.mailbox.with_views();
             if !waiting.todo.is_empty() {
                 // The others get their turn, so that each mailbox has its first screen soon.
                 let at = if self.backlog.waiting.iter().any(|other| !other.started) {
@@ -191,7 +204,7 @@ impl Writer {
                 };
                 self.backlog.waiting.insert(at, waiting);
             }
-            return Ok(Some(self.refreshed(vec![mailbox], taken?)));
+            return Ok(Some(self.refreshed(changed, taken?)));
         }
         if self.sweep()? {
             return Ok(Some(self.refreshed(Vec::new(), Vec::new())));
@@ -218,20 +231,23 @@ impl Writer {
             read.extend(files.read(&mut file, depth, self).map(|incoming| (file, incoming)));
         }
         let quiet = !waiting.mailbox.seen_before;
-        let (mailbox, listing) = (&waiting.mailbox, &waiting.listing);
-        let arrived = self.step(|writer| {
+        let listing = &waiting.listing;
+        let (mailbox, arrived) = self.step(|writer| {
+            // There may be other views than before.
+            let mailbox = writer.mailbox(&listing.mailbox)?;
             let mut arrived = Vec::new();
             for (file, incoming) in read {
                 // It may have come in by a change meanwhile, which knows better.
                 if !writer.has_place(mailbox.row, &file.unique)? {
-                    arrived.extend(writer.add_place(mailbox, &file, incoming)?);
+                    arrived.extend(writer.add_place(&mailbox, &file, incoming)?);
                 }
             }
             if rest == 0 {
                 writer.set_stamp(mailbox.row, listing)?;
             }
-            Ok(if quiet { Vec::new() } else { arrived })
+            Ok((mailbox, if quiet { Vec::new() } else { arrived }))
         })?;
+        waiting.mailbox = KnownMailbox { seen_before: !quiet, ..mailbox };
         waiting.todo.truncate(rest);
         Ok(arrived)
     }
@@ -244,6 +260,7 @@ impl Writer {
                 listing.stamp.cur,
                 listing.stamp.new,
             ])?;
+            self.forget_told(mailbox)?;
         }
         Ok(())
     }
@@ -297,7 +314,7 @@ impl Writer {
             .collect::<Result<_>>()?;
         let mut place = self.db.prepare_cached(
             "SELECT b.directory, p.name, p.in_new, p.info, p.flags, b.account, b.name FROM places p JOIN mailboxes b ON b.id = p.mailbox
-             WHERE p.message = ?1 AND b.directory IS NOT NULL LIMIT 1",
+             WHERE p.message = ?1 AND p.home IS NULL AND b.directory IS NOT NULL LIMIT 1",
         )?;
         let mut waiting = Vec::with_capacity(messages.len());
         for message in messages {
@@ -308,7 +325,7 @@ impl Writer {
                     let directory = super::schema::path_from(row.get(0)?);
                     let (in_new, info) = (row.get(2)?, row.get(3)?);
                     let flags = Flags::from_bits(row.get(4)?);
-                    let mailbox = super::write::mailbox_id(&row.get::<_, String>(5)?, &row.get::<_, String>(6)?);
+                    let mailbox = mailbox_id(&row.get::<_, String>(5)?, &row.get::<_, String>(6)?);
                     let file = unique.map(|unique| FileName { unique, in_new, info, flags, tells: None });
                     file.zip(mailbox).map(|(file, mailbox)| Wordless { mailbox, directory, file })
                 }
@@ -319,7 +336,8 @@ impl Writer {
         Ok(waiting)
     }
 
-    fn refreshed(&self, mailboxes: Vec<MailboxId>, mut arrived: Vec<Arrival>) -> IndexReport {
+    /// What is told after a change.
+    pub(super) fn refreshed(&self, mailboxes: Vec<MailboxId>, mut arrived: Vec<Arrival>) -> IndexReport {
         arrived.truncate(MAX_ARRIVED);
         IndexReport::Refreshed { mailboxes, arrived, pending: self.pending() }
     }
@@ -346,9 +364,9 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
     order.sort_by_key(|at| listing.files.get(*at).map(|file| file.unique.as_str()));
     let mut listed = order.into_iter().filter_map(|at| Some((at, listing.files.get(at)?))).peekable();
     let mut found = Difference { gone: Vec::new(), renamed: Vec::new(), new: Vec::new() };
-    let mut places = writer
-        .db
-        .prepare_cached("SELECT name, in_new, flags, keywords FROM places WHERE mailbox = ?1 ORDER BY name")?;
+    let mut places = writer.db.prepare_cached(
+        "SELECT name, in_new, flags, keywords FROM places WHERE mailbox = ?1 AND home IS NULL ORDER BY name",
+    )?;
     let mut rows = places.query([mailbox.row])?;
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;

@@ -6,10 +6,12 @@
 //! the rows on screen and not on the mailbox. A message's row is its date (seconds, shifted left) and
 //! a number in it, so that newest first is the order of the table itself. Messages are kept by the
 //! bytes of their file: copies in several mailboxes of an account are one message with several
-//! places; within one mailbox each file is a message of its own.
+//! places; within one mailbox each file is a message of its own. A view shows messages of another
+//! mailbox by a label or keyword; what it shows are places too.
 
 mod conversation;
 mod extract;
+mod folders;
 pub mod health;
 mod hits;
 mod intake;
@@ -18,6 +20,7 @@ mod schema;
 mod search;
 mod threads;
 mod unread;
+mod views;
 mod words;
 mod worker;
 mod write;

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::folders::mailbox_id;
 use super::hits::{self, Hit, Hits};
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
 use super::write::from_words;
 use super::{conversation, extract};
 use crate::fault::Fault;
-use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Source};
+use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Shows, Source};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId};
@@ -56,6 +57,8 @@ pub(super) struct Folder {
     pub(super) total: usize,
     pub(super) unread: usize,
     pub(super) conversations: usize,
+    /// What it shows, where it is a view.
+    pub(super) shows: Option<Shows>,
 }
 
 impl Folder {
@@ -119,6 +122,7 @@ impl Index {
             role: folder.role,
             total: count(folder.total),
             unread: count(folder.unread),
+            shows: folder.shows,
         };
         Ok(all.into_iter().map(row).collect())
     }
@@ -205,7 +209,7 @@ impl Index {
     pub fn row_at(&self, place: &Place) -> std::result::Result<Option<RowId>, Fault> {
         self.asked(|db| {
             let Some(mailbox) = row_of(&folders(db)?, &place.mailbox) else { return Ok(None) };
-            db.prepare_cached("SELECT message FROM places WHERE mailbox = ?1 AND name = ?2")?
+            db.prepare_cached("SELECT message FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL")?
                 .query_row(params![mailbox, place.unique.as_str()], |row| row.get(0).map(RowId))
                 .optional()
         })
@@ -216,7 +220,7 @@ impl Index {
         self.asked(|db| {
             db.prepare_cached(
                 "SELECT b.directory, p.in_new, p.info FROM mailboxes b JOIN places p ON p.mailbox = b.id
-                 WHERE b.account = ?1 AND b.name = ?2 AND p.name = ?3 AND b.directory IS NOT NULL",
+                 WHERE b.account = ?1 AND b.name = ?2 AND p.name = ?3 AND p.home IS NULL AND b.directory IS NOT NULL",
             )?
             .query_row(
                 params![place.mailbox.account.as_str(), place.mailbox.name.as_str(), place.unique.as_str()],
@@ -370,16 +374,22 @@ fn role_order(role: Role) -> usize {
 
 /// All mailboxes by their row.
 pub(super) fn folders(db: &Connection) -> Result<BTreeMap<i64, Folder>> {
-    let mut statement =
-        db.prepare_cached("SELECT id, account, name, role, total, unread, conversations FROM mailboxes WHERE id > 0")?;
+    let mut statement = db.prepare_cached(
+        "SELECT b.id, b.account, b.name, b.role, b.total, b.unread, b.conversations, v.word, h.name
+         FROM mailboxes b LEFT JOIN views v ON v.mailbox = b.id LEFT JOIN mailboxes h ON h.id = v.home WHERE b.id > 0",
+    )?;
     let mut rows = statement.query([])?;
     let mut folders = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let (account, name): (String, String) = (row.get(1)?, row.get(2)?);
         let word: Option<String> = row.get(3)?;
-        let Some(id) = super::write::mailbox_id(&account, &name) else { continue };
+        let Some(id) = mailbox_id(&account, &name) else { continue };
+        let label = from_words(row.get_ref(7)?.as_str_or_null()?).labels().iter().next().cloned();
+        let home = row.get_ref(8)?.as_str_or_null()?.and_then(|home| mailbox_id(&account, home));
+        let shows = label.zip(home).map(|(label, home)| Shows { label, home });
         let role = word.and_then(|word| Role::ALL.into_iter().find(|role| role.word() == word));
-        let folder = Folder { id, role, total: size(row, 4)?, unread: size(row, 5)?, conversations: size(row, 6)? };
+        let (total, unread, conversations) = (size(row, 4)?, size(row, 5)?, size(row, 6)?);
+        let folder = Folder { id, role, total, unread, conversations, shows };
         folders.insert(row.get(0)?, folder);
     }
     Ok(folders)
@@ -500,18 +510,20 @@ pub(super) fn thread_of(db: &Connection, message: i64) -> Result<Option<i64>> {
     db.prepare_cached("SELECT thread FROM messages WHERE id = ?1")?.query_row([message], |row| row.get(0)).optional()
 }
 
-/// All places of a message, best first.
+/// All places of a message, best first; one that a view shows is where its file lies.
 fn places(db: &Connection, folders: &BTreeMap<i64, Folder>, message: i64) -> Result<Vec<Place>> {
-    let mut statement = db.prepare_cached("SELECT mailbox, name FROM places WHERE message = ?1")?;
-    let found: Vec<(i64, String)> =
-        statement.query_map([message], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
-    let mut found: Vec<(u8, Place)> = found
-        .into_iter()
-        .filter_map(|(mailbox, name)| {
-            let folder = folders.get(&mailbox)?;
-            Some((folder.rank(), Place { mailbox: folder.id.clone(), unique: UniqueName::new(&name)? }))
-        })
-        .collect();
+    let mut statement =
+        db.prepare_cached("SELECT mailbox, name, ifnull(home, mailbox) FROM places WHERE message = ?1")?;
+    let found: Vec<(i64, String, i64)> =
+        statement.query_map([message], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_>>()?;
+    let mut best: BTreeMap<Place, u8> = BTreeMap::new();
+    for (mailbox, name, home) in found {
+        let (Some(folder), Some(home)) = (folders.get(&mailbox), folders.get(&home)) else { continue };
+        let Some(unique) = UniqueName::new(&name) else { continue };
+        let rank = best.entry(Place { mailbox: home.id.clone(), unique }).or_insert(u8::MAX);
+        *rank = folder.rank().min(*rank);
+    }
+    let mut found: Vec<(u8, Place)> = best.into_iter().map(|(place, rank)| (rank, place)).collect();
     found.sort();
     Ok(found.into_iter().map(|(_, place)| place).collect())
 }
@@ -520,7 +532,7 @@ fn row(db: &Connection, message: i64, mailbox: i64, folders: &BTreeMap<i64, Fold
     let Some(folder) = folders.get(&mailbox) else { return Ok(None) };
     let by_recipient = who == Who::ByMailbox && folder.shows_recipients();
     db.prepare_cached(
-        "SELECT m.thread, m.author, m.recipients, m.subject, m.bits, m.size, p.name, p.flags, p.keywords
+        "SELECT m.thread, m.author, m.recipients, m.subject, m.bits, m.size, p.name, p.flags, p.keywords, p.home
          FROM messages m CROSS JOIN places p ON p.mailbox = ?2 AND p.message = m.id WHERE m.id = ?1",
     )?
     .query_row([message, mailbox], |row| {
@@ -530,10 +542,12 @@ fn row(db: &Connection, message: i64, mailbox: i64, folders: &BTreeMap<i64, Fold
         let bits: i64 = row.get(4)?;
         let flags = flags(row.get(7)?, row.get::<_, Option<String>>(8)?.as_deref());
         let unread = u32::from(!flags.has(crate::mail::flags::Flag::Seen));
+        let home = row.get::<_, Option<i64>>(9)?.and_then(|home| folders.get(&home)).unwrap_or(folder);
         Ok(Some(Row {
             message: RowId(message),
             thread: ThreadId(row.get(0)?),
-            place: Place { mailbox: folder.id.clone(), unique },
+            mailbox: folder.id.clone(),
+            place: Place { mailbox: home.id.clone(), unique },
             who: Clean::line(&who),
             subject: Clean::line(&subject),
             date: schema::date_of(message),

@@ -14,7 +14,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -42,6 +42,10 @@ pub(super) const OWN: i64 = 4;
 /// The list of conversations over all INBOXes, in the place of a mailbox.
 pub(super) const UNIFIED: i64 = 0;
 
+/// A view is a mailbox that shows the files of another one, its home, that have a word among their keywords and
+/// labels. What it shows stands in `places` beside the file itself, with `home` set, so that lists, counts and
+/// conversations know no difference; `told` keeps the labels of files that are not taken in yet.
+///
 /// `16` is the bit of `Seen`; a partial index wants it spelled out. Of beginnings of words only those
 /// of two letters have an index: longer ones are few words, and each such index costs as much as the
 /// words themselves.
@@ -55,6 +59,10 @@ CREATE TABLE mailboxes(
     UNIQUE(account, name));
 INSERT INTO mailboxes(id, account, name, inbox) VALUES(0, '', '', 0);
 
+CREATE TABLE views(mailbox INTEGER PRIMARY KEY, home INTEGER NOT NULL, word TEXT NOT NULL);
+CREATE INDEX view_home ON views(home);
+CREATE TABLE told(home INTEGER NOT NULL, name TEXT NOT NULL, words TEXT NOT NULL, PRIMARY KEY(home, name)) WITHOUT ROWID;
+
 CREATE TABLE messages(
     id INTEGER PRIMARY KEY, thread INTEGER NOT NULL, key INTEGER, message_id TEXT, digest INTEGER NOT NULL,
     size INTEGER NOT NULL, bits INTEGER NOT NULL, indexed INTEGER NOT NULL, sender TEXT NOT NULL,
@@ -66,9 +74,9 @@ CREATE INDEX message_waiting ON messages(id) WHERE indexed = 0;
 
 CREATE TABLE places(
     id INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, message INTEGER NOT NULL, thread INTEGER NOT NULL,
-    name TEXT NOT NULL, in_new INTEGER NOT NULL, info TEXT NOT NULL, flags INTEGER NOT NULL, keywords TEXT);
+    name TEXT NOT NULL, in_new INTEGER NOT NULL, info TEXT NOT NULL, flags INTEGER NOT NULL, keywords TEXT, home INTEGER);
 CREATE UNIQUE INDEX place_list ON places(mailbox, message);
-CREATE UNIQUE INDEX place_name ON places(mailbox, name);
+CREATE UNIQUE INDEX place_name ON places(mailbox, name) WHERE home IS NULL;
 CREATE INDEX place_message ON places(message);
 CREATE INDEX place_thread ON places(thread, mailbox, message);
 CREATE INDEX place_unread ON places(mailbox, message) WHERE flags & 16 = 0;

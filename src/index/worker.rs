@@ -56,12 +56,11 @@ pub fn run_writer(path: &Path, own: &[String], jobs: &Receiver<IndexJob>, report
         }
         let Some(ready) = writer.as_mut() else { continue };
         let done = match job {
-            Some(job) => write(ready, path, &job).map(Some),
-            None => ready.advance(),
+            Some(job) => write(ready, path, &job),
+            None => ready.advance().map(|answer| answer.into_iter().collect()),
         };
         match done {
-            Ok(Some(answer)) => report(answer),
-            Ok(None) => {}
+            Ok(answers) => answers.into_iter().for_each(report),
             Err(fault) => {
                 stuck = true;
                 if fault.cause == Cause::Damaged {
@@ -121,22 +120,22 @@ fn next(jobs: &Receiver<IndexJob>, busy: bool, tidied: bool) -> Next {
     }
 }
 
-fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<IndexReport, Fault> {
-    match job {
+fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexReport>, Fault> {
+    let answer = match job {
         IndexJob::Apply(changed) => writer.apply(changed),
         IndexJob::Reconcile(listing) => writer.reconcile(listing),
         IndexJob::Folders { account, mailboxes } => writer.folders(account, mailboxes),
-        // A list of labels is a list of nothing new until there are views.
-        IndexJob::Views { .. } | IndexJob::Label { .. } | IndexJob::SetLabels { .. } => {
-            Ok(IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 })
-        }
+        IndexJob::Views { account, views } => return writer.views(account, views),
+        IndexJob::Label { places, add, remove } => writer.label(places, add, remove),
+        IndexJob::SetLabels { home, rows } => writer.set_labels(home, rows),
         IndexJob::Known(account) => writer.known(account),
         IndexJob::Mailboxes
         | IndexJob::Rows { .. }
         | IndexJob::NextUnread { .. }
         | IndexJob::Conversation { .. }
         | IndexJob::Find { .. } => Err(misdirected(path, "a question")),
-    }
+    };
+    answer.map(|answer| vec![answer])
 }
 
 /// Runs a reader until `jobs` is closed: answers questions. Of several of a kind that wait only the

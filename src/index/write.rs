@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::extract::{self, Incoming, Own, Texts};
+use super::folders::KnownMailbox;
 use super::intake::Backlog;
 use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
 use super::threads;
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::index::Arrival;
 use crate::mail::flags::Flags;
-use crate::mail::ids::AccountId;
-use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// How many messages without a place are forgotten in one step.
@@ -28,7 +27,9 @@ pub struct Writer {
     pub(super) backlog: Backlog,
     pub(super) haste: Haste,
     /// Conversations of mailboxes that must be counted again before the step ends.
-    dirty: BTreeSet<(i64, i64)>,
+    pub(super) dirty: BTreeSet<(i64, i64)>,
+    /// The homes whose labels were asked for since the file was opened.
+    pub(super) labels_told: BTreeSet<MailboxId>,
     /// Words that go into the full text when the step ends, with what bits they brought to light.
     texts: Vec<(i64, Texts, i64)>,
 }
@@ -54,16 +55,6 @@ pub(super) struct FileName {
     pub(super) tells: Option<Flags>,
 }
 
-/// A mailbox as the index knows it.
-#[derive(Debug, Clone)]
-pub(super) struct KnownMailbox {
-    pub(super) row: i64,
-    pub(super) id: MailboxId,
-    pub(super) directory: Option<PathBuf>,
-    /// Was it taken in as a whole before?
-    pub(super) seen_before: bool,
-}
-
 impl Writer {
     /// Opens the index for writing. `own` are the user's addresses, plain or with one `*`: what is
     /// from them counts as sent.
@@ -76,6 +67,7 @@ impl Writer {
             backlog: Backlog::default(),
             haste: Haste::ListsFirst,
             dirty: BTreeSet::new(),
+            labels_told: BTreeSet::new(),
             texts: Vec::new(),
         };
         writer.step(|writer| {
@@ -155,75 +147,10 @@ impl Writer {
         Ok(())
     }
 
-    /// The mailbox's row, made where there is none.
-    pub(super) fn mailbox(&self, id: &MailboxId) -> Result<KnownMailbox> {
-        let mut find =
-            self.db.prepare_cached("SELECT id, directory, cur, new FROM mailboxes WHERE account = ?1 AND name = ?2")?;
-        let key = params![id.account.as_str(), id.name.as_str()];
-        let known = find
-            .query_row(key, |row| {
-                Ok(KnownMailbox {
-                    row: row.get(0)?,
-                    id: id.clone(),
-                    directory: row.get::<_, Option<Vec<u8>>>(1)?.map(schema::path_from),
-                    seen_before: row.get::<_, i64>(2)? != 0 || row.get::<_, i64>(3)? != 0,
-                })
-            })
-            .optional()?;
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let role = Role::guess(&id.name).map(Role::word);
-        self.db
-            .prepare_cached("INSERT INTO mailboxes(account, name, inbox, role) VALUES(?1, ?2, ?3, ?4)")?
-            .execute(params![id.account.as_str(), id.name.as_str(), id.name.is_inbox(), role])?;
-        Ok(KnownMailbox { row: self.db.last_insert_rowid(), id: id.clone(), directory: None, seen_before: false })
-    }
-
-    /// These are all the mailboxes of the account; what lay in any other is forgotten.
-    pub(super) fn set_folders(&mut self, account: &AccountId, mailboxes: &[(MailboxId, Option<Role>)]) -> Result<()> {
-        let mut kept = BTreeSet::new();
-        for (id, role) in mailboxes.iter().filter(|(id, _)| id.account == *account) {
-            let known = self.mailbox(id)?;
-            kept.insert(known.row);
-            let taken = |role: &Role| mailboxes.iter().any(|(_, other)| other.as_ref() == Some(role));
-            let role = role.or_else(|| Role::guess(&id.name).filter(|role| !taken(role)));
-            self.db
-                .prepare_cached("UPDATE mailboxes SET role = ?2 WHERE id = ?1 AND role IS NOT ?2")?
-                .execute(params![known.row, role.map(Role::word)])?;
-        }
-        let all: Vec<i64> = self
-            .db
-            .prepare_cached("SELECT id FROM mailboxes WHERE account = ?1 AND id > 0")?
-            .query_map([account.as_str()], |row| row.get(0))?
-            .collect::<Result<_>>()?;
-        for gone in all.into_iter().filter(|row| !kept.contains(row)) {
-            self.forget_mailbox(gone)?;
-        }
-        Ok(())
-    }
-
-    fn forget_mailbox(&mut self, mailbox: i64) -> Result<()> {
-        self.db.execute("INSERT OR IGNORE INTO orphans SELECT message FROM places WHERE mailbox = ?1", [mailbox])?;
-        let inbox: bool =
-            self.db.query_row("SELECT inbox FROM mailboxes WHERE id = ?1", [mailbox], |row| row.get(0))?;
-        if inbox {
-            let mut threads = self.db.prepare("SELECT thread FROM conversations WHERE mailbox = ?1")?;
-            for thread in threads.query_map([mailbox], |row| row.get::<_, i64>(0))? {
-                self.dirty.insert((UNIFIED, thread?));
-            }
-        }
-        self.db.execute("DELETE FROM conversations WHERE mailbox = ?1", [mailbox])?;
-        self.db.execute("DELETE FROM places WHERE mailbox = ?1", [mailbox])?;
-        self.db.execute("DELETE FROM mailboxes WHERE id = ?1", [mailbox])?;
-        self.backlog.forget(mailbox);
-        Ok(())
-    }
-
     /// Is there a place of that name?
     pub(super) fn has_place(&self, mailbox: i64, unique: &UniqueName) -> Result<bool> {
         self.db
-            .prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 AND name = ?2")?
+            .prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL")?
             .exists(params![mailbox, unique.as_str()])
     }
 
@@ -238,7 +165,7 @@ impl Writer {
             .db
             .prepare_cached(
                 "UPDATE places SET in_new = ?3, info = ?4, flags = ?5, keywords = ?6
-                 WHERE mailbox = ?1 AND name = ?2 RETURNING thread",
+                 WHERE mailbox = ?1 AND name = ?2 AND home IS NULL RETURNING thread",
             )?
             .query_row(
                 params![mailbox.row, file.unique.as_str(), file.in_new, file.info, file.flags.bits(), keywords],
@@ -247,6 +174,7 @@ impl Writer {
             .optional()?;
         if let Some(thread) = thread {
             self.touch(mailbox, thread);
+            self.show_in_views(mailbox, file.unique.as_str())?;
         }
         Ok(thread.is_some())
     }
@@ -254,7 +182,7 @@ impl Writer {
     /// The keywords that are known of a place.
     fn keywords_of(&self, mailbox: &KnownMailbox, file: &FileName) -> Result<Flags> {
         self.db
-            .prepare_cached("SELECT keywords FROM places WHERE mailbox = ?1 AND name = ?2")?
+            .prepare_cached("SELECT keywords FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL")?
             .query_row(params![mailbox.row, file.unique.as_str()], |row| {
                 row.get_ref(0)?.as_str_or_null().map(from_words).map_err(Into::into)
             })
@@ -267,18 +195,26 @@ impl Writer {
     pub(super) fn remove_place(&mut self, mailbox: &KnownMailbox, unique: &str) -> Result<bool> {
         let gone: Option<(i64, i64)> = self
             .db
-            .prepare_cached("DELETE FROM places WHERE mailbox = ?1 AND name = ?2 RETURNING message, thread")?
+            .prepare_cached(
+                "DELETE FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL RETURNING message, thread",
+            )?
             .query_row(params![mailbox.row, unique], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let Some((message, thread)) = gone else { return Ok(false) };
         self.touch(mailbox, thread);
+        self.hide_in_views(mailbox, message, thread)?;
         self.db.prepare_cached("INSERT OR IGNORE INTO orphans(message) VALUES(?1)")?.execute([message])?;
         Ok(true)
     }
 
     fn touch(&mut self, mailbox: &KnownMailbox, thread: i64) {
-        self.dirty.insert((mailbox.row, thread));
-        if mailbox.id.name.is_inbox() {
+        self.touch_row(mailbox.row, mailbox.id.name.is_inbox(), thread);
+    }
+
+    /// A conversation of a mailbox has to be counted again.
+    pub(super) fn touch_row(&mut self, mailbox: i64, is_inbox: bool, thread: i64) {
+        self.dirty.insert((mailbox, thread));
+        if is_inbox {
             self.dirty.insert((UNIFIED, thread));
         }
     }
@@ -298,6 +234,7 @@ impl Writer {
             Some(twin) => twin,
             None => self.add_message(key, &mut incoming)?,
         };
+        let flags = file.flags.union(&self.told_of(mailbox, file)?);
         self.db
             .prepare_cached(
                 "INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, keywords)
@@ -310,10 +247,11 @@ impl Writer {
                 file.unique.as_str(),
                 file.in_new,
                 file.info,
-                file.flags.bits(),
-                file.flags.stored_words()
+                flags.bits(),
+                flags.stored_words()
             ])?;
         self.touch(mailbox, thread);
+        self.show_in_views(mailbox, file.unique.as_str())?;
         let unread = !file.flags.has(crate::mail::flags::Flag::Seen);
         let arrival = (unread && !known).then(|| Arrival {
             place: Place { mailbox: mailbox.id.clone(), unique: file.unique.clone() },
@@ -538,9 +476,4 @@ fn count_conversation(db: &Connection, mailbox: i64, thread: i64) -> Result<()> 
     )?
     .execute([mailbox, thread, newest, messages, unread, flags, bits])?;
     Ok(())
-}
-
-/// The mailbox of a row, where its names are still legal.
-pub(super) fn mailbox_id(account: &str, name: &str) -> Option<MailboxId> {
-    MailboxName::new(name).map(|name| MailboxId { account: AccountId::new(account), name })
 }

@@ -10,7 +10,7 @@ use crate::mail::address::Address;
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
-use crate::mail::labels::{Labels, View};
+use crate::mail::labels::{Label, Labels, View};
 use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place, UniqueName};
 use crate::query::Query;
@@ -77,7 +77,8 @@ pub enum IndexJob {
         mailboxes: Vec<(MailboxId, Option<Role>)>,
     },
     /// These are all the mailboxes of the account that are views of another one; forget any other view.
-    /// Answer: `Refreshed`, and `LabelsWanted` for each home in which a view is new.
+    /// Answer: `Refreshed`, and `LabelsWanted` for each home in which a view is new,
+    /// and for each the first time that the thread hears of it.
     Views {
         /// Whose.
         account: AccountId,
@@ -93,7 +94,7 @@ pub enum IndexJob {
         /// The labels that they lost.
         remove: Labels,
     },
-    /// These messages have exactly these labels. Answer: `Refreshed`.
+    /// These messages have exactly these labels, also those that are taken in later. Answer: `Refreshed`.
     SetLabels {
         /// Where they lie.
         home: MailboxId,
@@ -167,6 +168,8 @@ pub struct Row {
     pub thread: ThreadId,
     /// Where it lies.
     pub place: Place,
+    /// The mailbox in which it is shown: that of its place, or a view.
+    pub mailbox: MailboxId,
     /// Who wrote it, or for Sent and Drafts to whom it goes: names, clean, with commas.
     pub who: Clean,
     /// The subject.
@@ -200,6 +203,17 @@ pub struct MailboxRow {
     pub total: u64,
     /// Of these unread.
     pub unread: u64,
+    /// What it shows, where it is a view: a mailbox that lies nowhere.
+    pub shows: Option<Shows>,
+}
+
+/// What a view shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shows {
+    /// The messages with this label.
+    pub label: Label,
+    /// That lie in this mailbox.
+    pub home: MailboxId,
 }
 
 /// What came of it.

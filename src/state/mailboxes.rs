@@ -239,7 +239,13 @@ mod tests {
         let row = |name: &str| {
             let name = MailboxName::new(name).unwrap();
             let role = Role::guess(&name).filter(|role| !name.as_str().contains('/') || *role == Role::Sent);
-            MailboxRow { mailbox: MailboxId { account: AccountId::new("a"), name }, role, total: 0, unread: 0 }
+            MailboxRow {
+                mailbox: MailboxId { account: AccountId::new("a"), name },
+                role,
+                total: 0,
+                unread: 0,
+                shows: None,
+            }
         };
         let names = [
             "Trash",

@@ -94,7 +94,7 @@ impl Notes<'_> {
         })
     }
 
-    /// Tells the labels of all messages of a mailbox that have any, wishes and all.
+    /// Tells the labels of all messages of a mailbox, wishes and all.
     fn tell_labels(&mut self, home: &MailboxId) -> Result<(), Fault> {
         let report = self.report;
         let ledger = self.ledger(&home.account)?;
@@ -108,12 +108,12 @@ impl Notes<'_> {
             }
         };
         ledger.each_row(key, |row| {
-            let labels = row.flags.labels();
-            match wishes.remove(&row.unique) {
-                Some(wish) => keep((row.unique, wish.applied(&row.flags).labels())),
-                None if labels.is_empty() => {}
-                None => keep((row.unique, labels)),
-            }
+            let labels = match wishes.remove(&row.unique) {
+                Some(wish) => wish.applied(&row.flags).labels(),
+                None => row.flags.labels(),
+            };
+            // That one has none is told as well: whoever asks may know older ones.
+            keep((row.unique, labels));
         })?;
         // What is not on the server yet has nothing but what is wished for it.
         wishes.into_iter().for_each(|(unique, LabelWish { given, .. })| keep((unique, given)));
@@ -182,7 +182,8 @@ mod tests {
         assert!(matches!(&told[0], SyncReport::Views { views, .. } if views.is_empty()), "{told:?}");
         assert!(matches!(&told[1], SyncReport::Labelled { ticket: Ticket(1), result: Ok(()), .. }), "{told:?}");
         assert!(matches!(&told[2], SyncReport::Labelled { ticket: Ticket(2), result: Err(_), .. }), "{told:?}");
-        let rows = vec![(unique("1.m"), labels(&["x"])), (unique("3.m"), labels(&["x"]))];
+        let one = |name: &str, words: &[&str]| (unique(name), labels(words));
+        let rows = vec![one("1.m", &["x"]), one("2.m", &[]), one("3.m", &["x"])];
         assert_eq!(told[3..], [SyncReport::Labels { home, rows }]);
         assert_eq!(ledger.label_wishes(key).unwrap().len(), 2);
     }

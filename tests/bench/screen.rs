@@ -114,7 +114,7 @@ impl Desk {
 
 fn mailboxes(model: &Model) -> IndexReport {
     let mailbox = model.accounts.first().expect("an account").inbox();
-    IndexReport::Mailboxes(vec![MailboxRow { mailbox, role: None, total: MESSAGES as u64, unread: 0 }])
+    IndexReport::Mailboxes(vec![MailboxRow { mailbox, role: None, total: MESSAGES as u64, unread: 0, shows: None }])
 }
 
 fn rows(ticket: Ticket, list: ListSpec, first: usize, count: usize) -> IndexReport {
@@ -124,6 +124,7 @@ fn rows(ticket: Ticket, list: ListSpec, first: usize, count: usize) -> IndexRepo
         Row {
             message: RowId(number),
             thread: ThreadId(number),
+            mailbox: mailbox.clone(),
             place: Place {
                 mailbox: mailbox.clone(),
                 unique: UniqueName::new(&format!("m{at}")).expect("a legal name"),

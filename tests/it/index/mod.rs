@@ -5,3 +5,4 @@ mod disk;
 mod histories;
 mod scanner;
 mod stories;
+mod views;

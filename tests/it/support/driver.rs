@@ -194,6 +194,7 @@ impl World {
             role: Role::guess(&id.name),
             total: mails.len() as u64,
             unread: unread as u64,
+            shows: None,
         }
     }
 
@@ -407,6 +408,7 @@ fn row(mail: &Mail) -> Row {
         message: RowId(mail.id),
         thread: ThreadId(mail.thread),
         place: mail.place.clone(),
+        mailbox: mail.place.mailbox.clone(),
         who: Clean::line(&mail.who),
         subject: Clean::line(&mail.subject),
         date: Timestamp::new(NOW - mail.ago),
