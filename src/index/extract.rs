@@ -126,7 +126,7 @@ fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
     Incoming {
         date: envelope.date,
         parents: parents(&envelope),
-        named: envelope.references.iter().chain(&envelope.in_reply_to).map(key).collect(),
+        named: named(&envelope),
         size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         digest: if depth == Depth::Words { 0 } else { number(bytes) },
         bits: bit(ATTACHMENT, envelope.has_attachment)
@@ -146,14 +146,23 @@ pub(super) fn key(id: &MessageId) -> i64 {
     number(id.as_str().as_bytes())
 }
 
+/// What makes it part of a conversation: all that it names. Exchange drops the names when mail passes
+/// through it, but not its own mark of the conversation.
+fn named(envelope: &Envelope) -> Vec<i64> {
+    let ids = envelope.references.iter().chain(&envelope.in_reply_to).map(key);
+    let mark = envelope.thread_index.filter(|_| envelope.references.is_empty() && envelope.in_reply_to.is_empty());
+    ids.chain(mark.map(|index| number(&[b"Thread-Index ".as_slice(), &index].concat()))).collect()
+}
+
 /// A number that nobody meets twice by chance.
 fn number(bytes: &[u8]) -> i64 {
     Sha256::digest(bytes).first_chunk::<8>().map_or(0, |first| i64::from_be_bytes(*first))
 }
 
-/// RFC 5256: References, oldest first, and In-Reply-To only where there are none.
+/// RFC 5256: References, oldest first, and the first In-Reply-To only where there are none.
 fn parents(envelope: &Envelope) -> Vec<i64> {
-    let ids = if envelope.references.is_empty() { &envelope.in_reply_to } else { &envelope.references };
+    let answered = envelope.in_reply_to.get(..1).unwrap_or_default();
+    let ids = if envelope.references.is_empty() { answered } else { &envelope.references };
     ids.iter().rev().map(key).take(MAX_PARENTS).collect()
 }
 

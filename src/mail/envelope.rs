@@ -4,6 +4,7 @@ use super::address::{self, Address};
 use super::date;
 use super::header::{self, Field, Header};
 use super::ids::{MessageId, Timestamp};
+use super::transfer;
 
 /// The summary of a message: made from its header once, kept in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +15,8 @@ pub struct Envelope {
     pub in_reply_to: Vec<MessageId>,
     /// References, oldest first, at most 100.
     pub references: Vec<MessageId>,
+    /// What Exchange calls the conversation: the first 22 bytes of Thread-Index, where there are so many.
+    pub thread_index: Option<[u8; 22]>,
     /// When it was written: Date, else the newest Received, else zero.
     pub date: Timestamp,
     /// From, all of them.
@@ -70,6 +73,9 @@ impl Envelope {
                 11 if field.is("In-Reply-To") && envelope.in_reply_to.is_empty() => {
                     envelope.in_reply_to = header::message_ids(&field.unfolded());
                 }
+                12 if field.is("Thread-Index") && envelope.thread_index.is_none() => {
+                    envelope.thread_index = transfer::base64(field.raw()).first_chunk().copied();
+                }
                 16 if field.is("List-Unsubscribe") => envelope.can_unsubscribe = !field.raw().is_empty(),
                 _ => {}
             }
@@ -106,6 +112,7 @@ mod tests {
               Date: garbage\r\nFrom: Ada <ada@example.org>\r\nTo: Lin\r\n =?utf-8?q?W=C3=A9i?= <lin@example.cn>, b@c\r\n\
               Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n an alle\r\nSubject: not this\r\nMessage-ID: <m1@example.org>\r\n\
               In-Reply-To: Your mail <m0@example.org>\r\nReferences: <a@x> <m0@example.org>\r\n\
+              Thread-Index: AdxgQkN2R5n3Hm9uTk2xQmP0S1rC4gAAbWxF\r\n\
               List-Id: All <all.example.org>\r\nList-Unsubscribe: <https://example.org/u>\r\n\r\nFrom: no@header\r\n",
         );
         let ids = |ids: &[MessageId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
@@ -118,6 +125,7 @@ mod tests {
         assert_eq!(ids(&envelope.in_reply_to), ["m0@example.org"]);
         assert_eq!(ids(&envelope.references), ["a@x", "m0@example.org"]);
         assert_eq!(envelope.list_id.as_deref(), Some("all.example.org"));
+        assert_eq!(envelope.thread_index.map(|index| (index[0], index[21])), Some((0x01, 0xe2)));
         assert!(envelope.can_unsubscribe);
     }
 

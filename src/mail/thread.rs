@@ -1,5 +1,6 @@
-//! Order of a conversation: who answers whom, by References and In-Reply-To, as JWZ and RFC 5256
-//! (REFERENCES) do. Pure and iterative; loops are broken, so that every message comes out once.
+//! Order of a conversation: who answers whom, by References and In-Reply-To, as Jamie Zawinski's algorithm
+//! and RFC 5256 (REFERENCES) tell it, oldest message first, so that the order of arrival does not matter.
+//! Subjects are never compared. Pure and iterative; every message comes out once.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,7 +13,7 @@ pub struct Member<'a> {
     pub message_id: Option<&'a MessageId>,
     /// Its References, oldest first.
     pub references: &'a [MessageId],
-    /// Its In-Reply-To.
+    /// Its In-Reply-To: the first counts where there are no References.
     pub in_reply_to: &'a [MessageId],
     /// When it was written.
     pub date: Timestamp,
@@ -51,46 +52,90 @@ pub fn order(members: &[Member<'_>]) -> Vec<Position> {
     out
 }
 
-/// The parent of each member, without loops.
+/// The nearest member above each member.
 fn parents(members: &[Member<'_>]) -> Vec<Option<usize>> {
-    let mut by_id: HashMap<&str, usize> = HashMap::with_capacity(members.len());
-    for (at, member) in members.iter().enumerate() {
-        if let Some(id) = member.message_id {
-            by_id.entry(id.as_str()).or_insert(at);
+    let mut forest = Forest::of(members);
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    order.sort_by_key(|&at| (members.get(at).map(|member| member.date), at));
+    for at in order {
+        if let Some(member) = members.get(at) {
+            forest.place(at, member);
         }
     }
-    let mut parents: Vec<Option<usize>> = members
-        .iter()
-        .enumerate()
-        .map(|(at, member)| {
-            let ancestors = member.references.iter().rev().chain(member.in_reply_to.first());
-            ancestors.filter_map(|id| by_id.get(id.as_str()).copied()).find(|&parent| parent != at)
-        })
-        .collect();
-    break_loops(&mut parents);
-    parents
+    (0..members.len()).map(|at| forest.member_above(at)).collect()
 }
 
-/// Cuts each ring of parents once. Each member is walked over once: `walk` says by which walk.
-fn break_loops(parents: &mut [Option<usize>]) {
-    let mut walked = vec![usize::MAX; parents.len()];
-    for start in 0..parents.len() {
-        let mut at = start;
-        loop {
-            match walked.get_mut(at) {
-                Some(walk) if *walk == usize::MAX => *walk = start,
-                _ => break,
+/// Messages and those that they name, whether here or not, as parents and children. Never a ring.
+struct Forest<'a> {
+    members: usize,
+    by_id: HashMap<&'a str, usize>,
+    /// The parent of each: first the members, then those that are only named.
+    parents: Vec<Option<usize>>,
+    /// Was each ever above another? What was not needs no walk to know that a link makes no ring.
+    above: Vec<bool>,
+}
+
+impl<'a> Forest<'a> {
+    fn of(members: &[Member<'a>]) -> Self {
+        let mut by_id = HashMap::with_capacity(members.len());
+        for (at, member) in members.iter().enumerate() {
+            if let Some(id) = member.message_id {
+                by_id.entry(id.as_str()).or_insert(at);
             }
-            let Some(Some(parent)) = parents.get(at).copied() else { break };
-            if walked.get(parent) == Some(&start) {
-                // The parent is on this very walk: a ring.
-                if let Some(slot) = parents.get_mut(at) {
-                    *slot = None;
-                }
-                break;
-            }
-            at = parent;
         }
+        Self { members: members.len(), by_id, parents: vec![None; members.len()], above: vec![false; members.len()] }
+    }
+
+    fn node(&mut self, id: &'a MessageId) -> usize {
+        let next = self.parents.len();
+        let at = *self.by_id.entry(id.as_str()).or_insert(next);
+        if at == next {
+            self.parents.push(None);
+            self.above.push(false);
+        }
+        at
+    }
+
+    /// Links what a message names, each below the one before where it has no parent yet, and then the
+    /// message below the last: its own word counts more than what was presumed of it.
+    fn place(&mut self, at: usize, member: &Member<'a>) {
+        let ids = if member.references.is_empty() { member.in_reply_to.get(..1) } else { Some(member.references) };
+        let mut above = None;
+        for id in ids.unwrap_or_default() {
+            let node = self.node(id);
+            if let Some(above) = above
+                && self.parents.get(node) == Some(&None)
+                && !self.is_above(node, above)
+            {
+                self.set(node, Some(above));
+            }
+            above = Some(node);
+        }
+        self.set(at, above.filter(|&above| !self.is_above(at, above)));
+    }
+
+    fn set(&mut self, node: usize, parent: Option<usize>) {
+        if let Some(slot) = self.parents.get_mut(node) {
+            *slot = parent;
+        }
+        if let Some(above) = parent.and_then(|parent| self.above.get_mut(parent)) {
+            *above = true;
+        }
+    }
+
+    fn parent(&self, node: usize) -> Option<usize> {
+        self.parents.get(node).copied().flatten()
+    }
+
+    /// Is `node` an ancestor of `of`, or the same?
+    fn is_above(&self, node: usize, of: usize) -> bool {
+        let was_above = self.above.get(node).copied().unwrap_or(false);
+        node == of || was_above && std::iter::successors(Some(of), |&at| self.parent(at)).any(|at| at == node)
+    }
+
+    /// What is not here is passed over.
+    fn member_above(&self, at: usize) -> Option<usize> {
+        std::iter::successors(self.parent(at), |&at| self.parent(at)).find(|&at| at < self.members)
     }
 }
 

@@ -62,4 +62,5 @@ mod sync_urgent;
 mod sync_windows;
 mod sync_worker;
 mod terminal;
+mod threads;
 mod trust;

@@ -14,20 +14,20 @@ use tern::mail::ids::AccountId;
 use tern::mail::mailbox::MailboxName;
 use tern::mail::place::{MailboxId, UniqueName};
 
-pub(super) fn mailbox(account: &str, name: &str) -> MailboxId {
+pub(crate) fn mailbox(account: &str, name: &str) -> MailboxId {
     MailboxId { account: AccountId::new(account), name: MailboxName::new(name).unwrap() }
 }
 
-pub(super) fn flat(mailbox: &MailboxId) -> ListSpec {
+pub(crate) fn flat(mailbox: &MailboxId) -> ListSpec {
     ListSpec { source: Source::Mailbox(mailbox.clone()), grouping: Grouping::Flat }
 }
 
-pub(super) fn grouped(mailbox: &MailboxId) -> ListSpec {
+pub(crate) fn grouped(mailbox: &MailboxId) -> ListSpec {
     ListSpec { source: Source::Mailbox(mailbox.clone()), grouping: Grouping::Conversations }
 }
 
 /// A mail with these header lines and a text.
-pub(super) fn mail(id: &str, refs: &[&str], seconds: i64, subject: &str, text: &str) -> String {
+pub(crate) fn mail(id: &str, refs: &[&str], seconds: i64, subject: &str, text: &str) -> String {
     let date = jiff::Timestamp::from_second(1_700_000_000 + seconds).unwrap();
     let date = jiff::fmt::rfc2822::to_string(&date.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
     let id = if id.is_empty() { String::new() } else { format!("Message-ID: <{id}>\n") };
@@ -39,39 +39,39 @@ pub(super) fn mail(id: &str, refs: &[&str], seconds: i64, subject: &str, text: &
 
 /// One file.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Lying {
-    pub(super) mailbox: MailboxId,
-    pub(super) unique: UniqueName,
-    pub(super) flags: Flags,
+pub(crate) struct Lying {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) unique: UniqueName,
+    pub(crate) flags: Flags,
     /// Which mail it is, for the one who made it.
-    pub(super) mail: usize,
+    pub(crate) mail: usize,
 }
 
-pub(super) struct Disk {
+pub(crate) struct Disk {
     root: tempfile::TempDir,
     /// All files, by the number of their delivery.
-    pub(super) files: BTreeMap<usize, Lying>,
+    pub(crate) files: BTreeMap<usize, Lying>,
     delivered: usize,
 }
 
 impl Disk {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { root: tempfile::tempdir().unwrap(), files: BTreeMap::new(), delivered: 0 }
     }
 
-    pub(super) fn index(&self) -> PathBuf {
+    pub(crate) fn index(&self) -> PathBuf {
         self.root.path().join("cache/index.db")
     }
 
-    pub(super) fn writer(&self) -> Writer {
+    pub(crate) fn writer(&self) -> Writer {
         Writer::open(&self.index(), &["ada@example.org".to_owned(), "ada+*@example.org".to_owned()]).unwrap()
     }
 
-    pub(super) fn reader(&self) -> Index {
+    pub(crate) fn reader(&self) -> Index {
         Index::open(&self.index()).unwrap()
     }
 
-    pub(super) fn directory(&self, mailbox: &MailboxId) -> PathBuf {
+    pub(crate) fn directory(&self, mailbox: &MailboxId) -> PathBuf {
         self.root.path().join(mailbox.account.as_str()).join(mailbox.name.as_str())
     }
 
@@ -91,7 +91,7 @@ impl Disk {
     }
 
     /// Writes a mail; what to tell the index.
-    pub(super) fn deliver(&mut self, mailbox: &MailboxId, mail: usize, text: &str, flags: &Flags) -> Vec<Changed> {
+    pub(crate) fn deliver(&mut self, mailbox: &MailboxId, mail: usize, text: &str, flags: &Flags) -> Vec<Changed> {
         self.delivered += 1;
         let unique = UniqueName::new(&format!("{}.{}.test", 1_700_000_000 + self.delivered, self.delivered)).unwrap();
         let file = Lying { mailbox: mailbox.clone(), unique, flags: flags.clone(), mail };
@@ -103,7 +103,7 @@ impl Disk {
         vec![told]
     }
 
-    pub(super) fn flag(&mut self, number: usize, flags: &Flags) -> Vec<Changed> {
+    pub(crate) fn flag(&mut self, number: usize, flags: &Flags) -> Vec<Changed> {
         let before = self.files[&number].clone();
         let after = Lying { flags: flags.clone(), ..before.clone() };
         fs::rename(self.path(&before), self.path(&after)).unwrap();
@@ -111,7 +111,7 @@ impl Disk {
         vec![self.now(&after)]
     }
 
-    pub(super) fn carry(&mut self, number: usize, to: &MailboxId) -> Vec<Changed> {
+    pub(crate) fn carry(&mut self, number: usize, to: &MailboxId) -> Vec<Changed> {
         let before = self.files[&number].clone();
         let after = Lying { mailbox: to.clone(), ..before.clone() };
         fs::create_dir_all(self.path(&after).parent().unwrap()).unwrap();
@@ -120,13 +120,13 @@ impl Disk {
         vec![Self::gone(&before), self.now(&after)]
     }
 
-    pub(super) fn delete(&mut self, number: usize) -> Vec<Changed> {
+    pub(crate) fn delete(&mut self, number: usize) -> Vec<Changed> {
         let file = self.files.remove(&number).unwrap();
         fs::remove_file(self.path(&file)).unwrap();
         vec![Self::gone(&file)]
     }
 
-    pub(super) fn listing(&self, mailbox: &MailboxId, complete: bool) -> Arc<Listing> {
+    pub(crate) fn listing(&self, mailbox: &MailboxId, complete: bool) -> Arc<Listing> {
         let listed = |file: &Lying| {
             let info = format!(":2,{}", file.flags.letters()).into();
             ListedFile { unique: file.unique.clone(), in_new: false, info, flags: file.flags.clone() }
@@ -143,7 +143,7 @@ impl Disk {
 }
 
 /// Lets the index do all that waits.
-pub(super) fn settle(writer: &mut Writer) -> Vec<IndexReport> {
+pub(crate) fn settle(writer: &mut Writer) -> Vec<IndexReport> {
     let mut reports = Vec::new();
     while let Some(report) = writer.advance().unwrap() {
         reports.push(report);
@@ -151,18 +151,18 @@ pub(super) fn settle(writer: &mut Writer) -> Vec<IndexReport> {
     reports
 }
 
-pub(super) fn tell(writer: &mut Writer, changes: &[Changed]) {
+pub(crate) fn tell(writer: &mut Writer, changes: &[Changed]) {
     for change in changes {
         writer.apply(change).unwrap();
     }
 }
 
-pub(super) fn read() -> Flags {
+pub(crate) fn read() -> Flags {
     Flags::only(Flag::Seen)
 }
 
 /// Overwrites the middle of a file.
-pub(super) fn damage(path: &Path) {
+pub(crate) fn damage(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 4;
     bytes[middle..].fill(0x5a);
