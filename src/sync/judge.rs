@@ -58,14 +58,13 @@ impl Round<'_> {
 
     /// What the guard would ask about a plan that is not carried out.
     pub(super) fn frightens(&self, look: &Look, full: &Plan, restarted: bool) -> Option<Clean> {
-        let (name, mut plan) = (&look.mailbox.name, full.clone());
-        if look.agreed.complete_at.get() == 0 {
-            plan = plan.without_removals();
-        }
+        let name = &look.mailbox.name;
         if self.said(name) == Some(true) || (!self.env.account.sync.guard && look.maildir.is_some()) {
             return None;
         }
-        match guard(&plan, &self.scene(look, restarted)) {
+        let is_first = look.agreed.complete_at.get() == 0;
+        let tamed = (is_first && full.removes()).then(|| full.clone().without_removals());
+        match guard(tamed.as_ref().unwrap_or(full), &self.scene(look, restarted)) {
             Verdict::Go => None,
             Verdict::HoldRemovals(question) | Verdict::HoldAll(question) => Some(question),
         }

@@ -13,7 +13,8 @@ use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::UniqueName;
 
-/// One step. Every step can be done twice without harm.
+/// One step. Every step can be done twice without harm. A first plan has one for each message, so what is
+/// large in the rarer ones is boxed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
     /// Both sides have it already: write that down.
@@ -21,7 +22,7 @@ pub enum Op {
         /// The message.
         uid: Uid,
         /// What both sides agree on about it.
-        row: Agreed,
+        row: Box<Agreed>,
     },
     /// Neither side has it any more: forget it.
     Forget {
@@ -46,7 +47,7 @@ pub enum Op {
         /// The file there.
         unique: UniqueName,
         /// What was agreed on about it there, under the name that the file gets here.
-        row: Agreed,
+        row: Box<Agreed>,
     },
     /// Append the file to the mailbox on the server.
     Append {
@@ -54,8 +55,6 @@ pub enum Op {
         unique: UniqueName,
         /// Its flags, as far as the server keeps them.
         flags: Flags,
-        /// What it is.
-        identity: Identity,
     },
     /// Bring flags together.
     Flags(Box<FlagChange>),
@@ -83,6 +82,10 @@ pub enum Op {
 }
 
 impl Op {
+    fn removes(&self) -> bool {
+        matches!(self, Self::RemoveHere { .. } | Self::RemoveThere { .. })
+    }
+
     /// May only one program do this for a mailbox? What is written down, or comes to the same whoever
     /// does it first, may be done by two.
     fn takes_turns(&self) -> bool {
@@ -136,10 +139,15 @@ impl Plan {
         self.ops.is_empty() && !self.restart
     }
 
+    /// Is anything to be removed on either side?
+    pub fn removes(&self) -> bool {
+        self.ops.iter().any(Op::removes)
+    }
+
     /// The same plan without removals on either side.
     #[must_use]
     pub fn without_removals(mut self) -> Self {
-        self.ops.retain(|op| !matches!(op, Op::RemoveHere { .. } | Op::RemoveThere { .. }));
+        self.ops.retain(|op| !op.removes());
         self
     }
 
@@ -328,7 +336,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
     let doubtful: BTreeSet<Uid> =
         pairing.there.iter().filter(|(_, new)| pairing.may_be_here(new)).map(|(uid, _)| *uid).collect();
     let Pairing { pairs, there, here, dead, .. } = pairing;
-    let mut adopt = Vec::new();
+    let mut ops = Vec::new();
     let mut flags = Vec::new();
     for (uid, new, candidate) in pairs {
         // Without a base the union of both sides is the safest wish.
@@ -339,28 +347,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
             identity: candidate.identity.copied().or(new.identity).unwrap_or_default(),
         };
         flags.extend(meet(uid, &row, &new.flags, &candidate.flags, server));
-        adopt.push(Op::Adopt { uid, row });
-    }
-    let mut bring = Vec::new();
-    // In doubt nothing is brought: the other side may have it.
-    if local.complete {
-        for (uid, new) in there.iter().rev().filter(|(uid, _)| !doubtful.contains(uid)) {
-            let Some(arrival) = server.arriving.get(uid) else {
-                bring.push(Op::Download { uid: *uid, flags: new.flags.clone() });
-                continue;
-            };
-            let Arrival { from, from_uid, unique, here, row } = arrival.clone();
-            flags.extend(meet(*uid, &row, &new.flags, &here, server));
-            bring.push(Op::BringOver { uid: *uid, from, from_uid, unique, row });
-        }
-    }
-    if server.allows.append && server.complete {
-        // What comes from another mailbox is moved on the server, not uploaded; and a stub is no message.
-        let ours = |file: &&Candidate<'_>| !local.arriving.contains(file.unique) && file.unique.stub_size().is_none();
-        bring.extend(here.iter().filter(ours).filter_map(|file| {
-            let identity = *file.identity?;
-            Some(Op::Append { unique: file.unique.clone(), flags: server.allows.settable(&file.flags), identity })
-        }));
+        ops.push(Op::Adopt { uid, row: Box::new(row) });
     }
     let mut delete: Vec<Op> =
         dead.iter().map(|file| Op::RemoveHere { uid: None, unique: file.unique.clone() }).collect();
@@ -374,16 +361,40 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
             .collect();
         for (uid, row) in touched.into_iter().filter_map(|uid| Some((uid, base.get(uid)?))) {
             match settle(uid, row, server, local) {
-                Some(op @ Op::Forget { .. }) => adopt.push(op),
+                Some(op @ Op::Forget { .. }) => ops.push(op),
                 Some(op @ Op::Flags(_)) => flags.push(op),
                 Some(op) => delete.push(op),
                 None => {}
             }
         }
     }
+    // In doubt nothing is brought: the other side may have it.
+    if local.complete {
+        ops.reserve_exact(there.len());
+        for (uid, new) in there.iter().rev().filter(|(uid, _)| !doubtful.contains(uid)) {
+            let Some(arrival) = server.arriving.get(uid) else {
+                ops.push(Op::Download { uid: *uid, flags: new.flags.clone() });
+                continue;
+            };
+            let Arrival { from, from_uid, unique, here, row } = arrival.clone();
+            flags.extend(meet(*uid, &row, &new.flags, &here, server));
+            ops.push(Op::BringOver { uid: *uid, from, from_uid, unique, row: Box::new(row) });
+        }
+    }
+    if server.allows.append && server.complete {
+        // What comes from another mailbox is moved on the server, not uploaded; and a stub is no message.
+        let ours = |file: &&Candidate<'_>| !local.arriving.contains(file.unique) && file.unique.stub_size().is_none();
+        let known = here.iter().filter(ours).filter(|file| file.identity.is_some());
+        let append = |file: &Candidate<'_>| Op::Append {
+            unique: file.unique.clone(),
+            flags: server.allows.settable(&file.flags),
+        };
+        ops.extend(known.map(append));
+    }
+    ops.append(&mut flags);
     // Moves before removals: what is moved must not look like gone to whoever watches the server.
     delete.sort_by_key(|op| !matches!(op, Op::Move { .. }));
-    let ops = adopt.into_iter().chain(bring).chain(flags).chain(delete).collect();
+    ops.append(&mut delete);
     Plan { epoch: Some(server.epoch), restart: server.restarted, ops, stubs: BTreeSet::new() }
 }
 

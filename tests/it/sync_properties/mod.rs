@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tern::mail::clean::Clean;
 use tern::mail::flags::Flags;
 use tern::mail::place::UniqueName;
-use tern::sync::changes::{Allows, Identity};
+use tern::sync::changes::Allows;
 use tern::sync::guard::{Scene, Verdict, guard};
 use tern::sync::plan::{Op, Plan};
 
@@ -294,7 +294,7 @@ fn the_guard_asks_about_much_that_vanishes() {
         let unique = UniqueName::new("a").unwrap();
         let file = Op::RemoveHere { uid: None, unique: unique.clone() };
         let message = Op::RemoveThere { uid: tern::mail::ids::Uid::MIN };
-        let append = Op::Append { unique, flags: Flags::none(), identity: Identity::default() };
+        let append = Op::Append { unique, flags: Flags::none() };
         let counts = [(file, here), (message, there), (append, appended)];
         let ops = counts.iter().flat_map(|(op, count)| std::iter::repeat_n(op.clone(), *count)).collect();
         let mailbox = world::name(0);

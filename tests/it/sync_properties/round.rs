@@ -393,7 +393,7 @@ impl World {
             match op {
                 Op::Adopt { uid, row } => {
                     it.intents.remove(&row.unique);
-                    it.rows.insert(*uid, row.clone());
+                    it.rows.insert(*uid, (**row).clone());
                 }
                 Op::Forget { uid } => drop(it.rows.remove(uid)),
                 _ => {}
