@@ -285,7 +285,7 @@ pub trait Remote: Send {
     /// What changed in `mailbox` since `since`. Selects it.
     fn changes(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault>;
     /// What changed in each of these mailboxes, in their order: asked for in as few round trips as the
-    /// server allows. A fault of one mailbox is in its place; one that ends the connection ends the call.
+    /// server allows, those that were never compared listed in full. A fault of one mailbox is in its place; one that ends the connection ends the call.
     fn changes_of(&mut self, asked: &[(MailboxName, Since)]) -> Result<Vec<Result<RemoteChanges, Fault>>, Fault> {
         let mut out = Vec::with_capacity(asked.len());
         for (mailbox, since) in asked {

@@ -28,8 +28,10 @@ use crate::store::maildir::Maildir;
 
 /// Listing so many messages takes longer than a person likes to wait for the first.
 const MANY: u32 = 5_000;
-/// So many fill the largest screens.
+/// So many fill the largest screens, and so many come of each mailbox before anything overtakes.
 const NEWEST: u32 = 50;
+/// How many messages mailboxes have that are listed together.
+const GROUP: u32 = 1_000;
 
 /// What was done in one mailbox, and what went wrong.
 #[derive(Debug, Default)]
@@ -54,6 +56,36 @@ impl Round<'_> {
     ) -> Result<(), Halt> {
         let look = if settled.contains_key(&look.mailbox.name) { look } else { self.glimpse(look, standing)? };
         self.meet(vec![look], settled)
+    }
+
+    /// Meets mailboxes that were never compared in full: small ones together, so that listing them takes one
+    /// round trip, and then each of the others by itself, so that INBOX or the one on screen can overtake it.
+    pub(super) fn meet_strangers(
+        &mut self,
+        strangers: Vec<Look>,
+        standings: &BTreeMap<MailboxName, Standing>,
+        settled: &mut BTreeMap<MailboxName, Settled>,
+    ) -> Result<(), Halt> {
+        let standing = |look: &Look| standings.get(&look.mailbox.name);
+        let is_small = |look: &Look| standing(look).is_some_and(|standing| standing.messages <= NEWEST);
+        let (small, others): (Vec<Look>, Vec<Look>) = strangers.into_iter().partition(is_small);
+        let mut group = Vec::new();
+        let mut messages: u32 = 0;
+        for look in small {
+            let more = standing(&look).map_or(0, |standing| standing.messages);
+            if messages.saturating_add(more) > GROUP {
+                self.meet(std::mem::take(&mut group), settled)?;
+                messages = 0;
+            }
+            messages = messages.saturating_add(more);
+            group.push(look);
+        }
+        self.meet(group, settled)?;
+        for look in others {
+            let standing = standings.get(&look.mailbox.name);
+            self.meet_stranger(look, standing, settled)?;
+        }
+        Ok(())
     }
 
     /// Brings the newest messages of a mailbox of which neither side has anything on this disk, if it is large.

@@ -3,7 +3,7 @@
 //! judge, and applies. INBOX and the mailbox on screen come first; a fault in one mailbox does not stop
 //! the others. What changed nowhere is neither asked for nor written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::alerts::Alerts;
 use super::compare::{Heard, Sight};
@@ -182,7 +182,7 @@ impl Round<'_> {
         self.stay_within(&mut looks);
         let (wanted, calm): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(is_wanted);
         self.rest(&calm)?;
-        // A mailbox that was never compared in full may be large, so it is met by itself.
+        // A mailbox that was never compared in full may be large.
         let (known, mut strangers): (Vec<Look>, Vec<Look>) =
             wanted.into_iter().partition(|look| look.agreed.complete_at.get() != 0);
         let is_first = |look: &Look| look.mailbox.name.is_inbox() || Some(&look.mailbox.name) == visible.as_ref();
@@ -192,11 +192,7 @@ impl Round<'_> {
             self.meet_stranger(look, standing, &mut settled)?;
         }
         self.meet(known, &mut settled)?;
-        for look in strangers {
-            let standing = standings.get(&look.mailbox.name);
-            self.meet_stranger(look, standing, &mut settled)?;
-        }
-        Ok(())
+        self.meet_strangers(strangers, &standings, &mut settled)
     }
 
     /// Is the list of folders good enough for this round? One that tells where there is news is asked
@@ -312,7 +308,11 @@ impl Round<'_> {
 
     fn each(&mut self, sights: Vec<Sight>) -> Result<(), Halt> {
         self.ahead = sights.iter().map(|sight| sight.look.mailbox.name.clone()).collect();
-        for sight in sights {
+        let mut sights = VecDeque::from(sights);
+        loop {
+            let visible = self.env.urgency.visible();
+            let on_screen = sights.iter().position(|sight| Some(&sight.look.mailbox.name) == visible.as_ref());
+            let Some(sight) = sights.remove(on_screen.unwrap_or_default()) else { return Ok(()) };
             self.env.step()?;
             self.ahead.remove(&sight.look.mailbox.name);
             match self.mailbox(sight) {
@@ -321,7 +321,6 @@ impl Round<'_> {
             }
             self.tell_alerts();
         }
-        Ok(())
     }
 
     /// Tells what the server wants the user to read, the same words once a day.

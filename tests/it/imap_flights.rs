@@ -167,6 +167,32 @@ fn what_changed_in_many_mailboxes_is_asked_in_one_flight() {
 }
 
 #[test]
+fn mailboxes_that_were_never_compared_are_listed_in_one_flight() {
+    let dovecot = Dovecot::start();
+    let mut never: Vec<_> = twelve(&dovecot).into_iter().take(7).map(|(name, _)| (name, Since::default())).collect();
+    dovecot.doveadm(&["expunge", "-u", "ada", "mailbox", "Lists/l03", "all"]);
+    never.insert(2, (mailbox("Lists/none"), Since::default()));
+    let (mut remote, turnstile) = counted(&dovecot);
+    remote.mailboxes().unwrap();
+    turnstile.count();
+    let told = remote.changes_of(&never).unwrap();
+    let (flights, said) = turnstile.count();
+    // One flight, and a look whether the mailbox that was refused is there.
+    assert_eq!((flights, said.lines().count()), (2, 17), "{said}");
+    let told: Vec<_> = told.into_iter().map(|one| one.map(|c| (items(&c), c.presence, c.uid_next))).collect();
+    for (place, told) in told.iter().enumerate() {
+        match place {
+            2 => {
+                let fault = told.as_ref().unwrap_err();
+                assert_eq!((fault.cause, fault.scope), (Cause::Missing, Scope::Mailbox));
+            }
+            4 => assert_eq!(*told, Ok((vec![], Presence::Exactly(vec![]), Some(uid(3))))),
+            _ => assert_eq!(*told, Ok((vec![1, 2], Presence::Exactly(vec![uid(1), uid(2)]), Some(uid(3))))),
+        }
+    }
+}
+
+#[test]
 fn condstore_alone_takes_two_round_trips_where_something_changed() {
     let poor = "protocol imap {\n imap_capability = IMAP4rev1 SASL-IR CONDSTORE ESEARCH\n}\n";
     let dovecot = Dovecot::start_with(poor);
@@ -358,6 +384,35 @@ fn what_is_answered_out_of_turn_is_asked_again_one_by_one() {
     let none = Presence::Except(UidRanges::none());
     assert!(told.iter().all(|one| one.as_ref().is_ok_and(|c| c.items.is_empty() && c.presence == none)), "{told:?}");
     assert_eq!(heard.len(), 8, "{heard:?}");
+}
+
+#[test]
+fn what_moves_while_many_are_listed_is_asked_again_by_itself() {
+    let both = |lines: &str| reply(format!("{lines}%T OK done\r\n"));
+    let (mut remote, server) = signed_in(
+        "IMAP4rev1 SASL-IR AUTH=PLAIN",
+        vec![
+            hear("LIST"),
+            reply("* LIST () \"/\" a\r\n* LIST () \"/\" b\r\n%T OK\r\n"),
+            hear("SELECT \"a\""),
+            opened(2, 100, 1, ""),
+            hear("UID FETCH 1:*"),
+            both("* 1 FETCH (UID 4 FLAGS ())\r\n* 2 FETCH (UID 5 FLAGS ())\r\n* 1 EXPUNGE\r\n"),
+            hear("SELECT \"b\""),
+            opened(2, 100, 1, ""),
+            hear("UID FETCH 1:*"),
+            both("* 1 FETCH (UID 7 FLAGS ())\r\n"),
+            hear("SELECT \"a\""),
+            opened(1, 100, 1, ""),
+            hear("UID FETCH 1:*"),
+            both("* 1 FETCH (UID 5 FLAGS ())\r\n"),
+        ],
+    );
+    let told = remote.changes_of(&["a", "b"].map(|name| (mailbox(name), Since::default()))).unwrap();
+    let told: Vec<_> = told.into_iter().map(|one| one.map(|c| (items(&c), c.presence)).unwrap()).collect();
+    assert_eq!(told[0], (vec![5], Presence::Exactly(vec![uid(5)])));
+    assert_eq!(told[1], (vec![7], Presence::Unknown), "one of two was listed: nobody knows");
+    server.heard();
 }
 
 #[test]

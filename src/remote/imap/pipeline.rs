@@ -54,6 +54,7 @@ impl Session {
         let mut flight = VecDeque::new();
         let mut disorder = None;
         let mut resync = false;
+        let mut most = 0;
         let mut response = Response::default();
         self.wire.lock().begin(limits, Mode::Command);
         loop {
@@ -68,6 +69,9 @@ impl Session {
                 let kind = replies::kind(&response);
                 self.heed(&kind);
                 resync |= kind == Kind::Enabled(true);
+                if let Kind::Exists(count) = kind {
+                    most = most.max(usize::try_from(count).unwrap_or(usize::MAX).min(MOST_MESSAGES));
+                }
                 if let Some(place) = front.checked_sub(ahead) {
                     visit(place, &kind, &response);
                 }
@@ -80,7 +84,10 @@ impl Session {
             if let Some(slot) = statuses.get_mut(place) {
                 *slot = Some(status);
             }
-            self.wire.lock().begin(limits, Mode::Command);
+            // What comes next may list the mailbox that was opened before.
+            let mut wire = self.wire.lock();
+            wire.begin(limits, Mode::Command);
+            wire.allow_for(most, LISTED);
         }
         let mut statuses: Vec<Status> = statuses.into_iter().flatten().collect();
         if opening.is_some() {

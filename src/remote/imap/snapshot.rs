@@ -126,8 +126,7 @@ impl Session {
     fn everything(&mut self, mailbox: &MailboxName, selected: &Selected) -> Result<RemoteChanges, Fault> {
         let mut listing = Listing::default();
         let limits = Limits::for_messages(selected.exists.min(MOST_MESSAGES), LISTED);
-        let command = format!("UID FETCH 1:* ({})", self.labelling.items());
-        let status = self.visit(Doing::Comparing, &command, limits, |kind, response| {
+        let status = self.visit(Doing::Comparing, &self.listing_command(), limits, |kind, response| {
             if *kind == Kind::Fetch {
                 listing.take(response);
             }
@@ -135,6 +134,21 @@ impl Session {
         if status.answer != Answer::Ok {
             return Err(self.refusal(Doing::Comparing, mailbox.as_str(), &status));
         }
+        self.inventoried(mailbox, selected, listing)
+    }
+
+    /// The command that lists all of a mailbox.
+    pub(super) fn listing_command(&self) -> String {
+        format!("UID FETCH 1:* ({})", self.labelling.items())
+    }
+
+    /// What a listing of all of a mailbox tells, as it was when that was opened.
+    pub(super) fn inventoried(
+        &self,
+        mailbox: &MailboxName,
+        selected: &Selected,
+        listing: Listing,
+    ) -> Result<RemoteChanges, Fault> {
         let lost = listing.lost;
         let items = self.unambiguous(mailbox, listing)?;
         let uids: Vec<Uid> = items.iter().map(|item| item.uid).collect();

@@ -8,8 +8,8 @@ use crate::mail::ids::Uid;
 use crate::mail::mailbox::MailboxName;
 use crate::mail::ranges::UidRanges;
 use crate::remote::imap::limits::Limits;
-use crate::remote::imap::listing::size_below;
-use crate::remote::imap::replies::{self, Answer, Ranges};
+use crate::remote::imap::listing::{Listing, size_below};
+use crate::remote::imap::replies::{self, Answer, Kind, Ranges, Status};
 use crate::remote::imap::select::{Opened, Opening, Parameter};
 use crate::remote::imap::session::Session;
 use crate::remote::imap::tokens::{Response, Token};
@@ -115,6 +115,32 @@ struct Case<'a> {
     since: &'a Since,
     parameter: Parameter,
     opening: Opening,
+    /// All that is in it, where that is asked along with its opening.
+    inventory: Option<Inventory>,
+}
+
+/// What a command of a flight is about.
+enum Part {
+    Opening,
+    Inventory,
+}
+
+/// All messages of a mailbox that was never compared.
+#[derive(Default)]
+struct Inventory {
+    listing: Listing,
+    /// Did messages come or go meanwhile?
+    stirred: bool,
+}
+
+impl Inventory {
+    fn hear(&mut self, kind: &Kind, response: &Response) {
+        match kind {
+            Kind::Fetch => self.listing.take(response),
+            Kind::Exists(_) | Kind::Expunge | Kind::Vanished(_) => self.stirred = true,
+            _ => {}
+        }
+    }
 }
 
 impl Session {
@@ -142,7 +168,8 @@ impl Session {
         asked: &[(MailboxName, Since)],
     ) -> Result<Vec<Result<RemoteChanges, Fault>>, Fault> {
         let mut out: Vec<Option<Result<RemoteChanges, Fault>>> = asked.iter().map(|_| None).collect();
-        if asked.len() > 1 && self.can_resync() {
+        let never = asked.iter().any(|(_, since)| since.validity.is_none());
+        if asked.len() > 1 || never {
             self.ask_together(asked, &mut out)?;
         }
         for ((mailbox, since), slot) in asked.iter().zip(&mut out) {
@@ -154,56 +181,70 @@ impl Session {
     }
 
     /// Opens the mailboxes one behind the other without waiting in between, and fills in what that told.
+    /// One that was never compared is listed in the same flight.
     fn ask_together(
         &mut self,
         asked: &[(MailboxName, Since)],
         out: &mut [Option<Result<RemoteChanges, Fault>>],
     ) -> Result<(), Fault> {
         let doing = Doing::Comparing;
-        let mut cases = Vec::new();
+        let mut cases: Vec<Case<'_>> = Vec::new();
         let mut commands = Vec::new();
+        // Which case each command is about.
+        let mut owners = Vec::new();
         for (place, ((mailbox, since), slot)) in asked.iter().zip(out.iter_mut()).enumerate() {
             let parameter = self.parameter(since);
-            if !matches!(parameter, Parameter::QResync(..)) {
+            let inventory = since.validity.is_none().then(Inventory::default);
+            if !matches!(parameter, Parameter::QResync(..)) && inventory.is_none() {
                 continue;
             }
             match one(self.wire_name(doing, mailbox))? {
                 Ok(name) => {
+                    owners.push((cases.len(), Part::Opening));
                     commands.push(Self::select_command(&name, parameter).0);
-                    cases.push(Case { place, mailbox, since, parameter, opening: Opening::default() });
+                    if inventory.is_some() {
+                        owners.push((cases.len(), Part::Inventory));
+                        commands.push(self.listing_command());
+                    }
+                    cases.push(Case { place, mailbox, since, parameter, opening: Opening::default(), inventory });
                 }
                 Err(fault) => *slot = Some(Err(fault)),
             }
         }
+        if commands.is_empty() {
+            return Ok(());
+        }
         self.selected = None;
         let conversation = self.converse(doing, &commands, LIMITS, |at, kind, response| {
-            if let Some(case) = cases.get_mut(at) {
-                case.opening.hear(kind, response);
+            let Some((case, part)) = owners.get(at).and_then(|(case, part)| Some((cases.get_mut(*case)?, part))) else {
+                return;
+            };
+            match (part, &mut case.inventory) {
+                (Part::Inventory, Some(inventory)) => inventory.hear(kind, response),
+                _ => case.opening.hear(kind, response),
             }
         })?;
         // What came out of turn is asked for again, one by one.
         let sure = conversation.disorder.unwrap_or(usize::MAX);
+        let mut statuses = conversation.statuses.into_iter().take(sure);
         let mut refused = Vec::new();
-        for (case, status) in cases.into_iter().zip(conversation.statuses).take(sure) {
+        for case in cases {
+            let (place, mailbox) = (case.place, case.mailbox);
+            let Some(opened) = statuses.next() else { break };
+            let listed = if case.inventory.is_some() { statuses.next() } else { None };
             self.selected = None;
-            let told = match status.answer {
-                Answer::Ok => {
-                    let opened = case.opening.finish(case.mailbox, case.parameter, &status);
-                    match one(self.opened(doing, case.mailbox, opened))? {
-                        Ok(opened) => self.compared(opened, case.since).ok().map(Ok),
-                        Err(fault) => Some(Err(fault)),
-                    }
-                }
+            let told = match opened.answer {
+                Answer::Ok => self.told_together(case, &opened, listed.as_ref())?,
                 Answer::No => {
-                    refused.push((case.place, case.mailbox, status));
+                    refused.push((place, mailbox, opened));
                     None
                 }
                 _ => {
-                    self.do_without(case.parameter, &status);
+                    self.do_without(case.parameter, &opened);
                     None
                 }
             };
-            if let Some(slot) = out.get_mut(case.place) {
+            if let Some(slot) = out.get_mut(place) {
                 *slot = told;
             }
         }
@@ -217,6 +258,30 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// What was told of one of many mailboxes. `None`: it has to be asked by itself.
+    fn told_together(
+        &mut self,
+        case: Case<'_>,
+        opened: &Status,
+        listed: Option<&Status>,
+    ) -> Result<Option<Result<RemoteChanges, Fault>>, Fault> {
+        let Case { mailbox, since, parameter, opening, inventory, .. } = case;
+        let opened = match one(self.opened(Doing::Comparing, mailbox, opening.finish(mailbox, parameter, opened)))? {
+            Ok(opened) => opened,
+            Err(fault) => return Ok(Some(Err(fault))),
+        };
+        let opened = match self.compared(opened, since) {
+            Ok(changes) => return Ok(Some(Ok(changes))),
+            Err(opened) => opened,
+        };
+        match (inventory, listed) {
+            (Some(Inventory { listing, stirred: false }), Some(status)) if status.answer == Answer::Ok => {
+                one(self.inventoried(mailbox, &opened.selected, listing)).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 
