@@ -225,6 +225,7 @@ impl Sql<'_> {
                 self.in_folders(|folder| folder.role.is_some_and(|role| role.word() == name) || by_name(folder))
             }
             Query::Account(name) => self.in_folders(|folder| folder.id.account.as_str().eq_ignore_ascii_case(name)),
+            Query::Tag(_) | Query::Thread(_) => "0".to_owned(),
             Query::Larger(bytes) => format!("(m.size > {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
             Query::Smaller(bytes) => format!("(m.size < {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
             Query::Date { from, until } => {

@@ -1,6 +1,6 @@
 //! What a query means.
 
-use crate::mail::ids::Timestamp;
+use crate::mail::ids::{ThreadId, Timestamp};
 
 /// A query. `And(vec![])` finds everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +22,13 @@ pub enum Query {
     HasAttachment,
     /// `is:unread`, `is:starred` …
     Is(State),
-    /// `in:` a mailbox, by its name or role, case-insensitive.
+    /// `in:` a mailbox, by its name, the last part of it, or its role, case-insensitive, also with the account
+    /// before it (`work/inbox`). `lists/**` is `lists` and all below.
     In(String),
     /// `account:` by name.
     Account(String),
+    /// `tag:`: a keyword or a label, case-insensitive.
+    Tag(String),
     /// `larger:`, in bytes.
     Larger(u64),
     /// `smaller:`, in bytes.
@@ -39,6 +42,8 @@ pub enum Query {
     },
     /// `id:` a Message-ID.
     Id(String),
+    /// `thread:` a conversation.
+    Thread(ThreadId),
 }
 
 /// Where words are looked for.
@@ -90,4 +95,31 @@ pub enum State {
     Draft,
     /// From one of the user's own addresses, or in a Sent mailbox.
     Sent,
+}
+
+impl Query {
+    /// What finds everything.
+    pub const fn everything() -> Self {
+        Self::And(Vec::new())
+    }
+
+    /// The words that a message is found by, for marking them where it is shown: those that must not be there
+    /// are left out.
+    pub fn words(&self) -> Vec<(Field, &Pattern)> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::words).collect(),
+            Self::Text { field, pattern } => vec![(*field, pattern)],
+            Self::Not(_)
+            | Self::HasAttachment
+            | Self::Is(_)
+            | Self::In(_)
+            | Self::Account(_)
+            | Self::Tag(_)
+            | Self::Larger(_)
+            | Self::Smaller(_)
+            | Self::Date { .. }
+            | Self::Id(_)
+            | Self::Thread(_) => Vec::new(),
+        }
+    }
 }

@@ -2,17 +2,20 @@
 //! clock and the time zone that dates are read by are given.
 //!
 //! Words stand for themselves and all must be found; `"a phrase"`, `prefix*`, `from: to: cc: subject:
-//! body: list: file:` look in one field, `has:attachment in: account: is: larger: smaller: date: id:`
-//! ask for properties; `and`, `or`, `not`, `-` and parentheses join them.
+//! body: list: file:` look in one field, `has:attachment in: account: tag: is: larger: smaller: date: id:
+//! thread:` ask for properties; `and`, `or`, `not`, `-` and parentheses join them. What notmuch and Gmail
+//! write (`folder:`, `mid:`, `label:`, `after:`, `older_than:2d`, `{a b}` …) becomes the same AST.
 
 pub mod ast;
 mod date;
 mod parse;
 mod print;
+mod terms;
 
 pub use ast::Query;
-pub use parse::{QueryError, parse};
+pub use parse::{QueryError, parse, parse_typed};
 pub use print::print;
+pub use terms::thread_text;
 
 #[cfg(test)]
 mod tests;

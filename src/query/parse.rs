@@ -4,41 +4,17 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 
-use super::ast::{Field, Pattern, Query, State};
-use super::date::{self, Clock};
+use super::ast::{Field, Pattern, Query};
+use super::date::Clock;
+use super::terms::{self, Asked, Term, Value};
 use crate::mail::ids::Timestamp;
 
 /// How deep parentheses and negations may be nested; what is made of a query is walked by
 /// recursion.
 const MAX_DEPTH: usize = 64;
 
-/// The fields with words in them.
-const FIELDS: [(&str, Field); 8] = [
-    ("from", Field::From),
-    ("to", Field::To),
-    ("cc", Field::Cc),
-    ("subject", Field::Subject),
-    ("body", Field::Body),
-    ("list", Field::List),
-    ("file", Field::File),
-    ("filename", Field::File),
-];
-
-/// What `is:` knows; the first name of a state is the one that is printed.
-pub(super) const STATES: [(&str, State); 12] = [
-    ("unread", State::Unread),
-    ("read", State::Read),
-    ("starred", State::Starred),
-    ("replied", State::Replied),
-    ("forwarded", State::Forwarded),
-    ("draft", State::Draft),
-    ("sent", State::Sent),
-    ("new", State::Unread),
-    ("seen", State::Read),
-    ("flagged", State::Starred),
-    ("answered", State::Replied),
-    ("passed", State::Forwarded),
-];
+/// How many words and properties a query may ask for.
+const MAX_TERMS: usize = 400;
 
 /// Why a text is no query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,33 +36,56 @@ impl std::error::Error for QueryError {}
 /// Reads a query. Dates such as `yesterday` count from `now` and begin at midnight of `zone`. The
 /// empty text finds everything.
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
+    read(text, Clock { now, zone }, LastWord::Whole)
+}
+
+/// Reads a query that is being typed: its last word, where nothing stands behind it, may be the beginning of
+/// one. A single letter is not, since too much begins with it.
+pub fn parse_typed(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
+    read(text, Clock { now, zone }, LastWord::Begun)
+}
+
+fn read(text: &str, clock: Clock<'_>, last: LastWord) -> Result<Query, QueryError> {
     let mut parser =
-        Parser { chars: text.chars().collect(), at: 0, depth: 0, field: Field::Any, clock: Clock { now, zone } };
+        Parser { chars: text.chars().collect(), at: 0, depth: 0, terms: 0, field: Field::Any, clock, last };
     let query = parser.any()?;
-    if parser.peek().is_some() {
-        return Err(parser.expected("an opening parenthesis before this one"));
+    match parser.peek() {
+        None => Ok(query),
+        Some('}') => Err(parser.expected("an opening brace before this one")),
+        Some(_) => Err(parser.expected("an opening parenthesis before this one")),
     }
-    Ok(query)
+}
+
+/// How the last word of a text is taken.
+#[derive(Clone, Copy, PartialEq)]
+enum LastWord {
+    Whole,
+    Begun,
 }
 
 /// Can `word` stand without quotes, where a field name and operators would be seen?
 pub(super) fn is_bare(word: &str) -> bool {
-    is_bare_value(word) && !word.starts_with('-') && operator(word).is_none() && field_name(word).is_none()
+    is_one(word) && !word.starts_with('-') && operator(word).is_none() && field_name(word).is_none()
 }
 
-/// Can `word` stand without quotes after a field's colon?
+/// Can `word` stand without quotes after a field's colon? `from://x` would be an address of the web.
 pub(super) fn is_bare_value(word: &str) -> bool {
+    is_one(word) && !word.starts_with("//")
+}
+
+fn is_one(word: &str) -> bool {
     !word.is_empty() && !word.contains(ends_word) && !word.ends_with('*')
 }
 
 fn ends_word(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '(' | ')' | '"')
+    c.is_whitespace() || matches!(c, '(' | ')' | '{' | '}' | '"')
 }
 
-/// The letters before a colon, where the word begins with them.
+/// The letters before a colon, where the word begins with them and is no address of the web.
 fn field_name(word: &str) -> Option<&str> {
-    let (name, _) = word.split_once(':')?;
-    (!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic())).then_some(name)
+    let (name, value) = word.split_once(':')?;
+    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (letters && name.starts_with(|c: char| c.is_ascii_alphabetic()) && !value.starts_with("//")).then_some(name)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -107,9 +106,11 @@ struct Parser<'a> {
     chars: Vec<char>,
     at: usize,
     depth: usize,
+    terms: usize,
     /// The field of words that name none: `from:(ada or grace)`.
     field: Field,
     clock: Clock<'a>,
+    last: LastWord,
 }
 
 impl Parser<'_> {
@@ -150,30 +151,33 @@ impl Parser<'_> {
         here
     }
 
-    /// `a b or c`: up to a closing parenthesis or the end.
+    /// `a b or c`: up to a closing parenthesis or brace, or the end.
     fn any(&mut self) -> Result<Query, QueryError> {
-        let mut choices = vec![self.all()?];
+        let Some(first) = self.all()? else {
+            let column = self.at;
+            return if self.take(Operator::Or) { Err(Self::one_sided(column)) } else { Ok(Query::everything()) };
+        };
+        let mut choices = vec![first];
         loop {
             let column = self.at;
             if !self.take(Operator::Or) {
-                break;
+                return Ok(one_or(choices, Query::Or));
             }
-            let choice = self.all()?;
-            if is_nothing(&choice) || choices.last().is_some_and(is_nothing) {
-                return Err(Self::expected_at(column, "a word on both sides of `or`"));
-            }
-            choices.push(choice);
+            choices.push(self.all()?.ok_or_else(|| Self::one_sided(column))?);
         }
-        Ok(one_or(choices, Query::Or))
     }
 
-    /// `a b and c`: up to `or`, a closing parenthesis or the end.
-    fn all(&mut self) -> Result<Query, QueryError> {
+    fn one_sided(column: usize) -> QueryError {
+        Self::expected_at(column, "a word on both sides of `or`")
+    }
+
+    /// `a b and c`: up to `or`, a closing parenthesis or brace, or the end. `None`: nothing stands there.
+    fn all(&mut self) -> Result<Option<Query>, QueryError> {
         let mut parts = Vec::new();
         let mut joined: Option<usize> = None;
         loop {
             self.skip_blanks();
-            if self.peek().is_none_or(|c| c == ')') || self.operator_ahead() == Some(Operator::Or) {
+            if self.is_end_of_group() || self.operator_ahead() == Some(Operator::Or) {
                 break;
             }
             let column = self.at;
@@ -189,8 +193,13 @@ impl Parser<'_> {
         }
         match joined {
             Some(column) => Err(Self::expected_at(column + 3, "a word after `and`")),
-            None => Ok(one_or(parts, Query::And)),
+            None if parts.is_empty() => Ok(None),
+            None => Ok(Some(one_or(parts, Query::And))),
         }
+    }
+
+    fn is_end_of_group(&self) -> bool {
+        self.peek().is_none_or(|c| matches!(c, ')' | '}'))
     }
 
     /// `not a`, `-a`, `a`. `None`: a lone dash, which says nothing.
@@ -200,7 +209,7 @@ impl Parser<'_> {
             true
         } else if self.peek() == Some('-') {
             self.at += 1;
-            if self.peek().is_none_or(|c| c.is_whitespace() || c == ')') {
+            if self.is_end_of_group() || self.peek().is_some_and(char::is_whitespace) {
                 return Ok(None);
             }
             true
@@ -211,7 +220,7 @@ impl Parser<'_> {
             return self.atom().map(Some);
         }
         self.deeper()?;
-        if self.peek().is_none_or(|c| c == ')') || matches!(self.operator_ahead(), Some(Operator::And | Operator::Or)) {
+        if self.is_end_of_group() || matches!(self.operator_ahead(), Some(Operator::And | Operator::Or)) {
             return Err(Self::expected_at(column, "a word after `not`"));
         }
         let inner = self.negated()?;
@@ -225,13 +234,23 @@ impl Parser<'_> {
     }
 
     fn atom(&mut self) -> Result<Query, QueryError> {
+        self.terms += 1;
+        if self.terms > MAX_TERMS {
+            return Err(self.expected("a shorter query"));
+        }
         match self.peek() {
             Some('(') => self.group(),
+            Some('{') => self.choice(),
             Some('"') => Ok(Query::Text { field: self.field, pattern: Pattern::Phrase(self.quoted()?) }),
             _ => {
                 let word = self.word_ahead();
                 match field_name(&word).map(str::to_owned) {
                     Some(name) => self.field_term(&name),
+                    // As in notmuch; what begins with anything is anything.
+                    None if word == "*" && self.field == Field::Any => {
+                        self.at += 1;
+                        Ok(Query::everything())
+                    }
                     None => Ok(Query::Text { field: self.field, pattern: self.pattern()? }),
                 }
             }
@@ -249,6 +268,29 @@ impl Parser<'_> {
         self.at += 1;
         self.depth -= 1;
         Ok(query)
+    }
+
+    /// `{a b}`: one of these, as Gmail writes it. An `or` between them says the same again.
+    fn choice(&mut self) -> Result<Query, QueryError> {
+        let column = self.at;
+        self.deeper()?;
+        self.at += 1;
+        let mut choices = Vec::new();
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                Some('}') => break,
+                None | Some(')') => return Err(Self::expected_at(column, "a closing brace for this one")),
+                Some(_) if self.take(Operator::Or) => {}
+                Some(_) if self.operator_ahead() == Some(Operator::And) => {
+                    return Err(self.expected("parentheses around words that belong together"));
+                }
+                Some(_) => choices.extend(self.negated()?),
+            }
+        }
+        self.at += 1;
+        self.depth -= 1;
+        Ok(one_or(choices, Query::Or))
     }
 
     /// A quoted text, its opening quote next; `\"` and `\\` stand for themselves.
@@ -285,7 +327,8 @@ impl Parser<'_> {
         if stem.is_empty() {
             return Err(Self::expected_at(column, "letters before `*`"));
         }
-        Ok(if stem.len() < word.len() { Pattern::Prefix(stem.to_owned()) } else { Pattern::Word(word) })
+        let begun = self.last == LastWord::Begun && self.peek().is_none() && is_begun(&word);
+        Ok(if stem.len() < word.len() || begun { Pattern::Prefix(stem.to_owned()) } else { Pattern::Word(word) })
     }
 
     /// What follows `name:`.
@@ -293,49 +336,12 @@ impl Parser<'_> {
         let start = self.at;
         self.at += name.chars().count() + 1;
         let column = self.at;
-        let name = name.to_ascii_lowercase();
-        if let Some((_, field)) = FIELDS.into_iter().find(|(known, _)| *known == name) {
-            return self.text_term(&name, field);
-        }
-        let value = match name.as_str() {
-            "has" | "in" | "folder" | "account" | "is" | "larger" | "smaller" | "date" | "d" | "id" => {
-                self.value(&name)?
-            }
-            _ => {
-                return Err(Self::expected_at(
-                    start,
-                    "a field (from: to: cc: subject: body: list: file: has: in: account: is: larger: smaller: date: \
-                     id:), or quotes around a word with a colon",
-                ));
-            }
-        };
-        let wrong = |expected: &str| Self::expected_at(column, expected);
-        match name.as_str() {
-            "has" if matches!(value.to_lowercase().as_str(), "attachment" | "attachments" | "att") => {
-                Ok(Query::HasAttachment)
-            }
-            "has" => Err(wrong("`attachment` after `has:`")),
-            "in" | "folder" => Ok(Query::In(value)),
-            "account" => Ok(Query::Account(value)),
-            "is" => STATES
-                .iter()
-                .find(|(known, _)| value.eq_ignore_ascii_case(known))
-                .map(|(_, state)| Query::Is(*state))
-                .ok_or_else(|| wrong("unread, read, starred, replied, forwarded, draft or sent after `is:`")),
-            "larger" => size(&value).map(Query::Larger).ok_or_else(|| wrong(SIZE)),
-            "smaller" => size(&value).map(Query::Smaller).ok_or_else(|| wrong(SIZE)),
-            "id" => {
-                let id = value.strip_prefix('<').unwrap_or(&value);
-                let id = id.strip_suffix('>').unwrap_or(id);
-                if id.is_empty() { Err(wrong("a Message-ID after `id:`")) } else { Ok(Query::Id(id.to_owned())) }
-            }
-            _ => {
-                let value = self.with_unit(value);
-                let (from, until) = date::range(&value, &self.clock).ok_or_else(|| wrong(date::EXPECTED))?;
-                if from.zip(until).is_some_and(|(from, until)| from > until) {
-                    return Err(wrong("the earlier date first"));
-                }
-                Ok(Query::Date { from, until })
+        match terms::find(name) {
+            None => Err(Self::expected_at(start, terms::FIELDS)),
+            Some(Term::Text(field)) => self.text_term(&name.to_ascii_lowercase(), field),
+            Some(Term::Value(asked)) => {
+                let value = self.value(&name.to_ascii_lowercase(), asked)?;
+                terms::read(asked, value, &self.clock).map_err(|expected| Self::expected_at(column, expected))
             }
         }
     }
@@ -343,9 +349,9 @@ impl Parser<'_> {
     fn text_term(&mut self, name: &str, field: Field) -> Result<Query, QueryError> {
         match self.peek() {
             Some('"') => Ok(Query::Text { field, pattern: Pattern::Phrase(self.quoted()?) }),
-            Some('(') => {
+            Some(opening @ ('(' | '{')) => {
                 let outer = std::mem::replace(&mut self.field, field);
-                let group = self.group()?;
+                let group = if opening == '(' { self.group()? } else { self.choice()? };
                 self.field = outer;
                 Ok(group)
             }
@@ -354,10 +360,18 @@ impl Parser<'_> {
         }
     }
 
-    fn value(&mut self, name: &str) -> Result<String, QueryError> {
+    fn value(&mut self, name: &str, asked: Asked) -> Result<Value, QueryError> {
         match self.peek() {
-            Some('"') => self.quoted(),
-            Some(c) if !ends_word(c) => Ok(self.bare()),
+            Some('"') => Ok(Value { text: self.quoted()?, quoted: true }),
+            Some(c) if !ends_word(c) => {
+                let text = self.bare();
+                let text = if matches!(asked, Asked::Date | Asked::After | Asked::Before) {
+                    self.with_unit(text)
+                } else {
+                    text
+                };
+                Ok(Value { text, quoted: false })
+            }
             _ => Err(self.expected(&format!("a value after `{name}:`"))),
         }
     }
@@ -378,9 +392,9 @@ impl Parser<'_> {
     }
 }
 
-/// Nothing at all was written (not even `()`), as far as `or` is concerned.
-fn is_nothing(query: &Query) -> bool {
-    matches!(query, Query::And(parts) if parts.is_empty())
+/// Can more of this word follow? It has two characters, and ends with a letter or digit.
+fn is_begun(word: &str) -> bool {
+    word.chars().nth(1).is_some() && word.ends_with(char::is_alphanumeric)
 }
 
 fn one_or(mut parts: Vec<Query>, many: fn(Vec<Query>) -> Query) -> Query {
@@ -392,23 +406,4 @@ fn one_or(mut parts: Vec<Query>, many: fn(Vec<Query>) -> Query) -> Query {
         }
         (_, None) => Query::And(Vec::new()),
     }
-}
-
-const SIZE: &str = "a size such as 500, 20k or 3M";
-
-/// `500`, `20k`, `3M`, `1G`, in powers of 1024; a `b` behind it is passed over.
-fn size(text: &str) -> Option<u64> {
-    let text = text.to_ascii_lowercase();
-    let text = text.strip_suffix('b').unwrap_or(&text);
-    let (digits, unit) = match text.chars().last()? {
-        'k' => (text.strip_suffix('k')?, 1 << 10),
-        'm' => (text.strip_suffix('m')?, 1 << 20),
-        'g' => (text.strip_suffix('g')?, 1 << 30),
-        _ => (text, 1_u64),
-    };
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    // What the index compares with is signed.
-    digits.parse::<u64>().ok()?.checked_mul(unit).filter(|bytes| *bytes <= i64::MAX.unsigned_abs())
 }

@@ -3,14 +3,15 @@
 
 use super::ast::{Field, Pattern, Query};
 use super::date::moment;
-use super::parse::{STATES, is_bare, is_bare_value};
+use super::parse::{is_bare, is_bare_value};
+use super::terms::{self, STATES};
 
 /// Writes a query. What no text can say as it stands (an `And` of one, an empty `Or`) is written
 /// as something that finds the same.
 pub fn print(query: &Query) -> String {
     match query {
-        Query::And(parts) => joined(parts, " ", |part| matches!(part, Query::And(_) | Query::Or(_))),
-        Query::Or(parts) if parts.is_empty() => "-()".to_owned(),
+        Query::And(parts) => joined(parts, " ", |part| is_group(part) || matches!(part, Query::Or(_))),
+        Query::Or(parts) if parts.is_empty() => "-*".to_owned(),
         Query::Or(parts) => joined(parts, " or ", is_group_in_or),
         other => one(other),
     }
@@ -18,21 +19,32 @@ pub fn print(query: &Query) -> String {
 
 fn joined(parts: &[Query], by: &str, grouped: impl Fn(&Query) -> bool) -> String {
     let parts: Vec<String> =
-        parts.iter().map(|part| if grouped(part) { format!("({})", print(part)) } else { print(part) }).collect();
+        parts.iter().map(|part| if grouped(part) { format!("({})", print(part)) } else { inside(part) }).collect();
     parts.join(by)
+}
+
+/// What finds everything is nothing alone, and a star among others.
+fn inside(part: &Query) -> String {
+    if *part == Query::everything() { "*".to_owned() } else { print(part) }
 }
 
 /// `and` binds tighter than `or`, so only what would vanish or melt needs parentheses.
 fn is_group_in_or(part: &Query) -> bool {
     match part {
-        Query::And(parts) => parts.len() < 2,
+        Query::And(parts) => parts.len() == 1,
         Query::Or(_) => true,
         _ => false,
     }
 }
 
+/// Several that belong together.
+fn is_group(part: &Query) -> bool {
+    matches!(part, Query::And(parts) if !parts.is_empty())
+}
+
 fn one(query: &Query) -> String {
     match query {
+        Query::And(parts) if parts.is_empty() => "*".to_owned(),
         Query::And(_) | Query::Or(_) => format!("({})", print(query)),
         Query::Not(inner) => format!("-{}", one(inner)),
         Query::Text { field, pattern } => text(*field, pattern),
@@ -41,7 +53,12 @@ fn one(query: &Query) -> String {
             let name = STATES.iter().find(|(_, known)| known == state).map_or("unread", |(name, _)| name);
             format!("is:{name}")
         }
+        Query::In(name) if terms::is_everywhere(name) => format!("in:{}", quoted(name)),
         Query::In(name) => format!("in:{}", value(name)),
+        // Without quotes it would be the state or the mailbox of that name.
+        Query::Tag(name) if terms::is_known_tag(name) => format!("tag:{}", quoted(name)),
+        Query::Tag(name) => format!("tag:{}", value(name)),
+        Query::Thread(thread) => format!("thread:{}", terms::thread_text(*thread)),
         Query::Account(name) => format!("account:{}", value(name)),
         Query::Larger(bytes) => format!("larger:{bytes}"),
         Query::Smaller(bytes) => format!("smaller:{bytes}"),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::ast::{Field, Pattern, State};
 use super::*;
-use crate::mail::ids::Timestamp;
+use crate::mail::ids::{ThreadId, Timestamp};
 
 /// Friday, 21 November 2025, 10:00 UTC.
 const NOW: i64 = 1_763_719_200;
@@ -42,6 +42,13 @@ fn every_term_means_what_it_says() {
         ("not a -b", Query::And(vec![Query::Not(Box::new(word("a"))), Query::Not(Box::new(word("b")))])),
         ("-(a OR b)", Query::Not(Box::new(Query::Or(vec![word("a"), word("b")])))),
         ("a - b", Query::And(vec![word("a"), word("b")])),
+        ("tag:todo", Query::Tag("todo".into())),
+        ("tag:\"unread\"", Query::Tag("unread".into())),
+        ("in:lists/**", Query::In("lists/**".into())),
+        ("thread:4d2", Query::Thread(ThreadId(0x4d2))),
+        ("https://example.org/a", word("https://example.org/a")),
+        ("{a -b}", Query::Or(vec![word("a"), Query::Not(Box::new(word("b")))])),
+        ("a {b}", Query::And(vec![word("a"), word("b")])),
         (
             "cc:(x y*)",
             Query::And(vec![text(Field::Cc, Pattern::Word("x".into())), text(Field::Cc, Pattern::Prefix("y".into()))]),
@@ -76,6 +83,22 @@ fn dates_are_days_of_the_zone() {
         ("date:..2024", "..2025-01-01"),
         ("date:2024-05..yesterday", "2024-05-01..2025-11-21"),
         ("date:2h..", "2025-11-21T08:00:00Z.."),
+        ("date:2-weeks-ago..", "2025-11-07.."),
+        ("date:november", "2025-11-01..2025-12-01"),
+        ("date:dec", "2024-12-01..2025-01-01"),
+        ("date:feb-2024", "2024-02-01..2024-03-01"),
+        ("date:friday", "2025-11-21..2025-11-22"),
+        ("date:saturday", "2025-11-15..2025-11-16"),
+        ("date:2025/11/03", "2025-11-03..2025-11-04"),
+        ("date:@1763719200..", "2025-11-21T10:00:00Z.."),
+        ("date:2025-11-03T09:30..", "2025-11-03T09:30:00Z.."),
+        ("after:2024/04/16", "2024-04-16.."),
+        ("after:04/16/2024", "2024-04-16.."),
+        ("before:2024-04-16", "..2024-04-16"),
+        ("before:last week", "..2025-11-10"),
+        ("after:1763719200", "2025-11-21T10:00:00Z.."),
+        ("older_than:2d", "..2025-11-19"),
+        ("newer_than:1y", "2024-11-21.."),
         ("date:..", ".."),
     ];
     for (written, meant) in table {
@@ -104,7 +127,15 @@ fn errors_point_at_the_column() {
         ("date:soon", 6, "a date"),
         ("date:2025..2023", 6, "the earlier"),
         ("date:2025-13", 6, "a date"),
-        ("*", 1, "letters before"),
+        ("from:*", 6, "letters before"),
+        ("older_than:2024", 12, "an age"),
+        ("thread:{from:ada}", 8, "a value after `thread:`"),
+        ("thread:xyz", 8, "the number of a conversation"),
+        ("{a (b}", 4, "a closing parenthesis"),
+        ("{a b", 1, "a closing brace"),
+        ("{a and b}", 4, "parentheses around"),
+        ("a }", 3, "an opening brace"),
+        ("has:image", 5, "`attachment`"),
         ("not", 1, "a word after `not`"),
     ];
     for (written, column, expected) in table {
@@ -115,15 +146,90 @@ fn errors_point_at_the_column() {
     let deep = format!("{}a{}", "(".repeat(2000), ")".repeat(2000));
     assert!(parse(&deep, Timestamp::new(NOW), &TimeZone::UTC).is_err());
     assert!(parse(&"-".repeat(2000), Timestamp::new(NOW), &TimeZone::UTC).is_err());
+    assert!(parse(&"a ".repeat(2000), Timestamp::new(NOW), &TimeZone::UTC).is_err());
+    assert!(parse(&"{".repeat(2000), Timestamp::new(NOW), &TimeZone::UTC).is_err());
+}
+
+/// What others write on the left, our own words for it on the right.
+#[test]
+fn other_spellings_mean_the_same() {
+    let table = [
+        // notmuch
+        ("*", ""),
+        ("tag:unread", "is:unread"),
+        ("tag:flagged and not tag:replied", "is:starred -is:replied"),
+        ("tag:attachment", "has:attachment"),
+        ("tag:inbox", "in:inbox"),
+        ("tag:passed", "is:forwarded"),
+        ("folder:lists/rust", "in:lists/rust"),
+        ("path:lists/rust/cur", "in:lists/rust"),
+        ("path:lists/**", "in:lists/**"),
+        ("path:**", "*"),
+        ("subject:\"purple budget\"", "subject:\"purple budget\""),
+        ("attachment:report.pdf", "file:report.pdf"),
+        ("mid:a@b", "id:a@b"),
+        ("thread:00000000000004d2", "thread:4d2"),
+        ("date:2024..2025", "date:2024-01-01..2025-12-31"),
+        ("date:yesterday..today", "date:1d..0d"),
+        ("from:ada AND (to:grace OR cc:lin)", "from:ada (to:grace or cc:lin)"),
+        // Gmail
+        ("label:todo", "tag:todo or in:todo"),
+        ("label:inbox", "in:inbox"),
+        ("label:starred", "is:starred"),
+        ("in:anywhere budget", "* budget"),
+        ("in:spam", "in:spam"),
+        ("is:important", "tag:important"),
+        ("is:read", "is:read"),
+        ("filename:pdf", "file:pdf"),
+        ("larger:10M", "larger:10485760"),
+        ("size:1000", "larger:1000"),
+        ("{from:ada from:grace}", "from:ada or from:grace"),
+        ("from:{ada grace}", "from:(ada or grace)"),
+        ("subject:(dinner movie)", "subject:dinner subject:movie"),
+        ("after:2024/04/16 before:2024/04/18", "date:2024-04-16.. date:..2024-04-17"),
+        ("older_than:1y", "before:1y"),
+        ("newer_than:2d", "date:2d.."),
+        ("rfc822msgid:<200503292@example.com>", "id:200503292@example.com"),
+        ("deliveredto:ada@example.org", "to:ada@example.org"),
+    ];
+    for (theirs, ours) in table {
+        assert_eq!(read(theirs), read(ours), "{theirs}");
+        let printed = print(&read(theirs));
+        assert_eq!(read(&printed), read(theirs), "{theirs} printed as {printed}");
+    }
+}
+
+#[test]
+fn a_query_that_is_being_typed_ends_with_the_beginning_of_a_word() {
+    let typed = |text: &str| parse_typed(text, Timestamp::new(NOW), &TimeZone::UTC).unwrap();
+    let table = [
+        ("pur", "pur*"),
+        ("p", "p"),
+        ("purple b", "purple b"),
+        ("purple bu", "purple bu*"),
+        ("purple budget ", "purple budget"),
+        ("from:ad", "from:ad*"),
+        ("(purple bu", "("),
+        ("bu or", "bu"),
+        ("\"purple bu\"", "\"purple bu\""),
+        ("in:inb", "in:inb"),
+        ("re-", "re-"),
+    ];
+    for (text, meant) in table {
+        match parse(meant, Timestamp::new(NOW), &TimeZone::UTC) {
+            Ok(meant) if !text.ends_with("or") => assert_eq!(typed(text), meant, "{text}"),
+            _ => assert!(parse_typed(text, Timestamp::new(NOW), &TimeZone::UTC).is_err(), "{text}"),
+        }
+    }
 }
 
 fn pattern() -> impl Strategy<Value = Pattern> {
     prop_oneof![
-        "[a-zä中.@+]{1,6}"
-            .prop_filter("operators are no words", |w| { !["and", "or", "not"].contains(&w.as_str()) })
+        "[a-zä中.@+:/_]{1,6}"
+            .prop_filter("it can stand without quotes", |w| parse::is_bare(w) && !w.starts_with("//"))
             .prop_map(Pattern::Word),
         "[a-z]{1,6}".prop_map(Pattern::Prefix),
-        "[a-z\"\\\\*:() -]{0,8}x".prop_map(Pattern::Phrase),
+        "[a-z\"\\\\*:(){} -]{0,8}x".prop_map(Pattern::Phrase),
     ]
 }
 
@@ -142,8 +248,12 @@ fn queries() -> impl Strategy<Value = Query> {
     let leaf = prop_oneof![
         4 => (field, pattern()).prop_map(|(field, pattern)| Query::Text { field, pattern }),
         1 => Just(Query::HasAttachment),
-        1 => (0..7usize).prop_map(|n| Query::Is(parse::STATES[n].1)),
-        1 => "[a-z /*\"]{0,6}x".prop_map(Query::In),
+        1 => (0..7usize).prop_map(|n| Query::Is(terms::STATES[n].1)),
+        1 => "[a-z /*\"{]{0,6}x".prop_map(Query::In),
+        1 => prop_oneof![Just("unread".to_owned()), Just("anywhere".to_owned()), "[a-zA-Z /*\"(é]{0,6}x"].prop_map(Query::Tag),
+        1 => Just(Query::In("anywhere".to_owned())),
+        1 => Just(Query::everything()),
+        1 => any::<i64>().prop_map(|id| Query::Thread(ThreadId(id))),
         1 => "[a-z ]{0,6}x".prop_map(Query::Account),
         1 => (0..i64::MAX.unsigned_abs()).prop_map(Query::Larger),
         1 => (0..5000u64).prop_map(Query::Smaller),
@@ -169,7 +279,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_query_or_an_error_within_it(text in "[-a-c\"()*:\\\\ .]{0,24}|(from:|date:|is:|not |or |and |[(]|[)]|x |\\PC){0,9}") {
+    fn any_text_is_a_query_or_an_error_within_it(text in "[-a-c\"()*:\\\\ .]{0,24}|(from:|date:|is:|tag:|label:|in:|after:|not |or |and |[(]|[)]|[{]|[}]|x |\\PC){0,9}") {
         match parse(&text, Timestamp::new(NOW), &TimeZone::UTC) {
             Ok(query) => {
                 let printed = print(&query);

@@ -182,6 +182,7 @@ fn holds(query: &Query, mail: &Meant, file: &Lying) -> bool {
         Query::Smaller(bytes) => mail.size < *bytes,
         Query::Date { from, until } => from.is_none_or(|from| at >= from) && until.is_none_or(|until| at < until),
         Query::Id(id) => mail.id == *id,
+        Query::Tag(_) | Query::Thread(_) => false,
     }
 }
 
