@@ -1,16 +1,17 @@
 //! What a search found: collected newest first, so far as it was asked for, and kept until the index
-//! changes, so that scrolling does not search again.
+//! changes, so that scrolling does not search again and counting goes on where the first page ended.
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, Result, params_from_iter};
+use rusqlite::{Connection, Result, Row};
 
 use super::rows::Folder;
-use super::search::{self, Compiled};
+use super::search::{self, Check, Plan};
+use super::streams::Reader;
 use crate::job::index::{Grouping, ListSpec, SearchScope};
 use crate::query::Query;
 
-/// How often a long search looks whether it is still wanted, in rows.
+/// How often a long search looks whether it is still wanted, in messages that are looked at.
 const BREATH: usize = 512;
 
 /// One row of what was found.
@@ -25,102 +26,154 @@ pub(super) struct Hit {
     pub(super) unread: u32,
 }
 
-/// What was found so far.
+/// How far to search; all of it where none is given.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Until {
+    /// Until there are so many rows,
+    pub(super) rows: Option<usize>,
+    /// and what is left is older than this message.
+    pub(super) past: Option<i64>,
+}
+
+/// A search, as far as it came.
 #[derive(Debug, Clone)]
 pub(super) struct Hits {
     pub(super) list: ListSpec,
-    /// The state of the file in which it was found.
+    /// The state of the file in which it is made.
     pub(super) version: i64,
     pub(super) rows: Vec<Hit>,
     /// Is that all?
     pub(super) complete: bool,
-}
-
-/// Searches until `enough` rows are there (`None`: all) or `wanted` says that nobody asks any more.
-pub(super) fn collect(
-    db: &Connection,
-    question: (&Query, &SearchScope, Grouping),
-    folders: &BTreeMap<i64, Folder>,
-    enough: Option<usize>,
-    wanted: &dyn Fn() -> bool,
-) -> Result<(Vec<Hit>, bool)> {
-    let (query, scope, grouping) = question;
-    let Compiled { sql, values } = search::compile(query, scope, folders);
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    let mut found = Found { grouping, hits: Vec::new(), groups: HashMap::new(), last: None };
-    let mut seen = 0_usize;
-    while let Some(row) = rows.next()? {
-        seen += 1;
-        if seen.is_multiple_of(BREATH) && !wanted() {
-            return Ok((found.finish(), false));
-        }
-        let place = Hit {
-            message: row.get(0)?,
-            mailbox: row.get(1)?,
-            thread: row.get(2)?,
-            flags: row.get(3)?,
-            messages: 1,
-            unread: 0,
-        };
-        // The places of a message come one after the other: a row is whole when the next begins.
-        if found.last.is_some_and(|last| last.message != place.message)
-            && enough.is_some_and(|enough| found.hits.len() >= enough)
-        {
-            return Ok((found.finish(), false));
-        }
-        found.place(place, folders);
-    }
-    Ok((found.finish(), true))
-}
-
-struct Found {
-    grouping: Grouping,
-    hits: Vec<Hit>,
-    /// The position of each conversation in `hits`.
+    plan: Plan,
+    /// What is newer than this was looked at.
+    bound: i64,
+    /// The position of each conversation in `rows`.
     groups: HashMap<i64, usize>,
-    /// The message whose places are being read, at the best of them.
-    last: Option<Hit>,
 }
 
-impl Found {
-    fn place(&mut self, place: Hit, folders: &BTreeMap<i64, Folder>) {
-        let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
-        match &mut self.last {
-            Some(last) if last.message == place.message => {
-                if rank(&place) < rank(last) {
-                    *last = place;
+impl Hits {
+    /// Begins a search; nothing is found yet.
+    pub(super) fn new(
+        db: &Connection,
+        list: &ListSpec,
+        (query, scope): (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        version: i64,
+    ) -> Result<Self> {
+        Ok(Self {
+            list: list.clone(),
+            version,
+            rows: Vec::new(),
+            complete: false,
+            plan: search::compile(db, query, scope, folders)?,
+            bound: i64::MAX,
+            groups: HashMap::new(),
+        })
+    }
+
+    fn has(&self, until: Until) -> bool {
+        let enough = until.rows.is_some_and(|rows| self.rows.len() >= rows);
+        self.complete || (enough && until.past.is_none_or(|past| self.bound < past))
+    }
+
+    /// Goes on with the search, until there is enough or `wanted` says that nobody asks any more.
+    pub(super) fn go_on(
+        &mut self,
+        db: &Connection,
+        folders: &BTreeMap<i64, Folder>,
+        until: Until,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let reader = Reader::new(db, wanted);
+        let mut places = db.prepare_cached(&self.plan.places)?;
+        let mut looked = 0_usize;
+        while !self.has(until) {
+            looked += 1;
+            if looked.is_multiple_of(BREATH) && !reader.breathe() {
+                return Ok(());
+            }
+            let Some(message) = self.plan.lead.at_most(&mut self.plan.streams, &reader, self.bound)? else {
+                self.complete = !reader.is_stopped();
+                return Ok(());
+            };
+            let mut said = Vec::with_capacity(self.plan.said.len());
+            for stream in &self.plan.said {
+                let stream = self.plan.streams.get_mut(*stream);
+                let row = stream.map_or(Ok(None), |stream| stream.at_most(&reader, message))?;
+                said.push(row == Some(message));
+            }
+            if reader.is_stopped() {
+                return Ok(());
+            }
+            self.bound = message - 1;
+            let mut best: Option<Hit> = None;
+            let mut rows = places.query([message])?;
+            while let Some(row) = rows.next()? {
+                let hit = place(message, row)?;
+                let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
+                if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&self.plan.check, &said, row)? {
+                    best = Some(hit);
                 }
             }
-            _ => {
-                self.close();
-                self.last = Some(place);
+            if let Some(hit) = best {
+                self.found(hit);
             }
         }
+        Ok(())
     }
 
-    /// The message that was read is one row, or part of the row of its conversation.
-    fn close(&mut self) {
-        let Some(mut hit) = self.last.take() else { return };
-        hit.unread = u32::from(hit.flags & SEEN == 0);
-        if self.grouping == Grouping::Conversations {
-            let next = self.hits.len();
+    /// A message is a row, or part of the row of its conversation.
+    fn found(&mut self, hit: Hit) {
+        if self.list.grouping == Grouping::Conversations {
+            let next = self.rows.len();
             let at = *self.groups.entry(hit.thread).or_insert(next);
-            if let Some(group) = self.hits.get_mut(at) {
+            if let Some(group) = self.rows.get_mut(at) {
                 group.messages += 1;
                 group.unread += hit.unread;
                 group.flags = ((group.flags | hit.flags) & !SEEN) | (group.flags & hit.flags & SEEN);
                 return;
             }
         }
-        self.hits.push(hit);
-    }
-
-    fn finish(mut self) -> Vec<Hit> {
-        self.close();
-        self.hits
+        self.rows.push(hit);
     }
 }
 
 /// The bit of `Seen`, as the tables have it.
 const SEEN: u8 = 16;
+
+fn place(message: i64, row: &Row<'_>) -> Result<Hit> {
+    let flags: u8 = row.get(2)?;
+    Ok(Hit {
+        message,
+        mailbox: row.get(0)?,
+        thread: row.get(1)?,
+        flags,
+        messages: 1,
+        unread: u32::from(flags & SEEN == 0),
+    })
+}
+
+/// Does a place answer what words and properties ask together?
+fn holds(check: &Check, said: &[bool], row: &Row<'_>) -> Result<bool> {
+    Ok(match check {
+        Check::All(parts) => {
+            for part in parts {
+                if !holds(part, said, row)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        Check::Any(parts) => {
+            for part in parts {
+                if holds(part, said, row)? {
+                    return Ok(true);
+                }
+            }
+            false
+        }
+        Check::Not(part) => !holds(part, said, row)?,
+        Check::Said(number) => said.get(*number).copied().unwrap_or_default(),
+        Check::Column(number) => row.get(search::FIRST_COLUMN + number)?,
+    })
+}

@@ -10,6 +10,7 @@
 //! mailbox by a label or keyword; what it shows are places too.
 
 mod conversation;
+mod expression;
 mod extract;
 mod folders;
 pub mod health;
@@ -18,6 +19,7 @@ mod intake;
 mod rows;
 mod schema;
 mod search;
+mod streams;
 mod threads;
 mod unread;
 mod views;

@@ -1,6 +1,7 @@
 //! Windows of lists: any stretch of a mailbox, of the unified inbox or of what a search found, by an
 //! index that has the order already. Nothing loads a whole mailbox, nothing counts it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::folders::mailbox_id;
-use super::hits::{self, Hit, Hits};
+use super::hits::{Hit, Hits, Until};
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
 use super::write::from_words;
 use super::{conversation, extract};
@@ -21,8 +22,9 @@ use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place, UniqueName};
 use crate::query::Query;
 
-/// How far a search looks beyond the window before it answers: shorter results are counted at once.
-const BEYOND: usize = 300;
+/// How far a search looks beyond the window before it answers, in rows and in chunks that are read for it: short
+/// results are counted at once.
+const BEYOND: (usize, usize) = (300, 8);
 
 /// The index, for reading. Each thread has its own.
 pub struct Index {
@@ -148,7 +150,7 @@ impl Index {
         let Source::Search { query, scope } = &list.source else { return Ok(true) };
         let done = self.snapshot(|index| {
             let folders = folders(&index.db)?;
-            index.find_hits(list, (query, scope), &folders, None, wanted)?;
+            index.find_hits(list, (query, scope), &folders, Until::default(), wanted)?;
             Ok(index.found.as_ref().is_some_and(|found| found.complete))
         });
         done.map_err(|error| schema::fault(&self.path, &error))
@@ -299,11 +301,16 @@ impl Index {
         count: usize,
         anchor: Option<RowId>,
     ) -> Result<Window> {
-        let enough = first.saturating_add(count).saturating_add(BEYOND);
-        self.find_hits(list, question, folders, Some(enough), &|| true)?;
+        let enough = first.saturating_add(count);
+        let past = anchor.filter(|_| list.grouping == Grouping::Flat).map(|row| row.0);
+        self.find_hits(list, question, folders, Until { rows: Some(enough), past }, &|| true)?;
+        let chunks = Cell::new(BEYOND.1);
+        let spare = || chunks.replace(chunks.get().saturating_sub(1)) > 0;
+        let beyond = Until { rows: Some(enough.saturating_add(BEYOND.0)), past: None };
+        self.find_hits(list, question, folders, beyond, &spare)?;
         let mut at = self.position_of_hit(list, anchor)?;
-        if anchor.is_some() && at.is_none() {
-            self.find_hits(list, question, folders, None, &|| true)?;
+        if anchor.is_some() && at.is_none() && list.grouping == Grouping::Conversations {
+            self.find_hits(list, question, folders, Until::default(), &|| true)?;
             at = self.position_of_hit(list, anchor)?;
         }
         let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.complete));
@@ -334,32 +341,29 @@ impl Index {
         })
     }
 
-    /// Sees to it that `found` has at least `enough` rows of this search, or all of them.
+    /// Goes on with this search as far as it is asked for, or begins it where there is another.
     fn find_hits(
         &mut self,
         list: &ListSpec,
-        (query, scope): (&Query, &SearchScope),
+        question: (&Query, &SearchScope),
         folders: &BTreeMap<i64, Folder>,
-        enough: Option<usize>,
+        until: Until,
         wanted: &dyn Fn() -> bool,
     ) -> Result<()> {
         let version: i64 = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        let serves = self.found.as_ref().is_some_and(|found| {
-            let enough = found.complete || enough.is_some_and(|enough| found.rows.len() >= enough);
-            enough && found.version == version && found.list == *list
-        });
-        if !serves {
-            let question = (query, scope, list.grouping);
-            let (rows, complete) = hits::collect(&self.db, question, folders, enough, wanted)?;
-            self.found = Some(Hits { list: list.clone(), version, rows, complete });
-        }
+        let mut found = match self.found.take().filter(|found| found.version == version && found.list == *list) {
+            Some(found) => found,
+            None => Hits::new(&self.db, list, question, folders, version)?,
+        };
+        found.go_on(&self.db, folders, until, wanted)?;
+        self.found = Some(found);
         Ok(())
     }
 
     /// All that a search found.
     pub(super) fn all_hits(&mut self, list: &ListSpec, question: (&Query, &SearchScope)) -> Result<&[Hit]> {
         let folders = folders(&self.db)?;
-        self.find_hits(list, question, &folders, None, &|| true)?;
+        self.find_hits(list, question, &folders, Until::default(), &|| true)?;
         Ok(self.found.as_ref().map_or(&[], |found| &found.rows))
     }
 }

@@ -14,7 +14,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -39,6 +39,9 @@ pub(super) const LIST: i64 = 2;
 /// From one of the user's own addresses.
 pub(super) const OWN: i64 = 4;
 
+/// From so many bytes on a message is found by its size without a look at all others.
+pub(super) const LARGE: u64 = 1 << 20;
+
 /// The list of conversations over all INBOXes, in the place of a mailbox.
 pub(super) const UNIFIED: i64 = 0;
 
@@ -46,7 +49,8 @@ pub(super) const UNIFIED: i64 = 0;
 /// labels. What it shows stands in `places` beside the file itself, with `home` set, so that lists, counts and
 /// conversations know no difference; `told` keeps the labels of files that are not taken in yet.
 ///
-/// `16` is the bit of `Seen`; a partial index wants it spelled out. Of beginnings of words only those
+/// `16` is the bit of `Seen`, `2` that of `Flagged`, `1` that of `ATTACHMENT` and 1048576 is `LARGE`; a partial
+/// index wants them spelled out. Of beginnings of words only those
 /// of two letters have an index: longer ones are few words, and each such index costs as much as the
 /// words themselves.
 const TABLES: &str = r#"
@@ -71,6 +75,8 @@ CREATE INDEX message_key ON messages(key) WHERE key IS NOT NULL;
 CREATE INDEX message_digest ON messages(digest) WHERE key IS NULL;
 CREATE INDEX message_thread ON messages(thread);
 CREATE INDEX message_waiting ON messages(id) WHERE indexed = 0;
+CREATE INDEX message_attached ON messages(id) WHERE bits & 1 <> 0;
+CREATE INDEX message_large ON messages(id) WHERE size >= 1048576;
 
 CREATE TABLE places(
     id INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, message INTEGER NOT NULL, thread INTEGER NOT NULL,
@@ -81,6 +87,8 @@ CREATE INDEX place_message ON places(message);
 CREATE INDEX place_thread ON places(thread, mailbox, message);
 CREATE INDEX place_unread ON places(mailbox, message) WHERE flags & 16 = 0;
 CREATE INDEX place_unread_anywhere ON places(message) WHERE flags & 16 = 0;
+CREATE INDEX place_starred ON places(message) WHERE flags & 2 <> 0;
+CREATE INDEX place_tagged ON places(message) WHERE keywords IS NOT NULL;
 CREATE TRIGGER place_added AFTER INSERT ON places BEGIN
     UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
 CREATE TRIGGER place_gone AFTER DELETE ON places BEGIN
@@ -110,6 +118,9 @@ INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
 INSERT INTO words(words, rank) VALUES('automerge', 8);
 "#;
 
+/// The words of the full text, one by one, for beginnings of words.
+const VOCABULARY: &str = "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, instance)";
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -132,6 +143,7 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
         Err(error) => return Err(fault(path, &error)),
     };
     if purpose == Purpose::Reading {
+        connection.execute_batch(VOCABULARY).map_err(|error| fault(path, &error))?;
         connection.pragma_update(None, "query_only", true).map_err(|error| fault(path, &error))?;
         connection.pragma_update(None, "cache_size", -8000).map_err(|error| fault(path, &error))?;
     }
@@ -263,8 +275,9 @@ mod tests {
     use crate::mail::flags::{Flag, Flags};
 
     #[test]
-    fn the_tables_know_the_bit_of_seen() {
-        assert_eq!(Flags::only(Flag::Seen).bits(), 16);
+    fn the_tables_know_bits_and_sizes() {
+        assert_eq!((Flags::only(Flag::Seen).bits(), Flags::only(Flag::Flagged).bits()), (16, 2));
+        assert_eq!((ATTACHMENT, LARGE), (1, 1_048_576));
     }
 
     #[test]

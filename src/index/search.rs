@@ -1,6 +1,6 @@
-//! Query to SQL. Words become one FTS5 expression that leads the search, newest first, so that it stops
-//! as soon as a page is full; properties are checked on what it finds. Without words the places of the
-//! scope lead, newest first as well.
+//! Query to plan. What has the messages newest first already (the full text, SQL indexes) leads, so that a
+//! search stops as soon as a page is full; each message that it leads to is then asked, place by place,
+//! whether it answers all of the query. Nothing is ever sorted, and no set of all hits is made.
 //!
 //! A query is asked of a place: a message is found if one of its places in the scope answers all of
 //! it. So `in:archive is:unread` finds what is unread in the archive, whatever other copies are.
@@ -8,189 +8,424 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use rusqlite::types::Value;
+use rusqlite::{Connection, Result, params};
 
-use super::extract;
+use super::expression::{Lexicon, MAX_DEPTH, Words, all_of, depth, words_of};
 use super::rows::Folder;
-use super::schema::{self, ATTACHMENT, OWN};
-use super::words;
+use super::schema::{self, ATTACHMENT, LARGE, OWN};
+use super::streams::{Lead, Stream};
+use super::{extract, threads};
 use crate::job::index::SearchScope;
-use crate::mail::flags::Flag;
+use crate::mail::flags::{Flag, Flags, Keyword};
 use crate::mail::ids::MessageId;
+use crate::mail::labels::Label;
 use crate::mail::mailbox::Role;
 use crate::query::Query;
 use crate::query::ast::State;
 
-/// How deep an expression may be that is given to FTS5, whose parser has a small stack.
-const MAX_DEPTH: usize = 8;
+/// Over so many mailboxes a stream each costs more than it saves.
+const MAX_STREAMS: usize = 16;
 
-/// A statement that yields `(message, mailbox, thread, flags)`, newest message first, a message once
-/// for each of its places.
+/// How a query is answered.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) streams: Vec<Stream>,
+    /// What leads to everything that may be a hit.
+    pub(super) lead: Lead,
+    /// SQL for the places of message `?1` that may be it: mailbox, thread, flags, then a column for each property
+    /// that [`Plan::check`] asks for.
+    pub(super) places: String,
+    /// The streams that are asked whether they have the message.
+    pub(super) said: Vec<usize>,
+    /// What a place has to be beyond what `places` asks.
+    pub(super) check: Check,
+}
+
+/// The first column of [`Plan::places`] that is a property.
+pub(super) const FIRST_COLUMN: usize = 3;
+
+/// What words and properties say together.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Compiled {
-    pub(super) sql: String,
-    pub(super) values: Vec<Value>,
+pub(super) enum Check {
+    /// All of these.
+    All(Vec<Check>),
+    /// One of these.
+    Any(Vec<Check>),
+    /// Not this.
+    Not(Box<Check>),
+    /// The message is in the stream, by its position in [`Plan::said`].
+    Said(usize),
+    /// The property, by its number.
+    Column(usize),
 }
 
-/// Makes the statement for a query.
-pub(super) fn compile(query: &Query, scope: &SearchScope, folders: &BTreeMap<i64, Folder>) -> Compiled {
-    let mut sql = Sql { folders, values: Vec::new(), words_lead: false };
-    let parts = match query {
-        Query::And(parts) => parts.iter().collect(),
-        other => vec![other],
+/// Makes the plan for a query.
+pub(super) fn compile(
+    db: &Connection,
+    query: &Query,
+    scope: &SearchScope,
+    folders: &BTreeMap<i64, Folder>,
+) -> Result<Plan> {
+    let mut maker = Maker {
+        db,
+        folders,
+        lexicon: Lexicon::new(db),
+        streams: Vec::new(),
+        expressions: BTreeMap::new(),
+        said: Vec::new(),
+        columns: Vec::new(),
+        known: BTreeMap::new(),
     };
-    let (texts, rest): (Vec<&Query>, Vec<&Query>) = parts.into_iter().partition(|part| words_of(part).is_some());
-    let mut conditions = Vec::new();
-    let from = match all_of(texts.iter().filter_map(|part| words_of(part))) {
-        Words::Find(expression) => {
-            sql.words_lead = true;
-            let slot = sql.value(Value::Text(expression));
-            conditions.push(format!("words MATCH {slot}"));
-            "words CROSS JOIN places p ON p.message = words.rowid"
+    let mut parts = Vec::new();
+    flatten(query, &mut parts);
+    let mut conditions: Vec<String> = Vec::new();
+    let mut checks = Vec::new();
+    let mut texts = Vec::new();
+    for part in &parts {
+        if let Some(words) = maker.words_of(part) {
+            texts.push(words);
+        } else if is_wordless(part) {
+            conditions.push(maker.condition(part)?);
+        } else {
+            checks.push(maker.check(part)?);
         }
-        Words::Avoid(expression) => {
-            conditions.push(sql.words(&Words::Avoid(expression)));
-            "places p"
-        }
-        Words::Anything => "places p",
+    }
+    // Words that must be there are no check: the lead sees to that.
+    if let Words::Avoid(expression) = all_of(texts.into_iter()) {
+        checks.push(Check::Not(Box::new(maker.say(expression))));
+    }
+    let scope = maker.scope(scope);
+    conditions.extend(scope.condition);
+    let lead = match maker.all_leads(&parts, scope.lead)? {
+        Some(lead) => lead,
+        None if conditions.is_empty() => maker.everything(),
+        None => maker.walk(conditions.join(" AND ")),
     };
-    conditions.extend(sql.scope(scope));
-    let conditions_of_rest: Vec<String> = rest.iter().map(|part| sql.condition(part)).collect();
-    conditions.extend(conditions_of_rest);
-    let condition = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
-    let order = if sql.words_lead { "words.rowid" } else { "p.message" };
-    Compiled {
-        sql: format!(
-            "SELECT p.message, p.mailbox, p.thread, p.flags FROM {from} CROSS JOIN messages m ON m.id = p.message
-             WHERE {condition} ORDER BY {order} DESC"
-        ),
-        values: sql.values,
-    }
+    let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    let columns: String = maker.columns.iter().map(|column| format!(", {column}")).collect();
+    let join =
+        if columns.contains("m.") || all.contains("m.") { "CROSS JOIN messages m ON m.id = p.message" } else { "" };
+    let places =
+        format!("SELECT p.mailbox, p.thread, p.flags{columns} FROM places p {join} WHERE p.message = ?1 AND {all}");
+    Ok(Plan { streams: maker.streams, lead, places, said: maker.said, check: Check::All(checks) })
 }
 
-/// What a part of a query that asks for words only means to FTS5, which knows "this and not that" but
-/// no "not that" alone.
-#[derive(Debug, Clone, PartialEq)]
-enum Words {
-    Find(String),
-    Avoid(String),
-    /// Nothing to look for: a lone dash.
-    Anything,
-}
-
-/// The words of a query, where it asks for nothing else.
-fn words_of(query: &Query) -> Option<Words> {
-    if depth(query) > MAX_DEPTH {
-        return None;
-    }
+/// The parts that all must hold.
+fn flatten<'q>(query: &'q Query, parts: &mut Vec<&'q Query>) {
     match query {
-        Query::Text { field, pattern } => Some(words::expression(*field, pattern).map_or(Words::Anything, Words::Find)),
-        Query::And(parts) if !parts.is_empty() => {
-            let parts: Option<Vec<Words>> = parts.iter().map(words_of).collect();
-            parts.map(|parts| all_of(parts.into_iter()))
-        }
-        Query::Or(parts) if !parts.is_empty() => {
-            let parts: Option<Vec<Words>> = parts.iter().map(words_of).collect();
-            parts.map(one_of)
-        }
-        Query::Not(inner) => match words_of(inner)? {
-            Words::Find(words) => Some(Words::Avoid(words)),
-            Words::Avoid(words) => Some(Words::Find(words)),
-            // Not anything is nothing: left to SQL.
-            Words::Anything => None,
-        },
-        _ => None,
+        Query::And(inner) => inner.iter().for_each(|part| flatten(part, parts)),
+        other => parts.push(other),
     }
 }
 
-fn all_of(parts: impl Iterator<Item = Words>) -> Words {
-    let (found, avoided) = apart(parts);
-    match (joined(&found, " AND "), joined(&avoided, " OR ")) {
-        (Some(find), Some(avoid)) => Words::Find(format!("({find}) NOT ({avoid})")),
-        (Some(find), None) => Words::Find(find),
-        (None, Some(avoid)) => Words::Avoid(avoid),
-        (None, None) => Words::Anything,
-    }
-}
-
-fn one_of(parts: Vec<Words>) -> Words {
-    if parts.contains(&Words::Anything) {
-        return Words::Anything;
-    }
-    let (found, avoided) = apart(parts.into_iter());
-    match (joined(&found, " OR "), joined(&avoided, " AND ")) {
-        // This or not that: not (that and not this).
-        (Some(find), Some(avoid)) => Words::Avoid(format!("({avoid}) NOT ({find})")),
-        (Some(find), None) => Words::Find(find),
-        (None, Some(avoid)) => Words::Avoid(avoid),
-        (None, None) => Words::Anything,
-    }
-}
-
-fn apart(parts: impl Iterator<Item = Words>) -> (Vec<String>, Vec<String>) {
-    let (mut found, mut avoided) = (Vec::new(), Vec::new());
-    for part in parts {
-        match part {
-            Words::Find(words) => found.push(words),
-            Words::Avoid(words) => avoided.push(words),
-            Words::Anything => {}
-        }
-    }
-    (found, avoided)
-}
-
-fn joined(parts: &[String], by: &str) -> Option<String> {
-    match parts {
-        [] => None,
-        [only] => Some(only.clone()),
-        many => Some(many.iter().map(|part| format!("({part})")).collect::<Vec<_>>().join(by)),
-    }
-}
-
-fn depth(query: &Query) -> usize {
+/// Does it ask for properties only?
+fn is_wordless(query: &Query) -> bool {
     match query {
-        Query::And(parts) | Query::Or(parts) => 1 + parts.iter().map(depth).max().unwrap_or(0),
-        Query::Not(inner) => 1 + depth(inner),
-        _ => 1,
+        Query::And(parts) | Query::Or(parts) => parts.iter().all(is_wordless),
+        Query::Not(inner) => is_wordless(inner),
+        Query::Text { .. } => false,
+        Query::HasAttachment
+        | Query::Is(_)
+        | Query::In(_)
+        | Query::Account(_)
+        | Query::Tag(_)
+        | Query::Larger(_)
+        | Query::Smaller(_)
+        | Query::Date { .. }
+        | Query::Id(_)
+        | Query::Thread(_) => true,
     }
 }
 
-/// Conditions over a place `p` and its message `m`; never NULL.
-struct Sql<'a> {
+/// A lead, with whether it has so much of all that it is better asked than followed.
+struct Offer {
+    lead: Lead,
+    dense: bool,
+}
+
+/// Where to look.
+struct Scope {
+    condition: Option<String>,
+    lead: Option<Offer>,
+}
+
+struct Maker<'a> {
+    db: &'a Connection,
     folders: &'a BTreeMap<i64, Folder>,
-    values: Vec<Value>,
-    words_lead: bool,
+    lexicon: Lexicon<'a>,
+    streams: Vec<Stream>,
+    /// The stream of each expression.
+    expressions: BTreeMap<String, usize>,
+    said: Vec<usize>,
+    columns: Vec<String>,
+    /// The rows of each Message-ID that was asked for.
+    known: BTreeMap<String, Vec<i64>>,
 }
 
-impl Sql<'_> {
-    fn value(&mut self, value: Value) -> String {
-        self.values.push(value);
-        format!("?{}", self.values.len())
+/// Leads: what may be a hit.
+impl Maker<'_> {
+    fn stream(&mut self, stream: Stream) -> usize {
+        self.streams.push(stream);
+        self.streams.len() - 1
     }
 
-    fn words(&mut self, words: &Words) -> String {
-        match words {
-            Words::Anything => "1".to_owned(),
-            Words::Find(expression) => {
-                let slot = self.value(Value::Text(expression.clone()));
-                format!("p.message IN (SELECT rowid FROM words WHERE words MATCH {slot})")
-            }
-            Words::Avoid(expression) => {
-                let slot = self.value(Value::Text(expression.clone()));
-                format!("p.message NOT IN (SELECT rowid FROM words WHERE words MATCH {slot})")
+    fn words(&mut self, expression: String) -> usize {
+        if let Some(known) = self.expressions.get(&expression) {
+            return *known;
+        }
+        let number = self.stream(Stream::words(expression.clone()));
+        self.expressions.insert(expression, number);
+        number
+    }
+
+    fn words_of(&self, query: &Query) -> Option<Words> {
+        if depth(query) > MAX_DEPTH { None } else { words_of(query, &self.lexicon) }
+    }
+
+    /// What leads to all that answers each of these; `None`: only a walk does.
+    fn all_leads(&mut self, parts: &[&Query], scope: Option<Offer>) -> Result<Option<Lead>> {
+        let (mut newest, mut oldest) = (i64::MAX, i64::MIN);
+        let mut dated = false;
+        let mut offers: Vec<Offer> = scope.into_iter().collect();
+        let mut texts = Vec::new();
+        for part in parts {
+            if let Some(words) = self.words_of(part) {
+                texts.push(words);
+            } else if let Query::Date { from, until } = part {
+                dated = true;
+                oldest = oldest.max(from.map_or(i64::MIN, schema::first_row));
+                newest = newest.min(until.map_or(i64::MAX, |until| schema::first_row(until) - 1));
+            } else {
+                offers.extend(self.offer(part)?);
             }
         }
+        if let Words::Find(expression) = all_of(texts.into_iter()) {
+            let lead = Lead::Stream(self.words(expression));
+            offers.push(Offer { lead, dense: false });
+        }
+        // What has nearly all of the messages leads nowhere, unless there is nothing else.
+        if offers.iter().any(|offer| !offer.dense) {
+            offers.retain(|offer| !offer.dense);
+        } else {
+            offers.truncate(1);
+        }
+        if offers.is_empty() {
+            if !dated {
+                return Ok(None);
+            }
+            let lead = self.everything();
+            offers.push(Offer { lead, dense: true });
+        }
+        let parts = offers.into_iter().map(|offer| offer.lead).collect();
+        Ok(Some(Lead::All { parts, newest, oldest }))
     }
 
-    fn scope(&self, scope: &SearchScope) -> Option<String> {
+    fn everything(&mut self) -> Lead {
+        self.index("places", "message", "place_message", "1")
+    }
+
+    fn walk(&mut self, condition: String) -> Lead {
+        Lead::Stream(self.stream(Stream::walk(condition)))
+    }
+
+    /// The rows that an index over `column` has in this order.
+    fn index(&mut self, table: &str, column: &str, index: &str, given: &str) -> Lead {
+        let sql = format!(
+            "SELECT {column} FROM {table} INDEXED BY {index} WHERE {given} AND {column} <= ?1
+             ORDER BY {column} DESC LIMIT ?2"
+        );
+        Lead::Stream(self.stream(Stream::sql(sql)))
+    }
+
+    /// What leads to all that answers a part; `None`: only a walk does.
+    fn offer(&mut self, query: &Query) -> Result<Option<Offer>> {
+        if let Some(words) = self.words_of(query) {
+            let Words::Find(expression) = words else { return Ok(None) };
+            let lead = Lead::Stream(self.words(expression));
+            return Ok(Some(Offer { lead, dense: false }));
+        }
+        let rare = |lead| Some(Offer { lead, dense: false });
+        Ok(match query {
+            Query::And(_) => {
+                let mut parts = Vec::new();
+                flatten(query, &mut parts);
+                self.all_leads(&parts, None)?.and_then(rare)
+            }
+            Query::Or(parts) => {
+                let mut leads = Vec::new();
+                let mut dense = false;
+                for part in parts {
+                    let Some(offer) = self.offer(part)? else { return Ok(None) };
+                    dense |= offer.dense;
+                    leads.push(offer.lead);
+                }
+                Some(Offer { lead: Lead::Any(leads), dense })
+            }
+            Query::Date { .. } => self.all_leads(&[query], None)?.and_then(rare),
+            Query::HasAttachment => rare(self.index("messages", "id", "message_attached", "bits & 1 <> 0")),
+            Query::Larger(bytes) if *bytes >= LARGE => {
+                rare(self.index("messages", "id", "message_large", &format!("size >= {LARGE}")))
+            }
+            Query::Is(State::Unread) => {
+                let lead = self.index("places", "message", "place_unread_anywhere", "flags & 16 = 0");
+                let unread: usize = self.folders.values().map(|folder| folder.unread).sum();
+                Some(Offer { lead, dense: self.is_dense(unread) })
+            }
+            Query::Is(State::Starred) => rare(self.index("places", "message", "place_starred", "flags & 2 <> 0")),
+            Query::Tag(name) => {
+                let stream = Stream::walk_tagged(tagged(name));
+                rare(Lead::Stream(self.stream(stream)))
+            }
+            Query::Id(id) => {
+                let rows = self.rows_of_id(id)?;
+                rare(Lead::Stream(self.stream(Stream::known(rows))))
+            }
+            Query::Thread(thread) => {
+                let thread = threads::current(self.db, thread.0)?;
+                let rows = self
+                    .db
+                    .prepare_cached("SELECT id FROM messages WHERE thread = ?1")?
+                    .query_map([thread], |row| row.get(0))?
+                    .collect::<Result<_>>()?;
+                rare(Lead::Stream(self.stream(Stream::known(rows))))
+            }
+            Query::In(name) => self.mailboxes(&|folder: &Folder| is_called(folder, name)),
+            Query::Account(name) => {
+                self.mailboxes(&|folder: &Folder| folder.id.account.as_str().eq_ignore_ascii_case(name))
+            }
+            Query::Is(State::Draft | State::Forwarded | State::Read | State::Replied | State::Sent)
+            | Query::Larger(_)
+            | Query::Smaller(_)
+            | Query::Not(_)
+            | Query::Text { .. } => None,
+        })
+    }
+
+    fn mailboxes(&mut self, wanted: &dyn Fn(&Folder) -> bool) -> Option<Offer> {
+        let rows: Vec<(i64, usize)> = self
+            .folders
+            .iter()
+            .filter(|(_, folder)| wanted(folder))
+            .map(|(row, folder)| (*row, folder.total))
+            .collect();
+        if rows.len() > MAX_STREAMS {
+            return None;
+        }
+        let dense = self.is_dense(rows.iter().map(|(_, total)| total).sum());
+        let lead = rows
+            .into_iter()
+            .map(|(row, _)| self.index("places", "message", "place_list", &format!("mailbox = {row}")))
+            .collect();
+        Some(Offer { lead: Lead::Any(lead), dense })
+    }
+
+    fn is_dense(&self, count: usize) -> bool {
+        let all: usize = self.folders.values().map(|folder| folder.total).sum();
+        count.saturating_mul(4) > all
+    }
+
+    fn rows_of_id(&mut self, id: &str) -> Result<Vec<i64>> {
+        if let Some(rows) = self.known.get(id) {
+            return Ok(rows.clone());
+        }
+        let rows = match MessageId::new(id) {
+            Some(id) => self
+                .db
+                .prepare_cached("SELECT id FROM messages WHERE key = ?1 AND message_id = ?2")?
+                .query_map(params![extract::key(&id), id.as_str()], |row| row.get(0))?
+                .collect::<Result<Vec<i64>>>()?,
+            None => Vec::new(),
+        };
+        self.known.insert(id.to_owned(), rows.clone());
+        Ok(rows)
+    }
+
+    fn scope(&mut self, scope: &SearchScope) -> Scope {
         match scope {
-            SearchScope::All => None,
-            SearchScope::Account(account) => Some(self.in_folders(|folder| folder.id.account == *account)),
+            SearchScope::All => Scope { condition: None, lead: None },
+            SearchScope::Account(account) => {
+                let wanted = |folder: &Folder| folder.id.account == *account;
+                Scope { condition: Some(self.in_folders(wanted)), lead: self.mailboxes(&wanted) }
+            }
             SearchScope::Mailbox(mailbox) => {
-                let row = self.folders.iter().find(|(_, folder)| folder.id == *mailbox).map_or(-1, |(row, _)| *row);
-                Some(format!("p.mailbox = {row}"))
+                let wanted = |folder: &Folder| folder.id == *mailbox;
+                Scope { condition: Some(self.in_folders(wanted)), lead: self.mailboxes(&wanted) }
             }
         }
+    }
+}
+
+/// Checks and conditions: what is a hit.
+impl Maker<'_> {
+    fn say(&mut self, expression: String) -> Check {
+        let stream = self.words(expression);
+        let at = self.said.iter().position(|known| *known == stream).unwrap_or_else(|| {
+            self.said.push(stream);
+            self.said.len() - 1
+        });
+        Check::Said(at)
+    }
+
+    fn check(&mut self, query: &Query) -> Result<Check> {
+        if is_wordless(query) {
+            let condition = self.condition(query)?;
+            self.columns.push(condition);
+            return Ok(Check::Column(self.columns.len() - 1));
+        }
+        if let Some(words) = self.words_of(query) {
+            return Ok(match words {
+                Words::Find(expression) => self.say(expression),
+                Words::Avoid(expression) => Check::Not(Box::new(self.say(expression))),
+                Words::Anything => Check::All(Vec::new()),
+            });
+        }
+        Ok(match query {
+            Query::And(parts) => Check::All(parts.iter().map(|part| self.check(part)).collect::<Result<_>>()?),
+            Query::Or(parts) => Check::Any(parts.iter().map(|part| self.check(part)).collect::<Result<_>>()?),
+            Query::Not(inner) => Check::Not(Box::new(self.check(inner)?)),
+            // The others are properties or words.
+            _ => Check::Any(Vec::new()),
+        })
+    }
+
+    /// SQL over a place `p` and its message `m` for properties; never NULL.
+    fn condition(&mut self, query: &Query) -> Result<String> {
+        Ok(match query {
+            Query::And(parts) => self.joined(parts, " AND ", "1")?,
+            Query::Or(parts) => self.joined(parts, " OR ", "0")?,
+            Query::Not(inner) => format!("(NOT {})", self.condition(inner)?),
+            Query::HasAttachment => format!("(m.bits & {ATTACHMENT} <> 0)"),
+            Query::Is(state) => self.state(*state),
+            Query::In(name) => self.in_folders(|folder| is_called(folder, name)),
+            Query::Account(name) => self.in_folders(|folder| folder.id.account.as_str().eq_ignore_ascii_case(name)),
+            Query::Tag(name) => tagged(name),
+            Query::Larger(bytes) => format!("(m.size > {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
+            Query::Smaller(bytes) => format!("(m.size < {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
+            Query::Date { from, until } => {
+                let from = from.map(|at| format!("p.message >= {}", schema::first_row(at)));
+                let until = until.map(|at| format!("p.message < {}", schema::first_row(at)));
+                match (from, until) {
+                    (Some(from), Some(until)) => format!("({from} AND {until})"),
+                    (Some(one), None) | (None, Some(one)) => format!("({one})"),
+                    (None, None) => "1".to_owned(),
+                }
+            }
+            Query::Id(id) => {
+                let rows: Vec<String> = self.rows_of_id(id)?.iter().map(i64::to_string).collect();
+                format!("(p.message IN ({}))", rows.join(","))
+            }
+            Query::Thread(thread) => format!("(p.thread = {})", threads::current(self.db, thread.0)?),
+            // Words are no property.
+            Query::Text { .. } => "0".to_owned(),
+        })
+    }
+
+    fn joined(&mut self, parts: &[Query], by: &str, none: &str) -> Result<String> {
+        if parts.is_empty() {
+            return Ok(none.to_owned());
+        }
+        let parts: Vec<String> = parts.iter().map(|part| self.condition(part)).collect::<Result<_>>()?;
+        Ok(format!("({})", parts.join(by)))
     }
 
     /// The plus keeps SQLite from reading mailbox by mailbox and sorting it all.
@@ -201,67 +436,13 @@ impl Sql<'_> {
             // Writing to a String cannot fail.
             let _ = write!(list, "{comma}{row}");
         }
-        format!("+p.mailbox IN ({list})")
-    }
-
-    fn condition(&mut self, query: &Query) -> String {
-        if let Some(words) = words_of(query) {
-            return self.words(&words);
-        }
-        match query {
-            Query::And(parts) => self.all(parts, " AND ", "1"),
-            Query::Or(parts) => self.all(parts, " OR ", "0"),
-            Query::Not(inner) => format!("NOT {}", self.condition(inner)),
-            // Only words are words.
-            Query::Text { .. } => "0".to_owned(),
-            Query::HasAttachment => format!("(m.bits & {ATTACHMENT} <> 0)"),
-            Query::Is(state) => self.state(*state),
-            Query::In(name) => {
-                let name = name.to_lowercase();
-                let by_name = |folder: &Folder| {
-                    let full = folder.id.name.as_str().to_lowercase();
-                    full == name || folder.id.name.leaf().to_lowercase() == name
-                };
-                self.in_folders(|folder| folder.role.is_some_and(|role| role.word() == name) || by_name(folder))
-            }
-            Query::Account(name) => self.in_folders(|folder| folder.id.account.as_str().eq_ignore_ascii_case(name)),
-            Query::Tag(_) | Query::Thread(_) => "0".to_owned(),
-            Query::Larger(bytes) => format!("(m.size > {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
-            Query::Smaller(bytes) => format!("(m.size < {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
-            Query::Date { from, until } => {
-                let row = if self.words_lead { "words.rowid" } else { "p.message" };
-                let from = from.map(|at| format!("{row} >= {}", schema::first_row(at)));
-                let until = until.map(|at| format!("{row} < {}", schema::first_row(at)));
-                match (from, until) {
-                    (Some(from), Some(until)) => format!("({from} AND {until})"),
-                    (Some(one), None) | (None, Some(one)) => format!("({one})"),
-                    (None, None) => "1".to_owned(),
-                }
-            }
-            Query::Id(id) => match MessageId::new(id) {
-                Some(id) => {
-                    let slot = self.value(Value::Text(id.as_str().to_owned()));
-                    let key = extract::key(&id);
-                    format!("(p.message IN (SELECT id FROM messages WHERE key = {key} AND message_id = {slot}))")
-                }
-                None => "0".to_owned(),
-            },
-        }
-    }
-
-    fn all(&mut self, parts: &[Query], by: &str, none: &str) -> String {
-        if parts.is_empty() {
-            return none.to_owned();
-        }
-        let parts: Vec<String> = parts.iter().map(|part| self.condition(part)).collect();
-        format!("({})", parts.join(by))
+        format!("(+p.mailbox IN ({list}))")
     }
 
     fn state(&self, state: State) -> String {
-        let set = |flag: Flag| format!("(p.flags & {} <> 0)", crate::mail::flags::Flags::only(flag).bits());
+        let set = |flag: Flag| format!("(p.flags & {} <> 0)", Flags::only(flag).bits());
         match state {
-            // As the partial indexes spell it.
-            State::Unread => "p.flags & 16 = 0".to_owned(),
+            State::Unread => "(p.flags & 16 = 0)".to_owned(),
             State::Read => set(Flag::Seen),
             State::Starred => set(Flag::Flagged),
             State::Replied => set(Flag::Answered),
@@ -275,23 +456,48 @@ impl Sql<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Is that what somebody calls this mailbox: by its name, the last part of it, what it is for, all of it also
+/// behind the account; `lists/**` is `lists` and what is below?
+fn is_called(folder: &Folder, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let account = folder.id.account.as_str().to_lowercase();
+    let full = folder.id.name.as_str().to_lowercase();
+    let within = |name: &str| {
+        if let Some(top) = name.strip_suffix("/**").or_else(|| name.strip_suffix("/*")) {
+            let below = full.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            return below || top.is_empty();
+        }
+        let role = folder.role.is_some_and(|role| role.word() == name || nickname(role) == Some(name));
+        role || full == name || folder.id.name.leaf().to_lowercase() == name
+    };
+    within(&name) || name.strip_prefix(&account).and_then(|rest| rest.strip_prefix('/')).is_some_and(within)
+}
 
-    fn words(text: &str) -> Option<Words> {
-        let query = crate::query::parse(text, crate::mail::ids::Timestamp::new(0), &jiff::tz::TimeZone::UTC).unwrap();
-        words_of(&query)
+/// What other programs call it.
+fn nickname(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Junk => Some("spam"),
+        Role::Trash => Some("bin"),
+        Role::Flagged => Some("starred"),
+        Role::Inbox | Role::Drafts | Role::Sent | Role::Archive | Role::All => None,
     }
+}
 
-    #[test]
-    fn words_become_one_expression() {
-        let find = |text: &str| Some(Words::Find(text.to_owned()));
-        assert_eq!(words("a b"), find("(\"a\") AND (\"b\")"));
-        assert_eq!(words("a -b -from:c"), find("(\"a\") NOT ((\"b\") OR (sender : \"c\"))"));
-        assert_eq!(words("a or -b"), Some(Words::Avoid("(\"b\") NOT (\"a\")".to_owned())));
-        assert_eq!(words("-- a"), find("\"a\""));
-        assert_eq!(words("a is:unread"), None);
-        assert_eq!(words(""), None);
+/// SQL: has the place this keyword, or the label of this name?
+fn tagged(name: &str) -> String {
+    let label = |name: &str| Label::read(name).map(|label| Keyword::of_label(&label).as_str().to_owned());
+    let words = [Some(name.to_owned()), label(name), label(&name.to_lowercase()), label(&format!("\\{name}"))];
+    let mut words: Vec<String> =
+        words.into_iter().flatten().map(|word| word.to_ascii_lowercase()).filter(|word| !word.contains(' ')).collect();
+    words.sort();
+    words.dedup();
+    let has = |word: &String| {
+        let hex: String = format!(" {word} ").bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("instr(' ' || lower(ifnull(p.keywords, '')) || ' ', CAST(x'{hex}' AS TEXT)) > 0")
+    };
+    if words.is_empty() {
+        "0".to_owned()
+    } else {
+        format!("({})", words.iter().map(has).collect::<Vec<_>>().join(" OR "))
     }
 }

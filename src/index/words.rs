@@ -14,7 +14,13 @@ pub(super) fn for_index(text: &str) -> Cow<'_, str> {
 
 /// A pattern as an FTS5 expression; `None` where there is nothing in it that could be found, such as
 /// a lone dash.
-pub(super) fn expression(field: Field, pattern: &Pattern) -> Option<String> {
+///
+/// `beginning` lists the words that begin so, where they are few: they are looked for one by one.
+pub(super) fn expression(
+    field: Field,
+    pattern: &Pattern,
+    beginning: &dyn Fn(&str) -> Option<Vec<String>>,
+) -> Option<String> {
     let (text, mut prefix) = match pattern {
         Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
         Pattern::Prefix(text) => (text, true),
@@ -44,6 +50,10 @@ pub(super) fn expression(field: Field, pattern: &Pattern) -> Option<String> {
         Field::List => "list : ",
         Field::File => "files : ",
     };
+    if let Some(known) = beginning(words.trim()).filter(|known| prefix && !known.is_empty()) {
+        let known: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
+        return Some(format!("{columns}({})", known.join(" OR ")));
+    }
     let star = if prefix { " *" } else { "" };
     Some(format!("{columns}\"{}\"{star}", words.trim().replace(['"', '\0'], " ")))
 }
@@ -105,13 +115,16 @@ mod tests {
 
     #[test]
     fn patterns_become_expressions() {
-        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()));
+        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()), &|_| None);
         assert_eq!(word("a\"b").as_deref(), Some("\"a b\""));
         assert_eq!(word("日本語").as_deref(), Some("\"日本 本語\""));
         assert_eq!(word("日").as_deref(), Some("\"日\" *"));
         assert_eq!(word("x日本!").as_deref(), Some("\"x 日本\""));
         assert_eq!(word("--"), None);
-        let to = expression(Field::To, &Pattern::Prefix("gra".into()));
+        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &|_| None);
         assert_eq!(to.as_deref(), Some("{recipients cc} : \"gra\" *"));
+        let known = |_: &str| Some(vec!["grace".to_owned(), "gray".to_owned()]);
+        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &known);
+        assert_eq!(to.as_deref(), Some("{recipients cc} : (\"grace\" OR \"gray\")"));
     }
 }
