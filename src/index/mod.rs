@@ -16,6 +16,7 @@ mod folders;
 pub mod health;
 mod hits;
 mod intake;
+mod pages;
 mod rows;
 mod schema;
 mod search;

@@ -1,7 +1,6 @@
 //! Windows of lists: any stretch of a mailbox, of the unified inbox or of what a search found, by an
 //! index that has the order already. Nothing loads a whole mailbox, nothing counts it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -9,22 +8,17 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::folders::mailbox_id;
-use super::hits::{Hit, Hits, Until};
+use super::hits::Hits;
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
 use super::write::from_words;
 use super::{conversation, extract};
 use crate::fault::Fault;
-use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Shows, Source};
+use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, Shows, Source};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId};
 use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place, UniqueName};
-use crate::query::Query;
-
-/// How far a search looks beyond the window before it answers, in rows and in chunks that are read for it: short
-/// results are counted at once.
-const BEYOND: (usize, usize) = (300, 8);
 
 /// The index, for reading. Each thread has its own.
 pub struct Index {
@@ -33,7 +27,7 @@ pub struct Index {
     /// Which file it is: a rebuilt index is another one under the same name.
     file: Option<(u64, u64)>,
     /// What the newest search found.
-    found: Option<Hits>,
+    pub(super) found: Option<Hits>,
 }
 
 /// A stretch of a list.
@@ -94,7 +88,7 @@ pub(super) enum Ordered {
 
 /// How rows say who: by author, or by recipient where the mailbox is of what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub(super) enum Who {
     ByMailbox,
     Author,
 }
@@ -142,32 +136,6 @@ impl Index {
             Ok(window) => Ok(window),
             Err(error) => Err(schema::fault(&self.path, &error)),
         }
-    }
-
-    /// Searches to the end, so that the next [`Index::rows`] of that search knows its total. `wanted`
-    /// is asked now and then; `false`: nobody waited for it any more.
-    pub fn count(&mut self, list: &ListSpec, wanted: &dyn Fn() -> bool) -> std::result::Result<bool, Fault> {
-        let Source::Search { query, scope } = &list.source else { return Ok(true) };
-        let done = self.snapshot(|index| {
-            let folders = folders(&index.db)?;
-            index.find_hits(list, (query, scope), &folders, Until::default(), wanted)?;
-            Ok(index.found.as_ref().is_some_and(|found| found.complete))
-        });
-        done.map_err(|error| schema::fault(&self.path, &error))
-    }
-
-    /// What a query finds, newest first, one row a message, with the number of all of them.
-    pub fn search(
-        &mut self,
-        query: &Query,
-        scope: &SearchScope,
-        first: usize,
-        count: usize,
-    ) -> std::result::Result<Window, Fault> {
-        let source = Source::Search { query: query.clone(), scope: scope.clone() };
-        let list = ListSpec { source, grouping: Grouping::Flat };
-        self.count(&list, &|| true)?;
-        self.rows(&list, first, count, None)
     }
 
     /// All messages of a conversation, in thread order; each shows its author.
@@ -290,81 +258,6 @@ impl Index {
             }
         };
         Ok(Window { first, total, counted: true, rows, anchor })
-    }
-
-    fn search_window(
-        &mut self,
-        list: &ListSpec,
-        question: (&Query, &SearchScope),
-        folders: &BTreeMap<i64, Folder>,
-        first: usize,
-        count: usize,
-        anchor: Option<RowId>,
-    ) -> Result<Window> {
-        let enough = first.saturating_add(count);
-        let past = anchor.filter(|_| list.grouping == Grouping::Flat).map(|row| row.0);
-        self.find_hits(list, question, folders, Until { rows: Some(enough), past }, &|| true)?;
-        let chunks = Cell::new(BEYOND.1);
-        let spare = || chunks.replace(chunks.get().saturating_sub(1)) > 0;
-        let beyond = Until { rows: Some(enough.saturating_add(BEYOND.0)), past: None };
-        self.find_hits(list, question, folders, beyond, &spare)?;
-        let mut at = self.position_of_hit(list, anchor)?;
-        if anchor.is_some() && at.is_none() && list.grouping == Grouping::Conversations {
-            self.find_hits(list, question, folders, Until::default(), &|| true)?;
-            at = self.position_of_hit(list, anchor)?;
-        }
-        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.complete));
-        let first = moved(first, count, at, found.len());
-        let mut rows = Vec::new();
-        for hit in found.iter().skip(first).take(count) {
-            if let Some(mut row) = row(&self.db, hit.message, hit.mailbox, folders, Who::ByMailbox)? {
-                if list.grouping == Grouping::Conversations {
-                    row.messages = hit.messages;
-                    row.unread = hit.unread;
-                    row.flags = row.flags.minus(&row.flags.system()).union(&Flags::from_bits(hit.flags));
-                }
-                rows.push(row);
-            }
-        }
-        Ok(Window { first, total: found.len(), counted, rows, anchor: at })
-    }
-
-    fn position_of_hit(&self, list: &ListSpec, anchor: Option<RowId>) -> Result<Option<usize>> {
-        let (Some(found), Some(anchor)) = (&self.found, anchor) else { return Ok(None) };
-        Ok(match list.grouping {
-            // Newest first, so the order can be used.
-            Grouping::Flat => found.rows.binary_search_by(|hit| anchor.0.cmp(&hit.message)).ok(),
-            Grouping::Conversations => {
-                let thread = thread_of(&self.db, anchor.0)?;
-                thread.and_then(|thread| found.rows.iter().position(|hit| hit.thread == thread))
-            }
-        })
-    }
-
-    /// Goes on with this search as far as it is asked for, or begins it where there is another.
-    fn find_hits(
-        &mut self,
-        list: &ListSpec,
-        question: (&Query, &SearchScope),
-        folders: &BTreeMap<i64, Folder>,
-        until: Until,
-        wanted: &dyn Fn() -> bool,
-    ) -> Result<()> {
-        let version: i64 = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        let mut found = match self.found.take().filter(|found| found.version == version && found.list == *list) {
-            Some(found) => found,
-            None => Hits::new(&self.db, list, question, folders, version)?,
-        };
-        found.go_on(&self.db, folders, until, wanted)?;
-        self.found = Some(found);
-        Ok(())
-    }
-
-    /// All that a search found.
-    pub(super) fn all_hits(&mut self, list: &ListSpec, question: (&Query, &SearchScope)) -> Result<&[Hit]> {
-        let folders = folders(&self.db)?;
-        self.find_hits(list, question, &folders, Until::default(), &|| true)?;
-        Ok(self.found.as_ref().map_or(&[], |found| &found.rows))
     }
 }
 
@@ -502,7 +395,7 @@ fn position(db: &Connection, ordered: &Ordered, message: i64, total: usize) -> R
 }
 
 /// The window, moved as little as needed so that it holds the anchor and does not begin behind the end.
-fn moved(first: usize, count: usize, anchor: Option<usize>, total: usize) -> usize {
+pub(super) fn moved(first: usize, count: usize, anchor: Option<usize>, total: usize) -> usize {
     match anchor {
         Some(at) if at < first => at,
         Some(at) if at >= first.saturating_add(count) => (at + 1).saturating_sub(count),
@@ -532,7 +425,13 @@ fn places(db: &Connection, folders: &BTreeMap<i64, Folder>, message: i64) -> Res
     Ok(found.into_iter().map(|(_, place)| place).collect())
 }
 
-fn row(db: &Connection, message: i64, mailbox: i64, folders: &BTreeMap<i64, Folder>, who: Who) -> Result<Option<Row>> {
+pub(super) fn row(
+    db: &Connection,
+    message: i64,
+    mailbox: i64,
+    folders: &BTreeMap<i64, Folder>,
+    who: Who,
+) -> Result<Option<Row>> {
     let Some(folder) = folders.get(&mailbox) else { return Ok(None) };
     let by_recipient = who == Who::ByMailbox && folder.shows_recipients();
     db.prepare_cached(

@@ -1,0 +1,121 @@
+//! Pages of a search: the first comes before all is counted, the others go on from there.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use rusqlite::Result;
+
+use super::hits::{Hit, Hits, Until};
+use super::rows::{Folder, Index, Who, Window, folders, moved, row, thread_of};
+use crate::fault::Fault;
+use crate::job::index::{Grouping, ListSpec, SearchScope, Source};
+use crate::mail::flags::Flags;
+use crate::mail::ids::RowId;
+use crate::query::Query;
+
+/// How far a search looks beyond the window before it answers, in rows and in chunks that are read for it: short
+/// results are counted at once.
+const BEYOND: (usize, usize) = (300, 8);
+
+impl Index {
+    /// Searches to the end, so that the next [`Index::rows`] of that search knows its total. `wanted`
+    /// is asked now and then; `false`: nobody waited for it any more.
+    pub fn count(&mut self, list: &ListSpec, wanted: &dyn Fn() -> bool) -> std::result::Result<bool, Fault> {
+        let Source::Search { query, scope } = &list.source else { return Ok(true) };
+        let done = self.snapshot(|index| {
+            let folders = folders(&index.db)?;
+            index.find_hits(list, (query, scope), &folders, Until::default(), wanted)?;
+            Ok(index.found.as_ref().is_some_and(|found| found.complete))
+        });
+        done.map_err(|error| self.fault(&error))
+    }
+
+    /// What a query finds, newest first, one row a message, with the number of all of them.
+    pub fn search(
+        &mut self,
+        query: &Query,
+        scope: &SearchScope,
+        first: usize,
+        count: usize,
+    ) -> std::result::Result<Window, Fault> {
+        let source = Source::Search { query: query.clone(), scope: scope.clone() };
+        let list = ListSpec { source, grouping: Grouping::Flat };
+        self.count(&list, &|| true)?;
+        self.rows(&list, first, count, None)
+    }
+
+    pub(super) fn search_window(
+        &mut self,
+        list: &ListSpec,
+        question: (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        first: usize,
+        count: usize,
+        anchor: Option<RowId>,
+    ) -> Result<Window> {
+        let enough = first.saturating_add(count);
+        let past = anchor.filter(|_| list.grouping == Grouping::Flat).map(|row| row.0);
+        self.find_hits(list, question, folders, Until { rows: Some(enough), past }, &|| true)?;
+        let chunks = Cell::new(BEYOND.1);
+        let spare = || chunks.replace(chunks.get().saturating_sub(1)) > 0;
+        let beyond = Until { rows: Some(enough.saturating_add(BEYOND.0)), past: None };
+        self.find_hits(list, question, folders, beyond, &spare)?;
+        let mut at = self.position_of_hit(list, anchor)?;
+        if anchor.is_some() && at.is_none() && list.grouping == Grouping::Conversations {
+            self.find_hits(list, question, folders, Until::default(), &|| true)?;
+            at = self.position_of_hit(list, anchor)?;
+        }
+        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.complete));
+        let first = moved(first, count, at, found.len());
+        let mut rows = Vec::new();
+        for hit in found.iter().skip(first).take(count) {
+            if let Some(mut row) = row(&self.db, hit.message, hit.mailbox, folders, Who::ByMailbox)? {
+                if list.grouping == Grouping::Conversations {
+                    row.messages = hit.messages;
+                    row.unread = hit.unread;
+                    row.flags = row.flags.minus(&row.flags.system()).union(&Flags::from_bits(hit.flags));
+                }
+                rows.push(row);
+            }
+        }
+        Ok(Window { first, total: found.len(), counted, rows, anchor: at })
+    }
+
+    fn position_of_hit(&self, list: &ListSpec, anchor: Option<RowId>) -> Result<Option<usize>> {
+        let (Some(found), Some(anchor)) = (&self.found, anchor) else { return Ok(None) };
+        Ok(match list.grouping {
+            // Newest first, so the order can be used.
+            Grouping::Flat => found.rows.binary_search_by(|hit| anchor.0.cmp(&hit.message)).ok(),
+            Grouping::Conversations => {
+                let thread = thread_of(&self.db, anchor.0)?;
+                thread.and_then(|thread| found.rows.iter().position(|hit| hit.thread == thread))
+            }
+        })
+    }
+
+    /// Goes on with this search as far as it is asked for, or begins it where there is another.
+    fn find_hits(
+        &mut self,
+        list: &ListSpec,
+        question: (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        until: Until,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let version: i64 = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        let mut found = match self.found.take().filter(|found| found.version == version && found.list == *list) {
+            Some(found) => found,
+            None => Hits::new(&self.db, list, question, folders, version)?,
+        };
+        found.go_on(&self.db, folders, until, wanted)?;
+        self.found = Some(found);
+        Ok(())
+    }
+
+    /// All that a search found.
+    pub(super) fn all_hits(&mut self, list: &ListSpec, question: (&Query, &SearchScope)) -> Result<&[Hit]> {
+        let folders = folders(&self.db)?;
+        self.find_hits(list, question, &folders, Until::default(), &|| true)?;
+        Ok(self.found.as_ref().map_or(&[], |found| &found.rows))
+    }
+}
