@@ -77,7 +77,7 @@ impl Label {
 }
 
 /// The labels of a message, each once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Labels(BTreeSet<Label>);
 
 impl Labels {
@@ -99,6 +99,12 @@ impl Labels {
     /// All of them: the provider's own first, then by name.
     pub fn iter(&self) -> Iter<'_, Label> {
         self.0.iter()
+    }
+
+    /// What these and `other` have in common.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
     }
 
     /// What these have and `other` has not.
@@ -176,6 +182,7 @@ mod tests {
         let (a, b) = (of(&["\\Inbox", "x", "x"]), of(&["x", "y"]));
         assert_eq!(a.iter().count(), 2);
         assert_eq!((a.minus(&b), a.union(&b)), (of(&["\\Inbox"]), of(&["\\Inbox", "x", "y"])));
+        assert_eq!(a.common(&b), of(&["x"]));
         assert!(a.has(&Label::Inbox) && !b.has(&Label::Inbox) && Labels::none().is_empty());
     }
 }

@@ -74,9 +74,12 @@ impl AccountState {
         if let Some(name) = self.folders.by_role.get(&role) {
             return id(with_year(name, date, zone));
         }
-        let own = rows.iter().filter(|row| row.mailbox.account == self.id);
-        let found = own.filter(|row| row.role == Some(role)).map(|row| row.mailbox.clone()).next();
-        found.unwrap_or_else(|| id(usual_name(role)))
+        let own = || rows.iter().filter(|row| row.mailbox.account == self.id);
+        let found = own().find(|row| row.role == Some(role)).map(|row| row.mailbox.clone());
+        // Where folders are labels, what is archived lies where all the rest does.
+        let home = || own().filter(|_| role == Role::Archive).find_map(|row| Some(row.shows.as_ref()?.home.clone()));
+        let told = || self.told.iter().find(|(_, told)| **told == role).map(|(id, _)| id.clone());
+        found.or_else(home).or_else(told).unwrap_or_else(|| id(usual_name(role)))
     }
 }
 

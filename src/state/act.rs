@@ -9,10 +9,13 @@ use crate::job::index::{IndexJob, Row};
 use crate::job::{Job, OutboxJob, Ticket};
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{RowId, ThreadId, Timestamp};
-use crate::mail::mailbox::Role;
+use crate::mail::labels::{Label, Labels};
+use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::{MailboxId, Place};
 
 use super::change::What;
+use super::labelling::Route;
+use super::menu::given;
 use super::undo::{Entry, Reverse};
 use super::{Ask, Focus, Level, Model, Overlay, Question, Screen, files};
 use crate::keys::Action;
@@ -24,6 +27,13 @@ pub(super) enum Act {
     MoveToRole(Role),
     /// Move to a folder.
     Move(MailboxId),
+    /// Give or take a label.
+    Label {
+        /// Which.
+        label: Label,
+        /// Shall it be given?
+        give: bool,
+    },
     /// Set and clear flags.
     Flags {
         /// What to set.
@@ -38,14 +48,16 @@ pub(super) enum Act {
 /// One message that is acted on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Target {
-    place: Place,
-    date: Timestamp,
-    flags: Flags,
+    pub(super) place: Place,
+    /// The mailbox in which it is shown.
+    pub(super) shown: MailboxId,
+    pub(super) date: Timestamp,
+    pub(super) flags: Flags,
 }
 
 impl From<&Row> for Target {
     fn from(row: &Row) -> Self {
-        Self { place: row.place.clone(), date: row.date, flags: row.flags.clone() }
+        Self { place: row.place.clone(), shown: row.mailbox.clone(), date: row.date, flags: row.flags.clone() }
     }
 }
 
@@ -93,7 +105,7 @@ impl Model {
     fn act_on_open(&mut self, act: Act) -> Vec<Job> {
         let Some(mut row) = self.viewer.current_row() else { return Vec::new() };
         row.messages = 1;
-        let removes = matches!(act, Act::MoveToRole(_) | Act::Move(_));
+        let removes = self.look_of(&act, &row) == Some(What::Gone);
         // The row of a conversation stays while it has other messages.
         let own = self.list.rows.iter().find(|known| known.message == row.message);
         let ids = own.filter(|own| own.messages <= 1).map(|own| own.message).into_iter().collect();
@@ -147,13 +159,20 @@ impl Model {
             return Vec::new();
         }
         let begun = self.ticket();
-        let what = match &act {
-            Act::MoveToRole(_) | Act::Move(_) => Some(What::Gone),
-            Act::Flags { add, remove } => Some(What::Flags { add: add.clone(), remove: remove.clone() }),
-            Act::Delete => None,
-        };
-        if let Some(what) = what.filter(|_| !shown_on.is_empty()) {
-            self.list.changes.begin(what, shown_on, begun, self.now);
+        let looks = rows.iter().filter_map(|row| Some((self.look_of(&act, row)?, row.message)));
+        // A row that is shown for several (a conversation that is not acted on by its own row) looks as the first.
+        let looks: Vec<(What, RowId)> = looks.collect();
+        let mut changes: Vec<(What, BTreeSet<RowId>)> = Vec::new();
+        for id in shown_on {
+            let own = looks.iter().find(|(_, message)| *message == id).or(looks.first());
+            let Some((what, _)) = own else { continue };
+            match changes.iter_mut().find(|(known, _)| known == what) {
+                Some((_, ids)) => drop(ids.insert(id)),
+                None => changes.push((what.clone(), BTreeSet::from([id]))),
+            }
+        }
+        for (what, ids) in changes {
+            self.list.changes.begin(what, ids, begun, self.now);
             self.list.lay_changes();
         }
         let (threads, single): (VecDeque<Row>, VecDeque<Row>) = rows.into_iter().partition(|row| row.messages > 1);
@@ -205,9 +224,13 @@ impl Model {
         self.acting.on_its_way = None;
         let Some(asking) = self.acting.queue.pop_front() else { return Vec::new() };
         let mut jobs = match asking.why {
-            Why::Look { row, open } => self.take_thread(&row, rows, open),
+            Why::Look { row, open } => {
+                let rows = self.seen_from(&row.mailbox, rows);
+                self.take_thread(&row, &rows, open)
+            }
             Why::Act { begun, act, of, mut done, rest } => {
-                let here = rows.iter().filter(|row| row.place.mailbox == of.place.mailbox);
+                let rows = self.seen_from(&of.mailbox, rows);
+                let here = rows.iter().filter(|row| row.mailbox == of.mailbox);
                 let before = done.len();
                 done.extend(here.map(Target::from));
                 if done.len() == before {
@@ -250,21 +273,22 @@ impl Model {
     fn carry_out(&mut self, begun: Ticket, act: &Act, targets: Vec<Target>) -> Vec<Job> {
         match act {
             Act::Flags { add, remove } => self.set_flags(begun, targets, add, remove),
-            Act::Delete => {
-                let places = targets.into_iter().map(|target| target.place).collect();
-                self.overlay = Some(Overlay::Ask(Ask { question: Question::Delete(places) }));
-                Vec::new()
-            }
-            Act::MoveToRole(role) => {
-                let role = *role;
-                self.move_all(begun, targets, |model, target| {
-                    let account = model.accounts.iter().find(|account| account.id == target.place.mailbox.account)?;
-                    Some(account.mailbox_for(role, &model.mailboxes.rows, target.date, &model.zone))
-                })
-            }
-            Act::Move(to) => self
-                .move_all(begun, targets, |_, target| (to.account == target.place.mailbox.account).then(|| to.clone())),
+            Act::Delete => self.ask_to_delete(targets),
+            Act::MoveToRole(_) | Act::Move(_) | Act::Label { .. } => self.move_all(begun, act, targets),
         }
+    }
+
+    fn ask_to_delete(&mut self, targets: Vec<Target>) -> Vec<Job> {
+        let at_home =
+            |target: &Target| self.home(&target.place.mailbox.account).as_ref() == Some(&target.place.mailbox);
+        if targets.iter().any(at_home) {
+            // A server of this kind keeps what is deleted there, and shows it again.
+            self.say(Level::Info, "Move it to the trash first: only there it can be deleted for ever");
+            return Vec::new();
+        }
+        let places = targets.into_iter().map(|target| target.place).collect();
+        self.overlay = Some(Overlay::Ask(Ask { question: Question::Delete(places) }));
+        Vec::new()
     }
 
     fn set_flags(&mut self, begun: Ticket, targets: Vec<Target>, add: &Flags, remove: &Flags) -> Vec<Job> {
@@ -283,44 +307,50 @@ impl Model {
         vec![files(FilesJob::SetFlags { ticket, places, add: add.clone(), remove: remove.clone() })]
     }
 
-    fn move_all(
-        &mut self,
-        begun: Ticket,
-        targets: Vec<Target>,
-        to: impl Fn(&Self, &Target) -> Option<MailboxId>,
-    ) -> Vec<Job> {
-        let mut by_goal: BTreeMap<MailboxId, Vec<Place>> = BTreeMap::new();
-        let (mut there, mut foreign) = (0usize, 0usize);
+    fn move_all(&mut self, begun: Ticket, act: &Act, targets: Vec<Target>) -> Vec<Job> {
+        let mut files: BTreeMap<MailboxId, Vec<(Place, Labels)>> = BTreeMap::new();
+        let mut labelled: BTreeMap<(Labels, Labels), Vec<Place>> = BTreeMap::new();
+        let mut had: BTreeMap<Place, Labels> = BTreeMap::new();
+        let (mut there, mut closed) = (0usize, None);
         for target in targets {
-            match to(self, &target) {
-                None => foreign += 1,
-                Some(goal) if goal == target.place.mailbox => there += 1,
-                Some(goal) => by_goal.entry(goal).or_default().push(target.place),
+            match self.route(act, &target) {
+                Route::Closed(why) => closed = Some(why),
+                Route::There => there += 1,
+                Route::File(to, labels) => {
+                    had.insert(target.place.clone(), given(&target.flags.labels()));
+                    files.entry(to).or_default().push((target.place, labels));
+                }
+                Route::Labels { add, remove } => labelled.entry((add, remove)).or_default().push(target.place),
             }
         }
-        let names: BTreeSet<&str> = by_goal.keys().map(|goal| goal.name.as_str()).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let count: usize = by_goal.values().map(Vec::len).sum();
-        if foreign > 0 {
-            self.say(Level::Warn, "A message cannot be moved to another account");
+        let count = files.values().map(Vec::len).sum::<usize>() + labelled.values().map(Vec::len).sum::<usize>();
+        if let Some(why) = closed {
+            self.say(Level::Warn, &format!("Not moved: {why}"));
         } else if count == 0 && there > 0 {
-            self.say(Level::Info, "It is in that folder already");
+            self.say(Level::Info, words_of_there(act));
         }
         if count == 0 {
             self.take_back(begun);
             return Vec::new();
         }
-        let label = format!("Moved {} to {}", messages(count), names.join(", "));
+        let goals = if labelled.is_empty() { files.keys().collect() } else { BTreeSet::new() };
+        let label = move_words(act, &goals, count);
         let mut jobs = Vec::new();
         let mut tickets = BTreeSet::new();
-        for (to, places) in by_goal {
+        for (to, targets) in files {
+            let ticket = self.ticket();
+            tickets.insert(ticket);
+            self.list.changes.carried(begun, ticket, targets.iter().map(|(place, _)| place));
+            jobs.push(self.move_files(ticket, targets, to));
+        }
+        for ((add, remove), places) in labelled {
             let ticket = self.ticket();
             tickets.insert(ticket);
             self.list.changes.carried(begun, ticket, places.iter());
-            jobs.push(files(FilesJob::Move { ticket, places, to }));
+            jobs.push(self.wish_labels(ticket, places, add, remove));
         }
-        self.undo.expect(label.clone(), tickets);
-        if foreign == 0 {
+        self.undo.expect(label.clone(), tickets, had);
+        if closed.is_none() {
             self.status.offer(self.now, Level::Ok, &label, Action::Undo);
         }
         jobs
@@ -367,7 +397,11 @@ impl Model {
             let ticket = self.ticket();
             jobs.push(match step {
                 Reverse::Flags { places, add, remove } => files(FilesJob::SetFlags { ticket, places, add, remove }),
-                Reverse::Move { places, to } => files(FilesJob::Move { ticket, places, to }),
+                Reverse::Labels { places, add, remove } => self.wish_labels(ticket, places, add, remove),
+                Reverse::Move { places, to, labels } => {
+                    let targets = places.into_iter().map(|place| (place, labels.clone())).collect();
+                    self.move_files(ticket, targets, to)
+                }
                 Reverse::Recall(entry) => Job::Outbox(OutboxJob::Recall(entry)),
             });
         }
@@ -409,6 +443,31 @@ pub(super) fn messages(count: usize) -> String {
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// What was done, for the message line; `goals` are the folders where all of it went, if it went to folders.
+fn move_words(act: &Act, goals: &BTreeSet<&MailboxId>, count: usize) -> String {
+    let count = messages(count);
+    let title = |label: &Label| label.name().map_or("inbox", MailboxName::as_str).to_owned();
+    match act {
+        Act::Label { label, give: true } => format!("Labelled {count} {}", title(label)),
+        Act::Label { label, give: false } => format!("Took the label {} from {count}", title(label)),
+        Act::Move(to) => format!("Moved {count} to {}", to.name),
+        Act::MoveToRole(Role::Archive) if goals.is_empty() => format!("Archived {count}"),
+        Act::MoveToRole(_) | Act::Flags { .. } | Act::Delete => {
+            let names: BTreeSet<&str> = goals.iter().map(|goal| goal.name.as_str()).collect();
+            format!("Moved {count} to {}", names.into_iter().collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn words_of_there(act: &Act) -> &'static str {
+    match act {
+        Act::MoveToRole(Role::Archive) => "It is archived already",
+        Act::Label { give: true, .. } => "It has that label already",
+        Act::Label { give: false, .. } => "It does not have that label",
+        Act::MoveToRole(_) | Act::Move(_) | Act::Flags { .. } | Act::Delete => "It is in that folder already",
+    }
 }
 
 fn flag_words(add: &Flags, remove: &Flags, count: usize) -> String {

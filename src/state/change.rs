@@ -70,9 +70,11 @@ impl Changes {
 
     /// The change that was begun with `begun` is carried out by the job `ticket` on these places.
     pub(super) fn carried<'a>(&mut self, begun: Ticket, ticket: Ticket, places: impl Iterator<Item = &'a Place>) {
-        if let Some(change) = self.0.iter_mut().find(|change| change.tickets.contains(&begun)) {
+        let places: Vec<&Place> = places.collect();
+        // Rows that go and rows that only look other than before are two changes of one act.
+        for change in self.0.iter_mut().filter(|change| change.tickets.contains(&begun)) {
             change.tickets.push(ticket);
-            for place in places {
+            for place in places.iter().copied() {
                 change.mailboxes.insert(place.mailbox.clone());
                 change.left.insert(place.clone());
             }
@@ -91,6 +93,19 @@ impl Changes {
         for change in self.0.iter_mut().filter(|change| change.stage == Stage::Sent && !change.left.is_empty()) {
             for place in &changed.places {
                 change.left.remove(&Place { mailbox: changed.mailbox.clone(), unique: place.unique.clone() });
+            }
+            if change.left.is_empty() {
+                change.stage = Stage::Filed;
+            }
+        }
+    }
+
+    /// What was no matter of files is written down: labels.
+    pub(super) fn written(&mut self, ticket: Ticket, places: &[Place]) {
+        for change in self.0.iter_mut().filter(|change| change.stage == Stage::Sent && change.tickets.contains(&ticket))
+        {
+            for place in places {
+                change.left.remove(place);
             }
             if change.left.is_empty() {
                 change.stage = Stage::Filed;

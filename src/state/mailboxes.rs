@@ -5,6 +5,7 @@ use crate::job::index::{IndexJob, MailboxRow};
 use crate::job::{Job, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
+use crate::mail::labels::Label;
 use crate::mail::mailbox::Role;
 use crate::mail::place::MailboxId;
 
@@ -74,7 +75,8 @@ impl Mailboxes {
     /// Takes in the mailboxes, in whatever order.
     pub(super) fn take(&mut self, mut rows: Vec<MailboxRow>, accounts: &[AccountState]) {
         self.asked = false;
-        for row in &mut rows {
+        // What a view is for is known; its name is a word of the user's and means nothing.
+        for row in rows.iter_mut().filter(|row| row.shows.is_none()) {
             row.role = row.role.or_else(|| {
                 accounts.iter().find(|account| account.id == row.mailbox.account).and_then(|a| a.role(&row.mailbox))
             });
@@ -141,8 +143,14 @@ fn order(row: &MailboxRow, rows: &[MailboxRow]) -> (AccountId, usize, Vec<String
     let top = name.levels().next().unwrap_or(name.as_str());
     let root =
         rows.iter().find(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == top);
-    let role = root.unwrap_or(row).role;
-    let rank = role.and_then(|role| Role::ALL.iter().position(|known| *known == role)).unwrap_or(usize::MAX);
+    let place = |role| Role::ALL.iter().position(|known| *known == role);
+    let rank = match (root.unwrap_or(row).role, row.shows.as_ref().map(|shows| &shows.label)) {
+        (Some(role), _) => place(role),
+        // Nobody's end, but the provider's own: beside the starred ones.
+        (None, Some(Label::Important)) => place(Role::Flagged),
+        (None, _) => None,
+    };
+    let rank = rank.unwrap_or(usize::MAX);
     (row.mailbox.account.clone(), rank, name.levels().map(str::to_lowercase).collect())
 }
 
@@ -160,7 +168,8 @@ fn tree<'a>(own: impl Iterator<Item = (usize, &'a MailboxRow)>, rows: &[MailboxR
                 .any(|known| known.mailbox.account == row.mailbox.account && known.mailbox.name.as_str() == parent)
         };
         let title = if levels.len() > 1 { Clean::line(name.leaf()) } else { mailbox_title(name.as_str()) };
-        if row.role.is_some() && levels.len() > 1 && !there(1) {
+        let is_own = mailbox_title(name.as_str()).as_str() != name.as_str();
+        if (row.role.is_some() || is_own) && levels.len() > 1 && !there(1) {
             items.push(Item::Mailbox { row: at, depth: 0, title: mailbox_title(name.as_str()) });
             above.clear();
             continue;
@@ -279,7 +288,7 @@ mod tests {
             .collect();
         let wanted = [
             (0, "Inbox"),
-            (0, "[Gmail]/Sent Mail"),
+            (0, "Sent Mail"),
             (0, "Archive"),
             (1, "2025"),
             (2, "x"),

@@ -5,14 +5,15 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::job::Job;
-use crate::job::index::Source;
+use crate::job::index::{MailboxRow, Source};
 use crate::keys::action::TABLE;
 use crate::keys::{Action, Bound, Code, Context, Key};
 use crate::mail::clean::Clean;
+use crate::mail::labels::{Label, Labels};
 use crate::mail::place::MailboxId;
 
 use super::act::Act;
-use super::{Input, Item, Mark, Model, Overlay, mailbox_title};
+use super::{Focus, Input, Item, Mark, Model, Overlay, Screen, mailbox_title};
 
 /// A menu.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub enum MenuKind {
     Go,
     /// Folders, to move messages to one.
     Move,
+    /// Folders that are labels, to give or take one.
+    Label,
 }
 
 /// One row of a menu.
@@ -188,23 +191,75 @@ impl Model {
             None => return,
         };
         let here = self.list.mailbox().cloned();
-        let items = self.folder_items(|mailbox| mailbox.account == account && Some(mailbox) != here.as_ref());
+        let goal = |row: &MailboxRow| {
+            let is_given = row.shows.as_ref().is_none_or(|shows| may_be_given(&shows.label));
+            row.mailbox.account == account && Some(&row.mailbox) != here.as_ref() && is_given
+        };
+        let items = self.folder_items(goal);
         self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Move, items)));
     }
 
-    fn folder_items(&self, wanted: impl Fn(&MailboxId) -> bool) -> Vec<MenuItem> {
+    /// Shows the labels of the messages' account, to give one or to take it away.
+    pub(super) fn choose_label(&mut self) {
+        let labels = self.labels_to_give();
+        let mut items = self.folder_items(|row| labels.iter().any(|(mailbox, _)| *mailbox == row.mailbox));
+        let rows = self.act_rows();
+        for item in &mut items {
+            let Choice::Mailbox(mailbox) = &item.choice else { continue };
+            let label = labels.iter().find(|(known, _)| known == mailbox).map(|(_, label)| label);
+            let have = rows.iter().filter(|row| label.is_some_and(|label| row.flags.labels().has(label))).count();
+            item.keys = match have {
+                0 => String::new(),
+                all if all == rows.len() => "has it".to_owned(),
+                _ => "some have it".to_owned(),
+            };
+        }
+        self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Label, items)));
+    }
+
+    /// The labels that the messages an action would concern can be given, with the folders that show them.
+    pub(super) fn labels_to_give(&self) -> Vec<(MailboxId, Label)> {
+        let Some(account) = self.act_rows().first().map(|row| row.place.mailbox.account.clone()) else {
+            return Vec::new();
+        };
+        let own = self.mailboxes.rows.iter().filter(|row| row.mailbox.account == account);
+        let labels = own.filter_map(|row| Some((row.mailbox.clone(), row.shows.as_ref()?.label.clone())));
+        labels.filter(|(_, label)| may_be_given(label)).collect()
+    }
+
+    /// How many folders of the account that an action would concern are labels.
+    pub(super) fn count_labels(&self) -> usize {
+        let row = match self.screen {
+            Screen::Browse(Focus::Viewer) => self.viewer.open.as_ref().map(|open| &open.row),
+            _ => self.list.selected.values().next().or_else(|| self.list.current()),
+        };
+        let Some(account) = row.map(|row| &row.place.mailbox.account) else { return 0 };
+        let own = self.mailboxes.rows.iter().filter(|row| row.mailbox.account == *account);
+        own.filter(|row| row.shows.is_some()).count()
+    }
+
+    /// Gives the label of a folder, or takes it away where all messages have it.
+    fn toggle_label(&mut self, mailbox: &MailboxId) -> Vec<Job> {
+        let Some((_, label)) = self.labels_to_give().into_iter().find(|(known, _)| known == mailbox) else {
+            return Vec::new();
+        };
+        let give = !self.act_rows().iter().all(|row| row.flags.labels().has(&label));
+        self.act(Act::Label { label, give })
+    }
+
+    fn folder_items(&self, wanted: impl Fn(&MailboxRow) -> bool) -> Vec<MenuItem> {
         let many = self.accounts.len() > 1;
         let shown = self.mailboxes.items.iter().filter_map(|item| match item {
             Item::Mailbox { .. } => self.mailboxes.mailbox(item),
             Item::Unified | Item::Account(_) | Item::Heading { .. } => None,
         });
-        let item = |row: &crate::job::index::MailboxRow| {
+        let item = |row: &MailboxRow| {
             let name = mailbox_title(row.mailbox.name.as_str());
             let text = if many { Clean::line(&format!("{}: {name}", row.mailbox.account)) } else { name };
             let keys = if row.unread > 0 { row.unread.to_string() } else { String::new() };
             MenuItem { text, keys, group: "", choice: Choice::Mailbox(row.mailbox.clone()), why_not: None }
         };
-        shown.filter(|row| wanted(&row.mailbox)).map(item).collect()
+        shown.filter(|row| wanted(row)).map(item).collect()
     }
 
     /// Takes the row under the cursor.
@@ -212,7 +267,7 @@ impl Model {
         let Some(Overlay::Menu(menu)) = &self.overlay else { return Vec::new() };
         let (kind, typed) = (menu.kind, menu.input.text().trim().to_owned());
         let Some(item) = menu.current().cloned() else {
-            if kind == MenuKind::Move {
+            if matches!(kind, MenuKind::Move | MenuKind::Label) {
                 self.say(super::Level::Info, &format!("There is no folder `{typed}`"));
             }
             return Vec::new();
@@ -228,6 +283,7 @@ impl Model {
         match (item.choice, kind) {
             (Choice::Action(action), _) => self.run(Bound { action, count: None, key: Key::plain(Code::Enter) }),
             (Choice::Mailbox(mailbox), MenuKind::Move) => self.act(Act::Move(mailbox)),
+            (Choice::Mailbox(mailbox), MenuKind::Label) => self.toggle_label(&mailbox),
             (Choice::Mailbox(mailbox), _) => self.go_to(Source::Mailbox(mailbox)),
             (Choice::Unified, _) => self.go_to(Source::Unified),
             (Choice::Mark(_), _) => Vec::new(),
@@ -243,5 +299,18 @@ fn mark_item(mark: Mark) -> MenuItem {
         group: "Marks",
         choice: Choice::Mark(mark),
         why_not: None,
+    }
+}
+
+/// Those of them that a user can give.
+pub(super) fn given(labels: &Labels) -> Labels {
+    labels.iter().filter(|label| may_be_given(label)).cloned().collect()
+}
+
+/// Can a user give it? What was sent or is a draft is not so by a wish, and the star has a key of its own.
+fn may_be_given(label: &Label) -> bool {
+    match label {
+        Label::Inbox | Label::Important | Label::Named(_) => true,
+        Label::Sent | Label::Starred | Label::Draft => false,
     }
 }

@@ -11,6 +11,7 @@ mod editor;
 mod event;
 mod go;
 mod input;
+mod labelling;
 mod list;
 mod mailboxes;
 mod marks;
@@ -99,6 +100,7 @@ pub struct Model {
     marking: std::collections::BTreeMap<Ticket, crate::mail::flags::Flags>,
     tickets: Ticket,
     acting: act::Acting,
+    labelling: labelling::Labelling,
     /// Jobs that a full queue refused; they go out again at the next tick.
     again: Vec<Job>,
     scanned_at: Timestamp,
@@ -188,6 +190,7 @@ impl Model {
             marking: std::collections::BTreeMap::new(),
             tickets: Ticket::default(),
             acting: act::Acting::default(),
+            labelling: labelling::Labelling::default(),
             again: Vec::new(),
             scanned_at: now,
             last_place: None,
@@ -271,6 +274,7 @@ impl Model {
             outbox: self.outbox.entries.len(),
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
+            labels: self.count_labels(),
         }
     }
 
@@ -299,10 +303,14 @@ impl Model {
     }
 }
 
-/// The name of a mailbox on the screen.
+/// The name of a mailbox on the screen. Where a provider keeps its own is no folder that tells anything.
 pub fn mailbox_title(name: &str) -> Clean {
-    if name == "INBOX" { Clean::line("Inbox") } else { Clean::line(name) }
+    let own = PROVIDERS.iter().find_map(|prefix| name.strip_prefix(prefix));
+    if name == "INBOX" { Clean::line("Inbox") } else { Clean::line(own.unwrap_or(name)) }
 }
+
+/// The folders in which providers keep their own.
+const PROVIDERS: [&str; 2] = ["[Gmail]/", "[Google Mail]/"];
 
 /// A job of the thread `files`.
 fn files(job: FilesJob) -> Job {

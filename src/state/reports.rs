@@ -59,7 +59,11 @@ impl Model {
             }
             FilesReport::Changed(changed) => self.changed_here(changed),
             FilesReport::Moved { ticket, places } => {
-                self.undo.moved(ticket, &places).map_or_else(Vec::new, |entry| self.carry_back(entry))
+                let mut jobs = self.label_moved(ticket, &places);
+                if let Some(entry) = self.undo.moved(ticket, &places) {
+                    jobs.extend(self.carry_back(entry));
+                }
+                jobs
             }
             FilesReport::Folders { account, mailboxes } => {
                 let roles = self.accounts.iter().find(|known| known.id == account);
@@ -77,6 +81,7 @@ impl Model {
             }
             FilesReport::Failed { ticket, fault } => {
                 self.take_back(ticket);
+                self.forget_after_move(ticket);
                 self.document_failed(ticket);
                 self.status.fault(self.now, &fault);
                 self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry))
@@ -191,13 +196,7 @@ impl Model {
                 | FolderChange::RemovedThere => Vec::new(),
             },
             SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
-            SyncReport::Labelled { account, result: Ok(()), .. } => {
-                vec![Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange })]
-            }
-            SyncReport::Labelled { result: Err(fault), .. } => {
-                self.status.fault(self.now, &fault);
-                Vec::new()
-            }
+            SyncReport::Labelled { ticket, account, result } => self.labelled(ticket, account, result),
             SyncReport::Views { account, views } => vec![Job::Index(IndexJob::Views { account, views })],
             SyncReport::Labels { home, rows } => vec![Job::Index(IndexJob::SetLabels { home, rows })],
             SyncReport::Fetched { stub, now } => self.take_rest(&stub, now),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::job::Ticket;
 use crate::job::outbox::EntryId;
 use crate::mail::flags::Flags;
+use crate::mail::labels::Labels;
 use crate::mail::place::{MailboxId, Place};
 
 /// The most changes that are remembered.
@@ -24,8 +25,10 @@ pub(super) struct Entry {
     pub(super) label: String,
     /// What undoes it.
     pub(super) steps: Vec<Reverse>,
-    /// Moves that are not done yet.
+    /// Moves and labels that are not done yet.
     waiting: BTreeSet<Ticket>,
+    /// The labels that messages had where they lay, which a move takes away.
+    labels: BTreeMap<Place, Labels>,
     /// Was `u` pressed before they were done?
     wanted: bool,
 }
@@ -42,12 +45,23 @@ pub(super) enum Reverse {
         /// What to clear.
         remove: Flags,
     },
+    /// Give labels and take labels.
+    Labels {
+        /// On which.
+        places: Vec<Place>,
+        /// What to give.
+        add: Labels,
+        /// What to take.
+        remove: Labels,
+    },
     /// Move back.
     Move {
         /// What.
         places: Vec<Place>,
         /// Where to.
         to: MailboxId,
+        /// The labels that they had there.
+        labels: Labels,
     },
     /// Take a message back from the outbox.
     Recall(EntryId),
@@ -66,12 +80,13 @@ impl Undo {
 
     /// Remembers a change whose reverse is known.
     pub(super) fn remember(&mut self, label: String, steps: Vec<Reverse>) {
-        self.push(Entry { label, steps, waiting: BTreeSet::new(), wanted: false });
+        self.push(Entry { label, steps, waiting: BTreeSet::new(), labels: BTreeMap::new(), wanted: false });
     }
 
-    /// Remembers moves that are on their way.
-    pub(super) fn expect(&mut self, label: String, tickets: BTreeSet<Ticket>) {
-        self.push(Entry { label, steps: Vec::new(), waiting: tickets, wanted: false });
+    /// Remembers moves and labels that are on their way. A move takes away the labels that a message had, so
+    /// `labels` tells them by the place where it lay.
+    pub(super) fn expect(&mut self, label: String, tickets: BTreeSet<Ticket>, labels: BTreeMap<Place, Labels>) {
+        self.push(Entry { label, steps: Vec::new(), waiting: tickets, labels, wanted: false });
     }
 
     fn push(&mut self, entry: Entry) {
@@ -86,11 +101,21 @@ impl Undo {
         self.rename(pairs);
         let entry = self.entries.iter_mut().find(|entry| entry.waiting.contains(&ticket))?;
         entry.waiting.remove(&ticket);
-        let mut homes: BTreeMap<MailboxId, Vec<Place>> = BTreeMap::new();
+        let mut homes: BTreeMap<(MailboxId, Labels), Vec<Place>> = BTreeMap::new();
         for (from, to) in pairs {
-            homes.entry(from.mailbox.clone()).or_default().push(to.clone());
+            let labels = entry.labels.remove(from).unwrap_or_default();
+            homes.entry((from.mailbox.clone(), labels)).or_default().push(to.clone());
         }
-        entry.steps.extend(homes.into_iter().map(|(to, places)| Reverse::Move { places, to }));
+        entry.steps.extend(homes.into_iter().map(|((to, labels), places)| Reverse::Move { places, to, labels }));
+        self.take_wanted()
+    }
+
+    /// Labels were given and taken: `reverse` undoes it. Gives back an entry that was waited for in order to
+    /// be undone.
+    pub(super) fn labelled(&mut self, ticket: Ticket, reverse: Reverse) -> Option<Entry> {
+        let entry = self.entries.iter_mut().find(|entry| entry.waiting.contains(&ticket))?;
+        entry.waiting.remove(&ticket);
+        entry.steps.push(reverse);
         self.take_wanted()
     }
 
@@ -99,7 +124,7 @@ impl Undo {
         let now: BTreeMap<&Place, &Place> = pairs.iter().map(|(from, to)| (from, to)).collect();
         for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
             let places = match step {
-                Reverse::Flags { places, .. } | Reverse::Move { places, .. } => places,
+                Reverse::Flags { places, .. } | Reverse::Labels { places, .. } | Reverse::Move { places, .. } => places,
                 Reverse::Recall(_) => continue,
             };
             for place in places {
@@ -115,7 +140,7 @@ impl Undo {
         self.entries.retain(|entry| !entry.steps.iter().any(|step| *step == Reverse::Recall(sent.clone())));
     }
 
-    /// A move failed.
+    /// A move failed, or labels could not be given.
     pub(super) fn failed(&mut self, ticket: Ticket) -> Option<Entry> {
         for entry in &mut self.entries {
             entry.waiting.remove(&ticket);
@@ -159,11 +184,12 @@ mod tests {
     #[test]
     fn undo_before_the_move_is_done_waits_for_it() {
         let mut undo = Undo::default();
-        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(7)]));
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(7)]), BTreeMap::new());
         assert_eq!(undo.pop(), None);
         assert_eq!(undo.len(), 0);
         let entry = undo.moved(Ticket(7), &[(place("INBOX", "m1"), place("Archive", "m2"))]).unwrap();
-        let back = Reverse::Move { places: vec![place("Archive", "m2")], to: place("INBOX", "m1").mailbox };
+        let (places, to) = (vec![place("Archive", "m2")], place("INBOX", "m1").mailbox);
+        let back = Reverse::Move { places, to, labels: Labels::none() };
         assert_eq!(entry.steps, [back]);
     }
 
@@ -173,7 +199,7 @@ mod tests {
         let star = Flags::only(Flag::Flagged);
         let step = |at: Place| Reverse::Flags { places: vec![at], add: Flags::none(), remove: star.clone() };
         undo.remember("starred".to_owned(), vec![step(place("INBOX", "m1"))]);
-        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]));
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]), BTreeMap::new());
         undo.moved(Ticket(1), &[(place("INBOX", "m1"), place("Archive", "m2"))]);
         undo.pop().unwrap();
         assert_eq!(undo.pop().unwrap().steps, [step(place("Archive", "m2"))]);
@@ -182,7 +208,7 @@ mod tests {
     #[test]
     fn a_failed_move_leaves_nothing_to_undo() {
         let mut undo = Undo::default();
-        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]));
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]), BTreeMap::new());
         assert_eq!(undo.failed(Ticket(1)), None);
         assert!(undo.is_empty());
     }

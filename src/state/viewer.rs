@@ -163,8 +163,8 @@ impl Viewer {
     /// Takes a message out of the conversation; gives back the one to show then.
     pub(super) fn drop_from_thread(&mut self, message: RowId) -> Option<Row> {
         let at = self.thread.iter().position(|row| row.message == message)?;
-        let mailbox = self.thread.remove(at).place.mailbox;
-        let here = |row: &&Row| row.place.mailbox == mailbox;
+        let mailbox = self.thread.remove(at).mailbox;
+        let here = |row: &&Row| row.mailbox == mailbox;
         let later = self.thread.iter().skip(at).find(here);
         later.or_else(|| self.thread.iter().take(at).rev().find(here)).cloned()
     }
@@ -294,7 +294,7 @@ impl Model {
     /// Takes in the conversation of a message.
     pub(super) fn take_thread(&mut self, row: &Row, rows: &[Row], open: bool) -> Vec<Job> {
         if open {
-            let here = |known: &&Row| known.place.mailbox == row.place.mailbox;
+            let here = |known: &&Row| known.mailbox == row.mailbox;
             let unread = rows.iter().filter(here).find(|known| !known.flags.has(Flag::Seen));
             let mut first = unread.unwrap_or(row).clone();
             first.messages = 1;

@@ -230,6 +230,7 @@ fn menu_box(
         MenuKind::Help(context) => format!("Help: {}", context.title()),
         MenuKind::Palette(_) => "Do".to_owned(),
         MenuKind::Go => "Go to folder".to_owned(),
+        MenuKind::Label => "Give or take a label".to_owned(),
         MenuKind::Move => {
             let count = model.situation().targets;
             format!("Move {} to", if count == 1 { "1 message".to_owned() } else { format!("{count} rows") })

@@ -12,6 +12,8 @@ use tern::mail::clean::Clean;
 use tern::mail::draft::Draft;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{AccountId, Timestamp};
+use tern::mail::labels::{Label, View};
+use tern::mail::mailbox::MailboxName;
 
 use crate::support::driver::{Driver, NOW, World, entry, mailbox};
 
@@ -43,7 +45,13 @@ fn draft() -> Draft {
 }
 
 fn place(context: Context, action: Action) -> Driver {
-    let mut driver = Driver::new(world(), &["ada", "work"], (70, 18));
+    let mut world = world();
+    if action == Action::Label {
+        let label = Label::Named(MailboxName::new("Work").unwrap());
+        world.views = vec![View { mailbox: mailbox("ada", "Work"), role: None, label, home: mailbox("ada", "INBOX") }];
+        world.mailboxes.retain(|known| *known != mailbox("ada", "Work"));
+    }
+    let mut driver = Driver::new(world, &["ada", "work"], (70, 18));
     // Somewhere else has been open, something has been changed.
     driver.press("g s g i 13j k F");
     if context != Context::List {

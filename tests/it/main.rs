@@ -64,3 +64,4 @@ mod sync_worker;
 mod terminal;
 mod threads;
 mod trust;
+mod views;

@@ -13,9 +13,9 @@ use ratatui::buffer::Buffer;
 use tern::config::{self, Config, Paths};
 use tern::fault::{Cause, Doing, Fault};
 use tern::job::files::{FilesJob, FilesReport};
-use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Source};
+use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source};
 use tern::job::outbox::{Entry, EntryId, EntryState, Verdict};
-use tern::job::{Changed, Job, OutboxJob, OutboxReport, PlaceChange, PlaceFile, Report};
+use tern::job::{Changed, Job, OutboxJob, OutboxReport, PlaceChange, PlaceFile, Report, SyncJob, SyncReport};
 use tern::keys::{Key, Keymap, Keys};
 use tern::mail::address::Address;
 use tern::mail::answer;
@@ -24,6 +24,7 @@ use tern::mail::document::{Attachment, Document, Line, Link, Span};
 use tern::mail::draft::Draft;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
+use tern::mail::labels::{Label, View};
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::mail::place::{MailboxId, Place, UniqueName};
 use tern::query::Query;
@@ -58,6 +59,8 @@ pub(crate) struct Mail {
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) mailboxes: Vec<MailboxId>,
+    /// Mailboxes that show the messages of another one by their labels.
+    pub(crate) views: Vec<View>,
     pub(crate) mails: Vec<Mail>,
     /// The journal of drafts.
     pub(crate) journal: BTreeMap<String, Draft>,
@@ -78,6 +81,69 @@ impl World {
         let names = ["INBOX", "Drafts", "Sent", "Archive", "Junk", "Trash", "Work"];
         let mailboxes = accounts.iter().flat_map(|account| names.iter().map(|name| mailbox(account, name))).collect();
         Self { mailboxes, ..Self::default() }
+    }
+
+    /// An account whose folders are labels, but for three.
+    pub(crate) fn labelled(account: &str) -> Self {
+        let home = mailbox(account, "[Gmail]/All Mail");
+        let view = |(name, label): (&str, &str)| {
+            let label = Label::read(label).unwrap();
+            View { mailbox: mailbox(account, name), role: label.role(), label, home: home.clone() }
+        };
+        let labels = [
+            ("INBOX", "\\Inbox"),
+            ("[Gmail]/Sent Mail", "\\Sent"),
+            ("[Gmail]/Important", "\\Important"),
+            ("Archive", "Archive"),
+            ("Trips/Rome", "Trips/Rome"),
+            ("Work", "Work"),
+        ];
+        let names = ["[Gmail]/All Mail", "[Gmail]/Drafts", "[Gmail]/Spam", "[Gmail]/Trash"];
+        let mailboxes = names.iter().map(|name| mailbox(account, name)).collect();
+        Self { mailboxes, views: labels.into_iter().map(view).collect(), ..Self::default() }
+    }
+
+    /// Puts a message with these labels in.
+    pub(crate) fn add_labelled(&mut self, account: &str, labels: &[&str], who: &str, subject: &str) -> &mut Mail {
+        let mail = self.add(account, "[Gmail]/All Mail", who, subject);
+        mail.flags = Flags::none().with_labels(&labels.iter().filter_map(|label| Label::read(label)).collect());
+        mail
+    }
+
+    /// Is a message shown there?
+    fn is_in(&self, mail: &Mail, mailbox: &MailboxId) -> bool {
+        let shows = |view: &View| {
+            view.mailbox == *mailbox && view.home == mail.place.mailbox && mail.flags.labels().has(&view.label)
+        };
+        mail.place.mailbox == *mailbox || self.views.iter().any(shows)
+    }
+
+    fn fits(&self, mail: &Mail, source: &Source) -> bool {
+        match source {
+            Source::Mailbox(mailbox) => self.is_in(mail, mailbox),
+            Source::Unified => {
+                self.is_in(mail, &MailboxId { name: MailboxName::inbox(), ..mail.place.mailbox.clone() })
+            }
+            Source::Search { query, .. } => matches(mail, query),
+        }
+    }
+
+    /// The row of a message in a list.
+    fn row_in(&self, mail: &Mail, source: &Source) -> Row {
+        let best = || self.views.iter().map(|view| &view.mailbox).find(|view| self.is_in(mail, view)).cloned();
+        let shown = match source {
+            Source::Mailbox(mailbox) => Some(mailbox.clone()),
+            Source::Unified | Source::Search { .. } => best(),
+        };
+        Row { mailbox: shown.unwrap_or_else(|| mail.place.mailbox.clone()), ..row(mail) }
+    }
+
+    /// What the thread `notes` answers.
+    fn notes(job: SyncJob, broken: bool) -> Option<SyncReport> {
+        let SyncJob::Label { ticket, places, .. } = job else { return None };
+        let account = places.first()?.mailbox.account.clone();
+        let result = if broken { Err(Fault::new(Doing::Remembering, "ledger.db", Cause::DiskFull)) } else { Ok(()) };
+        Some(SyncReport::Labelled { ticket, account, result })
     }
 
     /// Puts a message in: unread, older than all before it in the same call order.
@@ -104,7 +170,7 @@ impl World {
     }
 
     fn in_list(&self, source: &Source) -> Vec<&Mail> {
-        let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| fits(mail, source)).collect();
+        let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| self.fits(mail, source)).collect();
         mails.sort_by_key(|mail| std::cmp::Reverse(mail.id));
         mails
     }
@@ -112,12 +178,12 @@ impl World {
     fn rows(&self, spec: &ListSpec) -> Vec<Row> {
         let mails = self.in_list(&spec.source);
         if spec.grouping == Grouping::Flat {
-            return mails.into_iter().map(row).collect();
+            return mails.into_iter().map(|mail| self.row_in(mail, &spec.source)).collect();
         }
         let mut rows: Vec<Row> = Vec::new();
         for mail in mails {
             match rows.iter_mut().find(|row| row.thread == ThreadId(mail.thread)) {
-                None => rows.push(row(mail)),
+                None => rows.push(self.row_in(mail, &spec.source)),
                 Some(known) => {
                     let all_seen = known.flags.has(Flag::Seen) && mail.flags.has(Flag::Seen);
                     known.flags = known.flags.union(&mail.flags);
@@ -132,10 +198,16 @@ impl World {
         rows
     }
 
-    fn index(&self, job: IndexJob) -> Vec<IndexReport> {
+    fn index(&mut self, job: IndexJob) -> Vec<IndexReport> {
         match job {
             IndexJob::Mailboxes => {
-                vec![IndexReport::Mailboxes(self.mailboxes.iter().map(|id| self.count(id)).collect())]
+                vec![IndexReport::Mailboxes(
+                    self.mailboxes
+                        .iter()
+                        .chain(self.views.iter().map(|view| &view.mailbox))
+                        .map(|id| self.count(id))
+                        .collect(),
+                )]
             }
             IndexJob::Rows { ticket, list, first, count, anchor } => {
                 let all = self.rows(&list);
@@ -169,16 +241,26 @@ impl World {
             IndexJob::Conversation { ticket, thread } => {
                 let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| mail.thread == thread.0).collect();
                 mails.sort_by_key(|mail| mail.id);
-                vec![IndexReport::Conversation { ticket, rows: mails.into_iter().map(row).collect() }]
+                vec![IndexReport::Conversation {
+                    ticket,
+                    rows: mails.into_iter().map(|mail| self.row_in(mail, &Source::Unified)).collect(),
+                }]
             }
             IndexJob::Apply(changed) => {
-                vec![IndexReport::Refreshed { mailboxes: vec![changed.mailbox], arrived: Vec::new(), pending: 0 }]
+                let views = self.views.iter().filter(|view| view.home == changed.mailbox);
+                let mailboxes = views.map(|view| view.mailbox.clone()).chain([changed.mailbox.clone()]).collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
-            IndexJob::Folders { .. }
-            | IndexJob::Reconcile(_)
-            | IndexJob::Views { .. }
-            | IndexJob::Label { .. }
-            | IndexJob::SetLabels { .. } => {
+            IndexJob::Label { places, add, remove } => {
+                let (add, remove) = (Flags::none().with_labels(&add), Flags::none().with_labels(&remove));
+                for mail in self.mails.iter_mut().filter(|mail| places.contains(&mail.place)) {
+                    mail.flags = mail.flags.union(&add).minus(&remove);
+                }
+                let homes = places.iter().map(|place| &place.mailbox);
+                let mailboxes = self.views.iter().map(|view| &view.mailbox).chain(homes).cloned().collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Folders { .. } | IndexJob::Reconcile(_) | IndexJob::Views { .. } | IndexJob::SetLabels { .. } => {
                 vec![IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 }]
             }
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
@@ -189,12 +271,13 @@ impl World {
     fn count(&self, id: &MailboxId) -> MailboxRow {
         let mails = self.in_list(&Source::Mailbox(id.clone()));
         let unread = mails.iter().filter(|mail| !mail.flags.has(Flag::Seen)).count();
+        let view = self.views.iter().find(|view| view.mailbox == *id);
         MailboxRow {
             mailbox: id.clone(),
-            role: Role::guess(&id.name),
+            role: view.map_or_else(|| Role::guess(&id.name), |view| view.role),
             total: mails.len() as u64,
             unread: unread as u64,
-            shows: None,
+            shows: view.map(|view| Shows { label: view.label.clone(), home: view.home.clone() }),
         }
     }
 
@@ -244,6 +327,7 @@ impl World {
                     let new = Place { mailbox: to.clone(), unique };
                     if let Some(mail) = self.mails.iter_mut().find(|mail| mail.place == *place) {
                         mail.place = new.clone();
+                        mail.flags = mail.flags.without_labels();
                         pairs.push((place.clone(), new));
                     }
                 }
@@ -380,14 +464,6 @@ fn source(mail: &Mail) -> answer::Source {
         lines: document.lines,
         attachments: mail.attachments.len(),
         ..answer::Source::default()
-    }
-}
-
-fn fits(mail: &Mail, source: &Source) -> bool {
-    match source {
-        Source::Mailbox(mailbox) => mail.place.mailbox == *mailbox,
-        Source::Unified => mail.place.mailbox.name.is_inbox(),
-        Source::Search { query, .. } => matches(mail, query),
     }
 }
 
@@ -577,8 +653,9 @@ impl Driver {
             }
             Job::Files(job) => self.world.files(job).into_iter().map(Report::Files).collect(),
             other => {
-                self.outside.push(other);
-                Vec::new()
+                self.outside.push(other.clone());
+                let Job::Sync(job) = other else { return Vec::new() };
+                World::notes(job, self.broken).map(Report::Sync).into_iter().collect()
             }
         }
     }
