@@ -360,6 +360,23 @@ fn an_id_that_is_given_out_anew_is_another_message() {
 }
 
 #[test]
+fn what_took_an_id_over_at_the_same_size_is_not_removed_unseen() {
+    let text = |word: &str| format!("Subject: {word}\r\n\r\nbody\r\n").into_bytes();
+    let server = Server3::start(&[("x", text("old"))]);
+    let week = Retention { after: Some(Duration::from_hours(24 * 7)), ..NEVER };
+    let client = Client::new(server.port, Tls::Plain, week);
+    client.sync().unwrap();
+    server.state.lock().unwrap().letters.clear();
+    server.arrive("x", &text("new"));
+    client.clock.turn(8 * 86_400);
+    client.sync().unwrap();
+    let mut here = client.here();
+    here.sort();
+    assert!(here == [text("new"), text("old")], "it was fetched");
+    assert_eq!(server.left(), 1, "and is left alone");
+}
+
+#[test]
 fn a_server_that_keeps_what_it_said_it_removed_brings_nothing_twice() {
     let server = Server3::start(&[("a", odd_letter(1)), ("b", odd_letter(2))]);
     server.set(|ways| ways.keeps = true);
