@@ -9,6 +9,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use tern::ledger::Ledger;
+use tern::ledger::keeper::Kept;
+use tern::mail::ids::AccountId;
+
 use crate::servers::dovecot::{Dovecot, PASSWORD};
 use crate::servers::postfix::{Postfix, auth_service};
 use crate::terminal::{World, account};
@@ -164,6 +168,71 @@ fn what_is_wrong_with_the_servers_is_told_at_its_step() {
     let prompted =
         local(&format!("imap = {{ host = \"localhost\", port = {}, user = \"eve\", ca = \"{ca}\" }}\n", dovecot.imaps));
     expect(&prompted, &[], 1, "imap.sign-in", ["warn", "the password must be typed", "in a terminal"]);
+}
+
+#[test]
+fn a_pop3_server_is_signed_in_to_and_tells_what_lies_there() {
+    let dovecot = Dovecot::start_with("auth_mechanisms = plain login scram-sha-256\n");
+    for text in ["Subject: one\n\n1\n", "Subject: two\n\n2\n"] {
+        let _ = dovecot.deliver("eve", "INBOX", text.as_bytes());
+    }
+    let pop3 = format!(
+        "sendmail = [\"true\"]\n\
+         pop3 = {{ host = \"localhost\", port = {}, user = \"eve\", ca = \"{}\", delete_after = \"30d\" }}\n",
+        dovecot.pop3s,
+        dovecot.ca().display()
+    );
+    let world = local(&format!("{pop3}password = {{ file = \"{{home}}/password\" }}\n"));
+    world.write("password", PASSWORD);
+    let before = tree(world.home());
+    let (exit, found) = examined(&world, &[]);
+    assert_eq!(exit, 0, "{found:#?}");
+    assert_eq!(tree(world.home()), before, "nothing is changed here");
+    assert_eq!(dovecot.files("eve", "INBOX").len(), 2, "and nothing there");
+    for (check, words) in [
+        ("pop3.tls", "TLS 1.3; the certificate is for localhost"),
+        ("pop3.sign-in", "eve by SCRAM-SHA-256: the password stays here"),
+        ("pop3.server", "Dovecot"),
+        ("pop3.offers", "UIDL"),
+        ("pop3.mail", "2 messages lie there, 0 MiB; it stays there; after 30 days it is removed"),
+    ] {
+        assert!(found.get(check).is_some_and(|(_, text, _)| text.contains(words)), "{check}: {found:#?}");
+    }
+    assert!(!found.contains_key("pop3.without"), "{found:#?}");
+    world.write("password", "wrong");
+    expect(&world, &[], 77, "pop3.sign-in", ["fail", "Authentication failed", "check user and password"]);
+    expect(&local(&pop3), &[], 1, "pop3.sign-in", ["warn", "the password must be typed", "in a terminal"]);
+}
+
+#[test]
+fn another_program_in_the_tree_is_told_as_the_ledger_knows_it() {
+    let world = local("sendmail = [\"true\"]\nimap = { host = \"localhost\" }\n");
+    let inbox = world.path("mail/INBOX");
+    fs::write(inbox.join(".uidvalidity"), "1700000000\n8\n").unwrap();
+    let write = || fs::write(inbox.join(".mbsyncstate"), "FarUidValidity 7\nNearUidValidity 1700000000\n\n5 1 S\n");
+    let now = || i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
+    let told = |code, expected| expect(&world, &["--offline"], code, "maildir.others", expected);
+    let keep = |kept| {
+        let (mut ledger, _) = Ledger::open(&world.path("data/tern")).unwrap();
+        ledger.keep(&AccountId::new("ada"), kept).unwrap();
+    };
+    write().unwrap();
+    told(1, ["warn", "mbsync works on this Maildir too: it wrote last just now", "stop mbsync"]);
+    keep(Kept { seen: now(), retired: None });
+    told(1, ["warn", "mbsync syncs the same mail (it wrote last just now): nothing is fetched", "`tern sync` asks"]);
+    let gave_way = now();
+    keep(Kept { seen: gave_way, retired: Some(gave_way) });
+    told(0, ["ok", "mbsync gave way to tern", ""]);
+    while now() < gave_way + 50_000_000 {
+        // The kernel's clock for files has coarse ticks.
+        std::thread::yield_now();
+    }
+    write().unwrap();
+    told(1, ["warn", "mbsync gave way to tern and is at work again", "stop mbsync"]);
+    // Of one that took its own state away, the ledger still knows.
+    fs::remove_file(inbox.join(".mbsyncstate")).unwrap();
+    keep(Kept { seen: now(), retired: None });
+    told(1, ["warn", "another program syncs the same mail", "stop it"]);
 }
 
 /// A certificate that signed itself for `localhost` and has ended, with its key.

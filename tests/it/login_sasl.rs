@@ -16,14 +16,18 @@ use ring::{digest, hmac, pbkdf2};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
-use tern::config::{Account, Auth, Paths, SecretSource, Tls};
+use tern::config::{Account, Auth, Paths, Retention, SecretSource, Server, Tls};
 use tern::fault::{Again, Cause, Fault};
 use tern::login::Secret;
+use tern::outbox::smtp::Smtp;
 use tern::remote::Connect as _;
 use tern::remote::imap::Imap;
+use tern::remote::pop3::{SecretProvider, describe};
 
 use crate::servers::certificates::Certificates;
 use crate::servers::dovecot::{Dovecot, PASSWORD};
+use crate::servers::free_ports;
+use crate::servers::postfix::{Postfix, auth_service};
 use crate::support::patience::eventually;
 use crate::support::scripted::{Scripted, Step, hear, reply, say};
 
@@ -88,6 +92,44 @@ fn a_server_that_keeps_another_hash_is_shown_the_password_inside_tls_and_that_is
     // The config's word is taken as it is.
     account.imap.as_mut().unwrap().auth = Auth::ScramSha256;
     assert_eq!(enter(&account, PASSWORD).unwrap_err().cause, Cause::SignInRefused);
+}
+
+#[test]
+fn pop3_and_submission_show_the_password_in_the_same_case_and_in_no_other() {
+    let [auth] = free_ports();
+    let settings = format!("auth_mechanisms = plain login scram-sha-256\nauth_verbose = yes\n{}", auth_service(auth));
+    let dovecot = Dovecot::start_knowing(&hash_of(PASSWORD), &settings);
+    let postfix = Postfix::start_beside(&dovecot, auth);
+    let refused = |user: &str| {
+        let words = format!("static({user}");
+        dovecot.log().lines().filter(|line| line.contains(&words)).count()
+    };
+    let pop3 = |user: &str, tls: Tls, password: &'static str| {
+        let account = dovecot.pop3_account(user, tls, Retention::default(), Path::new("/nonexistent"));
+        let secret: SecretProvider = Arc::new(move || Ok(Secret::new(password.to_owned())));
+        describe(&account, &secret).map(|facts| facts.mechanism)
+    };
+    let probe = |server: Server, password: &str| {
+        let smtp = Smtp::new(server, SecretSource::Prompt, Some(Secret::new(password.to_owned()))).unwrap();
+        smtp.probe().map(|reached| reached.mechanism.unwrap())
+    };
+    let smtp = |user: &str, tls: Tls, password: &'static str| probe(postfix.server(user, tls), password);
+    let ways: [(&str, &dyn Fn(&str, Tls, &'static str) -> Result<&'static str, Fault>); 2] =
+        [("popper", &pop3), ("sender", &smtp)];
+    for (user, enter) in ways {
+        assert_eq!(enter(user, Tls::Implicit, PASSWORD), Ok("PLAIN"), "{user}");
+        let before = refused(user);
+        assert_eq!(enter(user, Tls::Implicit, PASSWORD), Ok("PLAIN"), "{user}");
+        assert!(before > 0 && refused(user) == before, "what works is remembered: {}", dovecot.log());
+        let fault = enter(user, Tls::Implicit, "wrong").unwrap_err();
+        assert_eq!((fault.cause, fault.again), (Cause::SignInRefused, Again::AfterUser), "{user}");
+        assert_eq!(enter(user, Tls::StartTls, PASSWORD), Ok("PLAIN"), "{user}, after STARTTLS");
+        // In the clear it is shown to nobody.
+        assert_eq!(pop3(user, Tls::Plain, PASSWORD).unwrap_err().cause, Cause::SignInRefused, "{user}");
+    }
+    // The config's word is taken as it is.
+    let strict = Server { auth: Auth::ScramSha256, ..postfix.server("strict", Tls::Implicit) };
+    assert_eq!(probe(strict, PASSWORD).unwrap_err().cause, Cause::SignInRefused);
 }
 
 /// The password as many servers keep it.

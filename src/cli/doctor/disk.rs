@@ -8,21 +8,27 @@ use super::finding::{Finding, Tell, Verdict};
 use crate::app;
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::config::Account;
+use crate::config::{Account, Paths};
 use crate::fault::{Doing, Fault};
+use crate::job::sync::Keeper;
+use crate::ledger::keeper::{self, Kept};
 use crate::mail::clean::Clean;
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::MailboxName;
 use crate::store::folders::Root;
 use crate::store::health::{self, Health};
+use crate::store::signs::{Sign, Signs};
+use crate::sync::rivals::{Standing, ago, standing};
 
 /// Below this it is told.
 const LITTLE: u64 = 1 << 30;
+/// Signs of other programs are dated in nanoseconds.
+const SECOND: i64 = 1_000_000_000;
 /// How far ahead of the clock a directory may have changed: a day, for zones and other machines.
 const AHEAD: i64 = 24 * 3600;
 
 /// Looks at the account's Maildir.
-pub(super) fn look(account: &Account, tell: &mut Tell) {
+pub(super) fn look(account: &Account, paths: &Paths, tell: &mut Tell) {
     let path = &account.maildir;
     let shown = output::path(path);
     if !path.is_dir() {
@@ -53,7 +59,10 @@ pub(super) fn look(account: &Account, tell: &mut Tell) {
         tell.tell(finding.next(&format!("type: chmod -R go= {shown}")));
     }
     newest(&seen, now, tell);
-    neighbours(account, &folders.found.into_values().collect::<Vec<_>>(), tell);
+    let shelf = Signs::below(Some(&paths.home));
+    let signs: Vec<Sign> = folders.found.iter().filter_map(|(name, directory)| shelf.of(directory, name)).collect();
+    let found = rival(account, &signs, keeper::peek(&paths.data, &account.id), now);
+    neighbours(account, &folders.found.into_values().collect::<Vec<_>>(), found, tell);
 }
 
 fn missing(account: &Account, path: &Path) -> Finding {
@@ -125,12 +134,55 @@ fn newest(seen: &[(MailboxName, Health)], now: Timestamp, tell: &mut Tell) {
     }
 }
 
-/// Other programs that work on the same mail.
-fn neighbours(account: &Account, directories: &[std::path::PathBuf], tell: &mut Tell) {
+/// Another program that syncs this mail, or did: by its own files, and by what the ledger remembers of it.
+fn rival(account: &Account, signs: &[Sign], kept: Option<Kept>, now: Timestamp) -> Option<Finding> {
+    const CHECK: &str = "maildir.others";
+    let latest = signs.iter().max_by_key(|sign| sign.written);
+    let program = latest.map_or("another program", |sign| sign.keeper.name());
+    let written = latest.map_or(0, |sign| sign.written);
+    let seen = kept.map_or(written, |kept| kept.seen.max(written));
+    if latest.is_none() && kept.is_none() {
+        return None;
+    }
+    let wrote = format!("it wrote last {}", ago(now.get().saturating_sub(seen / SECOND)));
+    let stop = match latest.map(|sign| sign.keeper) {
+        Some(Keeper::OfflineImap) => "stop OfflineIMAP, with its timer, and answer what `tern sync` asks",
+        Some(Keeper::Mbsync) => "stop mbsync, with its timer, and answer what `tern sync` asks",
+        None => "stop it, with its timer, and answer what `tern sync` asks",
+    };
+    if account.incoming().is_none() {
+        return Some(Finding::ok(CHECK, &format!("{program} syncs this Maildir: {wrote}")));
+    }
+    let stirred = signs.iter().map(|sign| sign.stirred).max().unwrap_or(0);
+    let stands = standing(Kept { seen, retired: kept.and_then(|kept| kept.retired) }, stirred, now.get());
+    Some(match (stands, kept) {
+        (Standing::Retired, _) => Finding::ok(CHECK, &format!("{program} gave way to tern, for good so far: {wrote}")),
+        (Standing::Resting, _) => Finding::ok(CHECK, &format!("{program} synced this Maildir once: {wrote}")),
+        (Standing::Alive, Some(Kept { retired: Some(_), .. })) => {
+            let text =
+                format!("{program} gave way to tern and is at work again ({wrote}): nothing is fetched or uploaded");
+            Finding::warn(CHECK, &text).next(stop)
+        }
+        (Standing::Alive, Some(_)) => {
+            let text = format!("{program} syncs the same mail ({wrote}): nothing is fetched or uploaded beside it");
+            Finding::warn(CHECK, &text).next(stop)
+        }
+        // No round has compared its epoch with the server's yet.
+        (Standing::Alive, None) => {
+            let text = format!("{program} works on this Maildir too: {wrote}");
+            Finding::warn(CHECK, &text).next(stop)
+        }
+    })
+}
+
+/// Other programs that work on the same mail; `rival` is what was found of one that syncs it.
+fn neighbours(account: &Account, directories: &[std::path::PathBuf], rival: Option<Finding>, tell: &mut Tell) {
     let has = |name: &str| {
         account.maildir.join(name).exists() || directories.iter().any(|directory| directory.join(name).exists())
     };
-    if has(".mbsyncstate") || has(".uidvalidity") {
+    if let Some(rival) = rival {
+        tell.tell(rival);
+    } else if has(".mbsyncstate") || has(".uidvalidity") {
         let text = "mbsync works on this Maildir too";
         tell.tell(if account.incoming().is_some() {
             Finding::warn("maildir.others", text)

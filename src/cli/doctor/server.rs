@@ -1,6 +1,8 @@
 //! The servers of an account, step by step: name, connection, TLS, sign-in, what kind it is and what it
 //! can do, and the folders with their roles. Signs in as a sync would, and looks without touching.
 
+mod pop3;
+
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 
@@ -11,8 +13,8 @@ use crate::cli::output;
 use crate::config::quirk::Quirk;
 use crate::config::{Account, SecretSource, Server, Submit, Tls};
 use crate::fault::{Cause, Doing, Fault};
-use crate::login::channel::{Channel, of as describe};
-use crate::login::{Secret, dial, secret, secure};
+use crate::login::channel::Channel;
+use crate::login::{Secret, dial, secret};
 use crate::mail::clean::Clean;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::outbox::smtp::Smtp;
@@ -89,7 +91,11 @@ pub(super) fn look(account: &Account, typed: Option<Secret>, tell: &mut Tell) {
     if let Some(pop3) = &account.pop3
         && reach(&pop3.server, &POP3, tell)
     {
-        hand_shake(&pop3.server, &POP3, tell);
+        if silent {
+            tell.tell(unasked(POP3.sign_in));
+        } else {
+            pop3::look(account, pop3, typed.clone(), tell);
+        }
     }
     match &account.submit {
         Some(Submit::Smtp(server)) if reach(server, &SMTP, tell) => {
@@ -136,17 +142,6 @@ fn reach(server: &Server, names: &Names, tell: &mut Tell) -> bool {
             tell.tell(Finding::fail(names.connection, &fault));
             false
         }
-    }
-}
-
-/// TLS alone, where it comes before the first word.
-fn hand_shake(server: &Server, names: &Names, tell: &mut Tell) {
-    if server.tls != Tls::Implicit {
-        return;
-    }
-    match dial(server).and_then(|stream| secure(stream, server)) {
-        Ok(stream) => channel(server, Some(&describe(&stream.conn)), names, tell),
-        Err(fault) => stopped(&fault, names, tell),
     }
 }
 
@@ -205,6 +200,7 @@ fn sign_in(mechanism: &str, server: &Server, names: &Names, tell: &mut Tell) {
         "SCRAM-SHA-256-PLUS" => "the password stays here; bound to this TLS connection",
         "SCRAM-SHA-256" => "the password stays here, and the server has proven that it knows it",
         "OAUTHBEARER" | "XOAUTH2" => "by a token",
+        "APOP" => "the password stays here, but who listens to it can find it out",
         _ if server.tls == Tls::Plain => "the password is shown to this machine alone",
         _ => "the password is shown to the server, inside TLS",
     };

@@ -6,6 +6,7 @@
 mod guard;
 mod handshake;
 mod probe;
+mod sign_in;
 
 use std::cell::RefCell;
 use std::io;
@@ -21,7 +22,6 @@ use lettre::transport::smtp::response::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use self::guard::{Guard, Wire};
 use self::handshake::Secured;
@@ -29,11 +29,10 @@ pub use self::probe::Reached;
 use super::policy::{Outcome, Reply, Said};
 use super::queue::is_safe;
 use super::submit::{Observer, Parcel, Submit};
-use crate::config::{Auth, SecretSource, Server};
+use crate::config::{SecretSource, Server};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::login::binding::Binding;
 use crate::login::channel::Channel;
-use crate::login::sasl::{self, Exchange};
 use crate::login::secret::{self, Secret};
 use crate::mail::clean::Clean;
 
@@ -150,63 +149,6 @@ impl Smtp {
             self.sign_in(&mut live, observer).await?;
             Ok(live)
         })
-    }
-
-    async fn sign_in(&self, live: &mut Live, observer: &mut dyn Observer) -> Result<(), Outcome> {
-        let server = &self.server;
-        let offered: Vec<&str> = live.offers.auth.iter().map(String::as_str).collect();
-        let mechanism = sasl::choose(server.auth, self.source.is_token(), &offered, &server.host);
-        let Some(mechanism) = mechanism.map_err(Outcome::Insecure)? else { return Ok(()) };
-        let secret = self.secret().map_err(|fault| match fault.again {
-            Again::Later => Outcome::Broken(fault),
-            _ => Outcome::SignIn(fault, None),
-        })?;
-        let mut exchange = Exchange::new(mechanism, &server.user, &secret)
-            .and_then(|exchange| match server.auth {
-                Auth::Auto => exchange.bind(live.binding.clone(), &offered),
-                _ => Ok(exchange),
-            })
-            .map_err(|fault| Outcome::SignIn(fault, None))?;
-        let name = exchange.mechanism().name();
-        observer.line(Clean::line(&format!("C: AUTH {name} ***")));
-        let first = match exchange.initial() {
-            Some(initial) => format!("AUTH {name} {}\r\n", sasl::encode(&initial).expose()),
-            None => format!("AUTH {name}\r\n"),
-        };
-        let mut said = Zeroizing::new(first);
-        for _ in 0..4 {
-            let response = match live.ask(said.as_str(), server).await {
-                Ok(response) => response,
-                Err(Trouble::Broken(fault)) => return Err(Outcome::Broken(fault)),
-                Err(Trouble::Reply(reply)) => {
-                    observer.line(Clean::line(&format!("S: {}", reply.line())));
-                    return Err(match exchange.objection(&server.host) {
-                        Some(fault) => Outcome::SignIn(fault, None),
-                        None => refused_sign_in(server, reply, &exchange),
-                    });
-                }
-            };
-            if !response.has_code(334) {
-                observer.line(shown(&response));
-                live.mechanism = Some(name);
-                return exchange.finish(&server.host).map_err(|fault| Outcome::SignIn(fault, None));
-            }
-            observer.line(Clean::line("S: 334 ***"));
-            let challenge = sasl::decode(response.first_line().unwrap_or_default());
-            let answer = sasl::encode(&exchange.answer(&challenge));
-            if exchange.objection(&server.host).is_some() {
-                observer.line(Clean::line("C: *"));
-                said = Zeroizing::new("*\r\n".to_owned());
-                continue;
-            }
-            observer.line(Clean::line("C: ***"));
-            said = Zeroizing::new(format!("{}\r\n", answer.expose()));
-        }
-        Err(Outcome::Insecure(
-            Fault::new(Doing::SigningIn, &server.host, Cause::Protocol)
-                .again(Again::AfterUser)
-                .detail("it asks more often than the mechanism has answers"),
-        ))
     }
 }
 
@@ -470,22 +412,6 @@ fn unsecured(fault: Fault) -> Outcome {
         Again::AfterUser | Again::Never => Outcome::Insecure(fault),
         Again::Now | Again::Later => Outcome::Broken(fault),
     }
-}
-
-fn refused_sign_in(server: &Server, reply: Reply, exchange: &Exchange<'_>) -> Outcome {
-    let why = exchange
-        .reason()
-        .map_or_else(|| reply.line().as_str().to_owned(), |reason| format!("{} ({reason})", reply.line()));
-    if reply.code == 421 {
-        return Outcome::Broken(Fault::new(Doing::SigningIn, &server.host, Cause::RefusedForNow).detail(&why));
-    }
-    if reply.code / 100 == 4 {
-        let fault = Fault::new(Doing::SigningIn, &server.host, Cause::RefusedForNow).detail(&why);
-        return Outcome::SignIn(fault, Some(reply));
-    }
-    let why = exchange.mechanism().advice().map_or_else(|| why.clone(), |advice| format!("{why}; {advice}"));
-    let fault = Fault::new(Doing::SigningIn, &server.host, Cause::SignInRefused).again(Again::AfterUser);
-    Outcome::SignIn(fault.detail(&why), Some(reply))
 }
 
 /// What was accepted at RCPT and refused as a whole later.

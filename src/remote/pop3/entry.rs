@@ -23,23 +23,28 @@ const CHALLENGES: usize = 10;
 /// The longest line that a server must take (RFC 5034 §4), without its end.
 const LONGEST: usize = 253;
 
+/// A connection that is signed in.
+pub(super) struct Entered {
+    pub(super) wire: Wire,
+    pub(super) capabilities: Capabilities,
+    pub(super) greeting: Status,
+    /// How the sign-in went: the mechanism's name, `APOP`, or `USER` by the commands.
+    pub(super) mechanism: &'static str,
+}
+
 /// Connects and signs in. `token`: is the secret an OAuth2 token?
-pub(super) fn enter(
-    config: &Pop3,
-    secret: &dyn Fn() -> Result<Secret, Fault>,
-    token: bool,
-) -> Result<(Wire, Capabilities), Fault> {
+pub(super) fn enter(config: &Pop3, secret: &dyn Fn() -> Result<Secret, Fault>, token: bool) -> Result<Entered, Fault> {
     let server = &config.server;
     let (mut wire, greeting) = arrive(server)?;
     let capabilities = ask_capabilities(&mut wire, server)?;
     let secret = secret()?;
     let way = SignIn { config, secret: &secret, token, capabilities: &capabilities, greeting: &greeting };
-    way.run(&mut wire)?;
+    let mechanism = way.run(&mut wire)?;
     // Some tell of themselves only to those they know.
     let all_told = ["PIPELINING", "UIDL", "TOP"].iter().all(|name| capabilities.has(name));
     let capabilities =
         if all_told || capabilities.is_empty() { capabilities } else { ask_capabilities(&mut wire, server)? };
-    Ok((wire, capabilities))
+    Ok(Entered { wire, capabilities, greeting, mechanism })
 }
 
 /// Connects, hears the greeting and makes the connection what the config demands.
@@ -140,7 +145,8 @@ struct SignIn<'a> {
 }
 
 impl SignIn<'_> {
-    fn run(&self, wire: &mut Wire) -> Result<(), Fault> {
+    /// Signs in; tells by what mechanism.
+    fn run(&self, wire: &mut Wire) -> Result<&'static str, Fault> {
         let server = &self.config.server;
         let secret = self.secret.expose();
         if [server.user.as_str(), secret].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
@@ -151,13 +157,13 @@ impl SignIn<'_> {
             Way::Apop(stamp) => {
                 let digest = apop::answer(&stamp, secret);
                 self.say(wire, &["APOP ", &server.user, " ", &digest])?;
-                self.heard(wire, None)
+                self.heard(wire, None).map(|()| "APOP")
             }
             Way::UserPass => {
                 self.say(wire, &["USER ", &server.user])?;
                 self.heard(wire, None)?;
                 self.say(wire, &["PASS ", secret])?;
-                self.heard(wire, None)
+                self.heard(wire, None).map(|()| "USER")
             }
             Way::Sasl(mechanism) => self.by_best(wire, mechanism),
         }
@@ -183,25 +189,28 @@ impl SignIn<'_> {
     }
 
     /// AUTH by this mechanism, or by the one that the server lets in in its place.
-    fn by_best(&self, wire: &mut Wire, mechanism: Mechanism) -> Result<(), Fault> {
+    fn by_best(&self, wire: &mut Wire, mechanism: Mechanism) -> Result<&'static str, Fault> {
         let server = &self.config.server;
         let offered = self.capabilities.mechanisms();
         let known = working::recall(server, &offered);
         let first = known.unwrap_or(mechanism);
-        let Err(fault) = self.by_sasl(wire, first) else { return Ok(()) };
+        let fault = match self.by_sasl(wire, first) {
+            Ok(name) => return Ok(name),
+            Err(fault) => fault,
+        };
         if known.is_some() {
             working::forget(server);
         }
         let refused = fault.cause == Cause::SignInRefused;
         let Some(next) = working::instead(server, first, &offered).filter(|_| refused) else { return Err(fault) };
         tracing::info!("{}: {fault}; {} is tried", server.host, next.name());
-        self.by_sasl(wire, next)?;
+        let name = self.by_sasl(wire, next)?;
         working::remember(server, next);
-        Ok(())
+        Ok(name)
     }
 
     /// AUTH (RFC 5034).
-    fn by_sasl(&self, wire: &mut Wire, mechanism: Mechanism) -> Result<(), Fault> {
+    fn by_sasl(&self, wire: &mut Wire, mechanism: Mechanism) -> Result<&'static str, Fault> {
         let server = &self.config.server;
         let mut exchange = Exchange::new(mechanism, &server.user, self.secret)?;
         if server.auth == Auth::Auto {
@@ -228,7 +237,7 @@ impl SignIn<'_> {
                 }
                 let reason = exchange.reason().map(|reason| reason.as_str().to_owned());
                 self.judge(&status, reason.as_deref())?;
-                return exchange.finish(&server.host);
+                return exchange.finish(&server.host).map(|()| name);
             }
             let challenge = sasl::decode(&String::from_utf8_lossy(&status.raw));
             let answer = kept.take().unwrap_or_else(|| sasl::encode(&exchange.answer(&challenge)));

@@ -6,6 +6,7 @@
 mod apop;
 pub mod book;
 mod entry;
+mod facts;
 mod flight;
 mod listing;
 mod protocol;
@@ -28,6 +29,8 @@ use super::{
     Want,
 };
 pub use book::{Book, Lasting};
+use entry::Entered;
+pub use facts::{Facts, describe};
 use session::Session;
 
 /// Gives the password or token, anew for each connection.
@@ -76,7 +79,7 @@ impl Pop3 {
         let ours = |fault: Fault| fault.of(&self.account);
         // What cannot be remembered must not be begun.
         let book = (self.book)(lasting).map_err(ours)?;
-        let (wire, capabilities) = entry::enter(settings, &*self.secret, self.token).map_err(ours)?;
+        let Entered { wire, capabilities, .. } = entry::enter(settings, &*self.secret, self.token).map_err(ours)?;
         Ok(Box::new(Session::new(self, settings, wire, capabilities, book)))
     }
 }

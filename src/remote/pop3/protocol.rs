@@ -103,12 +103,12 @@ pub(super) fn count(text: &[u8]) -> Option<usize> {
 }
 
 /// Reads what follows `+OK` in the answer to STAT, all of it (RFC 1939 §5): a count, a size, and no other word
-/// between them; gives the count.
-pub(super) fn drop_listing(text: &[u8]) -> Option<u64> {
+/// between them; gives both.
+pub(super) fn drop_listing(text: &[u8]) -> Option<(u64, u64)> {
     let mut words = text.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let mut whole = || words.next().filter(|word| word.iter().all(u8::is_ascii_digit)).and_then(size);
     let count = whole()?;
-    whole().map(|_| count)
+    whole().map(|size| (count, size))
 }
 
 /// The time-stamp of a greeting, `<…@…>`, which APOP needs (RFC 1939 §7).
@@ -149,8 +149,17 @@ impl Capabilities {
 
     /// The SASL mechanisms.
     pub(super) fn mechanisms(&self) -> Vec<&str> {
-        let words = self.line("SASL").unwrap_or_default();
-        words.iter().skip(1).map(String::as_str).collect()
+        self.words("SASL").iter().map(String::as_str).collect()
+    }
+
+    /// What stands behind this name, in words. `name` in capitals.
+    pub(super) fn words(&self, name: &str) -> &[String] {
+        self.line(name).and_then(|line| line.get(1..)).unwrap_or_default()
+    }
+
+    /// All that is offered, a line each.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        self.lines.iter().map(|line| line.join(" "))
     }
 
     /// Did the server say nothing at all of itself?
@@ -382,7 +391,7 @@ mod tests {
             assert_eq!(numbered(line.as_bytes()), None, "{line}");
         }
         assert_eq!((size(b"120 octets"), size(b"x"), size(b"99999999999999999999999")), (Some(120), None, None));
-        assert_eq!((drop_listing(b"3 320"), drop_listing(b"0 0 messages")), (Some(3), Some(0)));
+        assert_eq!((drop_listing(b"3 320"), drop_listing(b"0 0 messages")), (Some((3, 320)), Some((0, 0))));
         for answer in ["", "3", "3 octets", "message 3 deleted", "120 octets follow", "3x 4", "99999999999999999999 1"]
         {
             assert_eq!(drop_listing(answer.as_bytes()), None, "{answer}");

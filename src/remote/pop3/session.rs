@@ -373,7 +373,7 @@ impl Session {
             let status = wire.status()?;
             let count = drop_listing(&status.raw).filter(|_| status.answer == Answer::Ok);
             match count {
-                Some(count) if count >= u64::from(last) && wire.is_quiet() => Ok(()),
+                Some((count, _)) if count >= u64::from(last) && wire.is_quiet() => Ok(()),
                 _ => Err(Trouble::protocol(UNASKED)),
             }
         })
