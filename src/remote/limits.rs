@@ -76,11 +76,55 @@ impl Pace {
     }
 }
 
+/// The least that a command brings while it is waited for, in bytes a second. What keeps a connection alive during a
+/// long command (`* OK still here`, some forty bytes four times a minute) is less.
+const LEAST: u64 = 16;
+/// For so many of the longest silences a command may bring less: servers take their time to search a large mailbox.
+const LENIENCY: u32 = 10;
+
+/// Watches that a command comes forward: a server that says a line now and then would hold the account for ever. Only
+/// the time counts in which the server is waited for, not that in which its words are made use of.
+#[derive(Debug)]
+pub(super) struct Progress {
+    window: Duration,
+    waited: Duration,
+    came: u64,
+}
+
+impl Progress {
+    /// `silence` is the longest silence that is borne.
+    pub(super) fn new(silence: Duration) -> Self {
+        Self { window: silence.saturating_mul(LENIENCY), waited: Duration::ZERO, came: 0 }
+    }
+
+    /// A command begins.
+    pub(super) fn begin(&mut self) {
+        (self.waited, self.came) = (Duration::ZERO, 0);
+    }
+
+    /// So many bytes came after so long.
+    ///
+    /// # Errors
+    /// In the whole of the last window it brought next to nothing.
+    pub(super) fn took(&mut self, bytes: usize, waited: Duration) -> Result<(), Trouble> {
+        self.waited = self.waited.saturating_add(waited);
+        self.came = self.came.saturating_add(bytes as u64);
+        if self.waited < self.window {
+            return Ok(());
+        }
+        let enough = self.came >= LEAST.saturating_mul(self.window.as_secs().max(1));
+        self.begin();
+        if enough { Ok(()) } else { Err(Trouble::Drips) }
+    }
+}
+
 /// Why the connection cannot be used any more.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// Nothing came in time.
     TimedOut,
+    /// What came for long was next to nothing.
+    Drips,
     /// The other side closed.
     Closed,
     /// Another thread ended it.
@@ -104,6 +148,7 @@ impl Trouble {
         let fault = |cause| Fault::new(doing, host, cause);
         match self {
             Self::TimedOut => fault(Cause::TimedOut).detail("the server says nothing"),
+            Self::Drips => fault(Cause::TimedOut).detail("the server does not get on: next to nothing comes"),
             Self::Closed => match goodbye {
                 Some(words) => fault(Cause::Closed).detail(words),
                 None => fault(Cause::Closed).detail("the connection was closed"),
@@ -130,6 +175,26 @@ impl From<Ended> for Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_that_gets_on_is_waited_for_and_words_to_pass_the_time_are_not() {
+        let silence = Duration::from_secs(30);
+        let second = Duration::from_secs(1);
+        let ended = |bytes, pause| {
+            let mut progress = Progress::new(silence);
+            (1..10_000).find(|_| progress.took(bytes, pause).is_err())
+        };
+        assert_eq!(ended(20, second), None, "twenty bytes a second are a slow line");
+        assert_eq!(ended(40, 15 * second), Some(20), "after ten times the longest silence");
+        let mut progress = Progress::new(silence);
+        for _ in 0..1000 {
+            progress.begin();
+            assert!(progress.took(10, 29 * second).is_ok(), "each command has its own time");
+        }
+        let mut long = Progress::new(silence);
+        assert!((0..19).all(|_| long.took(40, 15 * second).is_ok()));
+        assert!(long.took(100_000, 15 * second).is_ok(), "what was long in the making comes");
+    }
 
     #[test]
     fn a_drip_ends_after_one_window_and_a_slow_line_does_not() {

@@ -96,6 +96,37 @@ fn whatever_comes_with_listings_and_openings_ends() {
 }
 
 #[test]
+fn a_server_that_only_passes_the_time_is_left_and_an_idle_one_is_not() {
+    let drips = Step::Drip(b"* X\r\n".to_vec(), Duration::from_millis(400), 100);
+    let enter = |more: Vec<Step>| {
+        let greeting = say(format!("* OK [CAPABILITY {CAPABILITIES}] ready\r\n"));
+        let in_by = reply(format!("%T OK [CAPABILITY {CAPABILITIES}] in\r\n"));
+        let server = Scripted::play([vec![greeting, hear("AUTHENTICATE"), in_by, hear("SELECT")], more].concat());
+        let mut account: Account = account(server.port, Tls::Plain);
+        account.imap.as_mut().unwrap().timeout = Duration::from_millis(600);
+        let secret = std::sync::Arc::new(|| Ok(Secret::new("hunter2".to_owned())));
+        (Imap::new(&account, secret).connect().unwrap(), server)
+    };
+    let open = "* 0 EXISTS\r\n* OK [UIDVALIDITY 7] v\r\n* OK [UIDNEXT 1] n\r\n%T OK ok\r\n";
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut remote, _server) = enter(vec![drips.clone(), reply(open), Step::AwaitClose]);
+            let fault = remote.changes(&inbox(), &Since::default()).unwrap_err();
+            assert_eq!((fault.cause, fault.again), (Cause::TimedOut, Again::Later), "{fault}");
+        });
+        scope.spawn(|| {
+            let few = Step::Drip(b"* X\r\n".to_vec(), Duration::from_millis(400), 20);
+            let end = Step::ReplyTo("IDLE", b"%T OK done\r\n".to_vec());
+            let idle = vec![reply(open), hear("IDLE"), say("+ idling\r\n"), few, hear("DONE"), end, Step::AwaitClose];
+            let (mut remote, _server) = enter(idle);
+            // Longer than the same drips were borne above.
+            let waited = remote.wait(&inbox(), Duration::from_secs(7));
+            assert!(!matches!(&waited, Err(fault) if fault.detail.as_str().contains("next to nothing")), "{waited:?}");
+        });
+    });
+}
+
+#[test]
 fn nothing_that_was_said_before_tls_is_shown_or_used() {
     let greeting = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] [ALERT] call 0800-EVIL\r\n* OK [ALERT] call 0800-EVIL\r\n";
     let table = [

@@ -12,7 +12,7 @@ use crate::mail::clean::Clean;
 use super::extensions::compress::Deflated;
 use super::extensions::notify::{self, News};
 use super::introduction::{self, Introduction};
-use super::limits::{LITERAL, Limits, Pace, Trouble};
+use super::limits::{LITERAL, Limits, Pace, Progress, Trouble};
 use super::link::{Bell, Link, Wake};
 use super::replies::{self, Answer, Code, Kind, Status};
 use super::tokens::{Held, Response, number};
@@ -50,6 +50,7 @@ pub(super) struct Wire {
     /// What compresses, where that was agreed on.
     deflated: Option<Box<Deflated>>,
     timeout: Duration,
+    progress: Progress,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -87,6 +88,7 @@ impl Wire {
             link,
             deflated: None,
             timeout,
+            progress: Progress::new(timeout),
             buffer: vec![0; BUFFER],
             start: 0,
             end: 0,
@@ -134,6 +136,7 @@ impl Wire {
     /// Prepares for a new command and its answer.
     pub(super) fn begin(&mut self, limits: Limits, mode: Mode) {
         self.limits = limits;
+        self.progress.begin();
         self.spent = 0;
         self.counted = 0;
         self.mode = mode;
@@ -524,12 +527,14 @@ impl Wire {
             // break the session.
             Mode::Command | Mode::SigningIn | Mode::IdleWanted(_) | Mode::IdleEnding => Wake::Keep,
         };
-        let link = &mut self.link;
-        self.end += match &mut self.deflated {
+        let (link, asked) = (&mut self.link, Instant::now());
+        let came = match &mut self.deflated {
             Some(deflated) => deflated.read(room, |raw| Ok(link.read(raw, deadline, wake)?))?,
             None => link.read(room, deadline, wake)?,
         };
-        Ok(())
+        self.end += came;
+        // An idle mailbox has nothing to tell for long.
+        if matches!(self.mode, Mode::Idle(_)) { Ok(()) } else { self.progress.took(came, asked.elapsed()) }
     }
 
     /// Makes an error of trouble for the crate, and keeps the trouble. The end of an idle wait is

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// One step of a script.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub(crate) enum Step {
     Take(usize),
     /// Sends these bytes so many times.
     Repeat(Vec<u8>, usize),
+    /// Sends these bytes so many times with a pause between, as long as the client takes them.
+    Drip(Vec<u8>, Duration, usize),
     /// Waits until the client has closed the connection.
     AwaitClose,
 }
@@ -106,6 +109,14 @@ fn perform(stream: &TcpStream, script: Vec<Step>) -> Vec<String> {
             }
             Step::Repeat(bytes, times) => {
                 for _ in 0..times {
+                    if writer.write_all(&bytes).is_err() {
+                        break;
+                    }
+                }
+            }
+            Step::Drip(bytes, pause, times) => {
+                for _ in 0..times {
+                    std::thread::sleep(pause);
                     if writer.write_all(&bytes).is_err() {
                         break;
                     }
