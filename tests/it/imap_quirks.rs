@@ -122,3 +122,47 @@ fn what_the_user_takes_away_is_not_used() {
         server.heard();
     }
 }
+
+#[test]
+fn a_server_that_knew_roles_before_special_use_tells_them_by_xlist() {
+    let xlist = "* XLIST (\\HasNoChildren \\Inbox) \"/\" \"Posteingang\"\r\n\
+                 * XLIST (\\Noselect \\HasChildren) \"/\" \"[Gmail]\"\r\n\
+                 * XLIST (\\HasNoChildren \\AllMail) \"/\" \"[Gmail]/Alle Nachrichten\"\r\n\
+                 * XLIST (\\HasNoChildren \\Spam) \"/\" \"[Gmail]/Unerw&APw-nscht\"\r\n\
+                 * XLIST (\\HasNoChildren \\Starred) \"/\" \"[Gmail]/Markiert\"\r\n\
+                 * XLIST (\\HasNoChildren \\Sent) \"/\" \"[Gmail]/Raus\"\r\n%T OK done\r\n";
+    let list = "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n* LIST (\\Noselect) \"/\" \"[Gmail]\"\r\n\
+                * LIST () \"/\" \"[Gmail]/Alle Nachrichten\"\r\n* LIST () \"/\" \"[Gmail]/Unerw&APw-nscht\"\r\n\
+                * LIST () \"/\" \"[Gmail]/Markiert\"\r\n* LIST () \"/\" \"[Gmail]/Raus\"\r\n%T OK done\r\n";
+    let refusal = "%T BAD what?\r\n";
+    let by_xlist = "INBOX inbox, [Gmail] -, [Gmail]/Alle Nachrichten all, [Gmail]/Markiert flagged, [Gmail]/Raus sent, \
+                    [Gmail]/Unerwünscht junk";
+    let without = "INBOX inbox, [Gmail] -, [Gmail]/Alle Nachrichten -, [Gmail]/Markiert -, [Gmail]/Raus -, \
+                   [Gmail]/Unerwünscht -";
+    for (offers, asked, answer, expected) in [
+        ("IMAP4rev1 XLIST", true, xlist, by_xlist),
+        ("IMAP4rev1 XLIST", true, refusal, without),
+        ("IMAP4rev1 XLIST SPECIAL-USE", false, "", without),
+        ("IMAP4rev1", false, "", without),
+    ] {
+        let mut script = Vec::new();
+        if asked {
+            // Both go together: it costs no round trip.
+            script.extend([hear("XLIST \"\" \"*\""), hear(" LIST \"\" \"*\"")]);
+            script.push(Step::ReplyTo("XLIST \"\" \"*\"", answer.as_bytes().to_vec()));
+            script.push(Step::ReplyTo(" LIST \"\" \"*\"", list.as_bytes().to_vec()));
+        } else {
+            script.extend([hear(" LIST \"\" \"*\""), reply(list)]);
+        }
+        script.extend(goodbye());
+        let server = open("ready", offers, script);
+        let facts = imap(&server, "").describe().unwrap();
+        let told: Vec<String> = facts
+            .mailboxes
+            .iter()
+            .map(|mailbox| format!("{} {}", mailbox.name, mailbox.role.map_or("-", |role| role.word())))
+            .collect();
+        assert_eq!(told.join(", "), expected, "{offers}");
+        server.heard();
+    }
+}

@@ -250,6 +250,7 @@ fn paths(account: &Account, facts: &Facts, tell: &mut Tell) {
             || (name == "CONDSTORE" && facts.offers("QRESYNC"))
             || (name == "LITERAL+" && (facts.offers("LITERAL-") || facts.offers("IMAP4rev2")))
             || (name == "LIST-STATUS" && facts.offers("IMAP4rev2"))
+            || (name == "SPECIAL-USE" && facts.offers("XLIST"))
             || (held && facts.offers("IMAP4rev2"))
     };
     for (name, cost) in PATHS.into_iter().filter(|(name, _)| !has(name)) {

@@ -73,6 +73,11 @@ impl Capabilities {
         self.has("SPECIAL-USE") && self.has_or_rev2("LIST-EXTENDED")
     }
 
+    /// XLIST, where nothing better tells what mailboxes are for.
+    pub(super) fn xlist(&self) -> bool {
+        self.has("XLIST") && !self.has("SPECIAL-USE")
+    }
+
     /// LIST … RETURN (SUBSCRIBED) (RFC 5258 §3.2).
     pub(super) fn list_extended(&self) -> bool {
         self.has_or_rev2("LIST-EXTENDED")

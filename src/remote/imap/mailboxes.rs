@@ -19,6 +19,8 @@ use super::tokens::Response;
 const MOST: usize = 20_000;
 /// Who is subscribed to, on a server whose LIST does not tell.
 const LSUB: &str = "LSUB \"\" \"*\"";
+/// What mailboxes are for, on a server that knew roles before RFC 6154.
+const XLIST: &str = "XLIST \"\" \"*\"";
 /// What stands for a `/` inside a level, which the program's names cannot hold: the division slash.
 const SLASH: &str = "\u{2215}";
 
@@ -87,6 +89,8 @@ struct Survey {
     listed: Vec<Listed>,
     subscriptions: Subscriptions,
     standings: Standings,
+    /// What XLIST told, by the name on the wire.
+    roles: BTreeMap<Vec<u8>, Role>,
     prefix: Option<String>,
 }
 
@@ -95,6 +99,10 @@ impl Survey {
         match kind {
             Kind::List => self.listed.extend(listed(response)),
             Kind::Subscribed => self.subscriptions.0.extend(listed(response).map(|one| key(&one.name))),
+            Kind::Roles => {
+                let told = listed(response).and_then(|one| Some((key(&one.name), old_role(&one)?)));
+                self.roles.extend(told);
+            }
             Kind::MailboxStatus => self.standings.extend(standing(response)),
             Kind::Namespace if self.prefix.is_none() => {
                 let prefix = replies::namespace(response).and_then(|bytes| String::from_utf8(bytes).ok());
@@ -135,6 +143,10 @@ impl Session {
         if !self.names.known && self.capabilities.namespace() {
             commands.push("NAMESPACE".to_owned());
         }
+        if self.capabilities.xlist() {
+            // Names come by LIST alone: XLIST may call the INBOX by another one.
+            commands.push(XLIST.to_owned());
+        }
         let place = commands.len();
         commands.push(format!("LIST \"\" \"*\"{options}"));
         commands.extend(last.map(str::to_owned));
@@ -166,7 +178,7 @@ impl Session {
         subscribed: Option<Answer>,
         extended: bool,
     ) -> Result<(Vec<RemoteMailbox>, Standings), Fault> {
-        let Survey { listed, subscriptions, standings, prefix } = survey;
+        let Survey { listed, subscriptions, standings, roles, prefix } = survey;
         if let Some(prefix) = prefix {
             self.names.prefix = prefix;
         }
@@ -188,7 +200,7 @@ impl Session {
                 self.names.wire.insert(name, before);
                 continue;
             }
-            let role = role(&name, one);
+            let role = role(&name, one).or_else(|| roles.get(&key(&one.name)).copied());
             let selectable = !one.is("\\Noselect") && !one.is("\\NonExistent");
             let subscribed =
                 if extended { Some(one.is("\\Subscribed")) } else { subscriptions.tell(&one.name, subscribed) };
@@ -323,6 +335,16 @@ fn role(name: &MailboxName, listed: &Listed) -> Option<Role> {
         return Some(Role::Inbox);
     }
     listed.attributes.iter().find_map(|attribute| Role::from_attribute(attribute))
+}
+
+/// What an attribute of XLIST says that a mailbox is for. What the INBOX is needs no telling.
+fn old_role(listed: &Listed) -> Option<Role> {
+    const OLD: [(&str, Role); 3] = [("\\AllMail", Role::All), ("\\Spam", Role::Junk), ("\\Starred", Role::Flagged)];
+    let by_attribute = |attribute: &String| {
+        let old = OLD.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(attribute)).map(|(_, role)| role);
+        old.or_else(|| Role::from_attribute(attribute))
+    };
+    listed.attributes.iter().find_map(by_attribute).filter(|role| *role != Role::Inbox)
 }
 
 fn says_exists(status: &Status) -> bool {

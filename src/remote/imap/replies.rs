@@ -74,6 +74,8 @@ pub(super) enum Kind {
     List,
     /// LSUB (RFC 3501 §7.2.3).
     Subscribed,
+    /// XLIST, Gmail's own before there was SPECIAL-USE.
+    Roles,
     /// STATUS (RFC 9051 §7.3.4).
     MailboxStatus,
     Search,
@@ -266,6 +268,7 @@ pub(super) fn kind(response: &Response) -> Kind {
     match first.bytes().unwrap_or_default().to_ascii_uppercase().as_slice() {
         b"LIST" => Kind::List,
         b"LSUB" => Kind::Subscribed,
+        b"XLIST" => Kind::Roles,
         b"STATUS" => Kind::MailboxStatus,
         b"SEARCH" => Kind::Search,
         b"ESEARCH" => Kind::ESearch,
