@@ -139,7 +139,7 @@ impl Workers {
                 self.start_watch(watched.clone(), mailbox, jobs.clone())?;
             }
         }
-        if watched.connect.is_some() && watched.account.pop3.is_none() {
+        if watched.connect.is_some() && sync::errand::has_connection(&watched.account) {
             let (name, env) = (format!("errand:{account}"), watched.clone());
             let errands = start(&name, outlet, &mut self.threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
                 sync::errand::run(&env, jobs, &|report| outlet.send(Report::Sync(report)));
@@ -190,8 +190,14 @@ impl Workers {
             urgency.show(&mailbox.name);
         }
         if let SyncJob::Fetch(place) = &job {
-            let errands = self.errands.get(&place.mailbox.account);
-            return errands.map_or(Ok(()), |worker| give(worker, job, Job::Sync));
+            let account = &place.mailbox.account;
+            if let Some(errands) = self.errands.get(account) {
+                return give(errands, job, Job::Sync);
+            }
+            // Its own thread does it, also in the middle of a round.
+            if let Some(urgency) = self.urgencies.get(account) {
+                urgency.open(place);
+            }
         }
         let account = match &job {
             SyncJob::Label { .. } | SyncJob::TellLabels(_) => return give(&self.notes, job, Job::Sync),

@@ -99,6 +99,8 @@ pub enum SyncState {
         fault: Fault,
         /// When it is tried again; `None`: after the user has done something.
         next: Option<Timestamp>,
+        /// Did the server end it with the same words in the last day? Then they are not said again.
+        known: bool,
     },
     /// Another process syncs this account.
     Elsewhere,

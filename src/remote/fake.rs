@@ -129,6 +129,8 @@ struct State {
     cut: Option<(u64, Cut)>,
     validities: u32,
     connections: u64,
+    open: u64,
+    busiest: u64,
     woken: BTreeSet<u64>,
 }
 
@@ -469,6 +471,8 @@ impl Connect for FakeServer {
             return Err(fault.again(Again::AfterUser).detail("invalid credentials"));
         }
         state.connections += 1;
+        state.open += 1;
+        state.busiest = state.busiest.max(state.open);
         let number = state.connections;
         drop(state);
         Ok(Box::new(session::FakeSession::new(self, number)))

@@ -336,6 +336,10 @@ pub trait Remote: Send {
     fn end_round(&mut self) -> Result<Rest, Fault> {
         Ok(Rest::Open)
     }
+    /// What went wrong at the end of the round without stopping it, since the last call.
+    fn leftovers(&mut self) -> Vec<Fault> {
+        Vec::new()
+    }
     /// What the server said that a person should read, since the last call (`[ALERT]`).
     fn alerts(&mut self) -> Vec<Clean>;
     /// Says good-bye.

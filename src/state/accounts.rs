@@ -24,6 +24,8 @@ pub struct AccountState {
     pub address: Address,
     /// Has it a server to sync with?
     pub server: bool,
+    /// Does it fetch by POP3, which knows one INBOX, no flags and no news?
+    pub pop3: bool,
     /// Can it send?
     pub sends: bool,
     folders: FolderMap,
@@ -39,6 +41,7 @@ impl AccountState {
             title: Clean::line(account.id.as_str()),
             address: account.address.clone(),
             server: account.has_server(),
+            pop3: account.pop3.is_some(),
             sends: account.submit.is_some(),
             folders: account.folders.clone(),
             told: BTreeMap::new(),

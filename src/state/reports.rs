@@ -204,10 +204,8 @@ impl Model {
                 self.ask_in_turn(Question::Guard { mailbox, words: question });
                 Vec::new()
             }
-            SyncReport::RoundOver { faults, .. } => {
-                for fault in &faults {
-                    self.status.sync_fault(self.now, fault);
-                }
+            SyncReport::RoundOver { account, faults, .. } => {
+                self.status.round_over(self.now, &account, &faults);
                 Vec::new()
             }
             SyncReport::WantsPassword(account) => {

@@ -31,6 +31,8 @@ pub struct Status {
     met: BTreeSet<AccountId>,
     /// Those whose mail of that round is in the index too: what comes now is new.
     settled: BTreeSet<AccountId>,
+    /// Accounts whose last round came to its end, but not without faults.
+    flawed: BTreeSet<AccountId>,
     /// The newest message that goes by itself.
     pub toast: Option<Message>,
     /// The newest error that has not been seen.
@@ -122,6 +124,16 @@ impl Status {
         self.tell(at, fault, fault.account.clone());
     }
 
+    /// Tells of what went wrong with single messages and mailboxes of a round that came to its end: it goes with the
+    /// next round.
+    pub fn round_over(&mut self, at: Timestamp, account: &AccountId, faults: &[Fault]) {
+        self.flawed.remove(account);
+        for fault in faults {
+            self.sync_fault(at, fault);
+            self.flawed.insert(account.clone());
+        }
+    }
+
     fn tell(&mut self, at: Timestamp, fault: &Fault, account: Option<AccountId>) {
         let mut text = fault.to_string();
         if let Some(advice) = fault.advice() {
@@ -175,13 +187,15 @@ impl Status {
     /// Takes in how it stands with an account.
     pub fn stands(&mut self, at: Timestamp, account: &AccountId, state: SyncState) {
         match &state {
-            SyncState::Failed { fault, .. } => {
+            SyncState::Failed { fault, known, .. } => {
                 let again =
                     matches!(self.sync.get(account), Some(SyncState::Failed { fault: old, .. }) if old == fault);
-                if !again {
+                if !again && !known {
                     self.sync_fault(at, &fault.clone().of(account));
                 }
             }
+            // What went wrong in the round that is over just now is there to be read.
+            SyncState::UpToDate { .. } if self.flawed.remove(account) => {}
             SyncState::UpToDate { .. } | SyncState::Working { .. } => {
                 if self.error.as_ref().is_some_and(|error| error.account.as_ref() == Some(account)) {
                     self.error = None;
@@ -230,6 +244,7 @@ mod tests {
         let failed = || SyncState::Failed {
             fault: Fault::new(Doing::Connecting, "imap.example.org", Cause::Unreachable),
             next: None,
+            known: false,
         };
         status.stands(now, &work, failed());
         status.stands(now, &work, SyncState::Connecting);
@@ -238,6 +253,33 @@ mod tests {
         status.tick(now.plus(600));
         assert!(status.line().unwrap().text.as_str().starts_with("work: cannot reach imap.example.org"));
         status.stands(now, &work, SyncState::UpToDate { idle: true, at: now });
+        assert_eq!(status.line(), None);
+    }
+
+    #[test]
+    fn what_a_server_says_each_time_it_hangs_up_is_said_once_and_shown_with_the_account() {
+        let (work, now) = (AccountId::new("work"), Timestamp::new(1000));
+        let mut status = Status::default();
+        let fault = Fault::new(Doing::Comparing, "imap.example.org", Cause::Closed).detail("Shutting down");
+        let failed = |known| SyncState::Failed { fault: fault.clone(), next: Some(now), known };
+        status.stands(now, &work, failed(false));
+        assert!(status.line().unwrap().text.as_str().contains("Shutting down"));
+        status.stands(now, &work, SyncState::UpToDate { idle: false, at: now });
+        status.stands(now, &work, failed(true));
+        assert_eq!((status.line(), status.log.len()), (None, 1));
+        assert!(matches!(status.sync.get(&work), Some(SyncState::Failed { .. })));
+    }
+
+    #[test]
+    fn what_went_wrong_in_a_round_is_there_until_the_next_one_is_over() {
+        let (work, now) = (AccountId::new("work"), Timestamp::new(1000));
+        let mut status = Status::default();
+        let fault = Fault::new(Doing::Pushing, "pop.example.org", Cause::Refused).of(&work);
+        status.round_over(now, &work, &[fault]);
+        status.stands(now, &work, SyncState::UpToDate { idle: false, at: now });
+        assert!(status.line().is_some(), "it was not only a flash");
+        status.round_over(now, &work, &[]);
+        status.stands(now, &work, SyncState::UpToDate { idle: false, at: now });
         assert_eq!(status.line(), None);
     }
 

@@ -1,5 +1,5 @@
-//! What a server wants the user to read (ALERT, RFC 9051 §7.1): some say the same at every sign-in, and
-//! a warning that comes each five minutes is read by nobody. Pure.
+//! What a server wants the user to read (ALERT, RFC 9051 §7.1), and what it says as it hangs up (BYE): some say the
+//! same at every sign-in, and a warning that comes each five minutes is read by nobody. Pure.
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@ use crate::job::SyncReport;
 use crate::job::shell::Hidden;
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::MailboxName;
-use crate::mail::place::MailboxId;
+use crate::mail::place::{MailboxId, Place};
 use crate::remote::Connect;
 use crate::store::folders::Root;
 
@@ -58,11 +58,13 @@ impl Clock for WallClock {
     }
 }
 
-/// What may not wait for the end of a round: news of the server's, another mailbox on screen.
+/// What may not wait for the end of a round: news of the server's, another mailbox on screen, and messages that were
+/// opened where no connection is left for errands.
 #[derive(Debug, Default)]
 pub struct Urgency {
     is: AtomicBool,
     visible: Mutex<Option<MailboxName>>,
+    errands: Mutex<Vec<Place>>,
 }
 
 impl Urgency {
@@ -75,6 +77,23 @@ impl Urgency {
     pub fn show(&self, mailbox: &MailboxName) {
         *self.visible.lock().unwrap_or_else(PoisonError::into_inner) = Some(mailbox.clone());
         self.rouse();
+    }
+
+    /// Says that the stub at this place was opened, on the sync's own connection. A `SyncJob::Fetch` wakes the thread
+    /// if no round runs.
+    pub fn open(&self, stub: &Place) {
+        let mut errands = self.errands.lock().unwrap_or_else(PoisonError::into_inner);
+        errands.retain(|other| other != stub);
+        errands.push(stub.clone());
+        drop(errands);
+        self.rouse();
+    }
+
+    /// Takes the stubs that were opened; the one that was opened last, which is on screen, comes first.
+    pub(crate) fn take_errands(&self) -> Vec<Place> {
+        let mut errands = std::mem::take(&mut *self.errands.lock().unwrap_or_else(PoisonError::into_inner));
+        errands.reverse();
+        errands
     }
 
     /// Is there something?

@@ -170,9 +170,10 @@ impl Round<'_> {
         }
     }
 
-    /// Fetches what is new in INBOX and in the mailbox on screen.
+    /// Fetches what was opened, and what is new in INBOX and in the mailbox on screen.
     fn let_pass(&mut self, waiting: &MailboxName) -> Result<(), Halt> {
         self.env.urgency.settle();
+        self.run_errands()?;
         self.memory.visible = self.env.urgency.visible().or_else(|| self.memory.visible.take());
         let synced = self.memory.folders.as_ref().map(|folders| folders.synced.clone()).unwrap_or_default();
         let visible = self.memory.visible.clone();

@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(300);
 /// Where it does not get quiet, news are told after so long all the same.
 const LOUD: Duration = Duration::from_secs(2);
-/// The connections of an account beside those that watch: the one that syncs, and the one that runs errands.
+/// The connections of an account beside those that watch: the one that syncs, and the one that runs errands, which is
+/// the first to be done without ([`super::errand`]).
 const OTHERS: usize = 2;
 
 /// What the first connection found out about the others.
@@ -84,7 +85,7 @@ pub fn watched(account: &Account) -> Vec<MailboxName> {
         return Vec::new();
     }
     let free = account.sync.connections.saturating_sub(OTHERS);
-    // With two of them errands wait for the sync; with one there is nobody to watch.
+    // With two of them the sync runs errands too; with one there is nobody to watch.
     let most = if account.sync.connections < OTHERS { 0 } else { free.max(1) };
     account.sync.watch.iter().take(most).cloned().collect()
 }

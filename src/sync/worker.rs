@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::env::{Env, Halt, Reporter};
+use super::errand;
 use super::forecast::Forecast;
 use super::round::{Extent, Memory, Outcome, Round};
 use crate::config::SecretSource;
@@ -254,12 +255,26 @@ impl<'a> Worker<'a> {
                 self.blocked = false;
                 Some(Extent::All)
             }
+            SyncJob::Fetch(_) => {
+                self.run_errands();
+                None
+            }
             SyncJob::Visible(_)
             | SyncJob::Answer { .. }
             | SyncJob::Password { .. }
-            | SyncJob::Fetch(_)
             | SyncJob::Label { .. }
             | SyncJob::TellLabels(_) => None,
+        }
+    }
+
+    /// Fetches what was opened, where errands have no connection of their own. A connection that is made for it is
+    /// kept for the next round.
+    fn run_errands(&mut self) {
+        for stub in self.env.urgency.take_errands() {
+            let now = errand::fetch(self.env, &mut self.remote, &stub, self.report);
+            // It may be another connection than that on which the folders were listed.
+            self.memory.folders = None;
+            (self.report)(SyncReport::Fetched { stub, now });
         }
     }
 
@@ -325,12 +340,15 @@ impl<'a> Worker<'a> {
             (self.report)(SyncReport::WantsPassword(self.env.account.id.clone()));
         }
         if self.blocked {
-            self.state(SyncState::Failed { fault, next: None });
+            self.state(SyncState::Failed { fault, next: None, known: false });
             return Due::Asked;
         }
+        // Some servers say the same each time they hang up (BYE) or turn us away for now.
+        let passes = matches!(fault.cause, Cause::Closed | Cause::RefusedForNow) && !fault.detail.is_empty();
+        let known = passes && !self.memory.alerts.is_news(&fault.detail, self.env.clock.now());
         let pause = backoff(self.failures);
         let seconds = i64::try_from(pause.as_secs()).unwrap_or(i64::MAX);
-        self.state(SyncState::Failed { fault, next: Some(self.env.clock.now().plus(seconds)) });
+        self.state(SyncState::Failed { fault, next: Some(self.env.clock.now().plus(seconds)), known });
         Due::In(pause)
     }
 
@@ -386,7 +404,11 @@ impl<'a> Worker<'a> {
         *outcome = round.outcome;
         self.ledger = Some(ledger);
         let ended = match ended {
-            Ok(()) if self.memory.dry.is_none() => remote.end_round().map_err(Halt::from),
+            Ok(()) if self.memory.dry.is_none() => {
+                let ended = remote.end_round().map_err(Halt::from);
+                outcome.faults.extend(remote.leftovers());
+                ended
+            }
             Ok(()) => Ok(Rest::Open),
             Err(halt) => Err(halt),
         };

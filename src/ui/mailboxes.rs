@@ -57,7 +57,9 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
     }
     let mut end = width;
     if let Item::Account(id) = item {
-        let state = model.status.sync.get(id).map_or("", state_word);
+        let pop3 = model.accounts.iter().any(|account| account.id == *id && account.pop3);
+        let resting = if pop3 { "POP3" } else { "" };
+        let state = model.status.sync.get(id).map_or(resting, |state| state_word(state, resting));
         end = painter.right(width.saturating_sub(1), y, state, if cursor { style } else { theme.muted });
     } else if unread > 0 {
         end = painter.right(width.saturating_sub(1), y, &short(unread), style);
@@ -66,13 +68,13 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
     painter.text(x, y, end.saturating_sub(x + u16::from(cells(name.as_str()) > 0)), name.as_str(), style);
 }
 
-/// How it stands with an account, in a word.
-fn state_word(state: &SyncState) -> &'static str {
+/// How it stands with an account, in a word; `resting` where there is nothing to say.
+fn state_word(state: &SyncState, resting: &'static str) -> &'static str {
     match state {
         SyncState::Connecting => "...",
         SyncState::Working { .. } => "sync",
         SyncState::UpToDate { idle: true, .. } => "idle",
         SyncState::Failed { .. } => "offline",
-        SyncState::Local | SyncState::Waiting | SyncState::UpToDate { .. } | SyncState::Elsewhere => "",
+        SyncState::Local | SyncState::Waiting | SyncState::UpToDate { .. } | SyncState::Elsewhere => resting,
     }
 }

@@ -78,7 +78,7 @@ fn evil_reports() -> Vec<(&'static str, Report)> {
             "the state of a sync",
             Report::Sync(SyncReport::State {
                 account: account.clone(),
-                state: SyncState::Failed { fault: fault(), next: None },
+                state: SyncState::Failed { fault: fault(), next: None, known: false },
             }),
         ),
         ("an alert", Report::Sync(SyncReport::Alert { account: account.clone(), text: Clean::line(EVIL) })),

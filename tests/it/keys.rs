@@ -1,13 +1,14 @@
 //! Stories: mails in, keys, screen out. The workers answer at once, so that each story is one page.
 
+use tern::fault::{Cause, Doing, Fault};
 use tern::job::shell::OpenWhat;
-use tern::job::sync::{SyncReport, SyncState};
+use tern::job::sync::{Counts, SyncReport, SyncState};
 use tern::job::{FilesJob, Job, OutboxJob, Report, ShellJob, SyncJob};
 use tern::mail::flags::Flag;
-use tern::mail::ids::AccountId;
+use tern::mail::ids::{AccountId, Timestamp};
 use tern::state::{Focus, Screen};
 
-use crate::support::driver::{Driver, World};
+use crate::support::driver::{Driver, NOW, World};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -220,6 +221,33 @@ fn sync_shows_numbers_and_faults() {
     let mailbox = tern::mail::mailbox::MailboxName::inbox();
     let state = SyncState::Working { mailbox, done: 3149, total: 4800 };
     driver.report(Report::Sync(SyncReport::State { account, state })).expect("sync [###---] 3.1k/4.8k");
+}
+
+#[test]
+fn an_account_by_pop3_says_so_where_it_rests_and_what_its_server_refuses() {
+    let mut world = World::with(&["ada"]);
+    world.add("ada", "INBOX", "Grace", "private");
+    let text =
+        "[accounts.ada]\naddress = \"ada@example.org\"\nmaildir = \"~/Mail\"\npop3 = { host = \"pop.example.org\" }\n";
+    let config = tern::config::parse(text, &tern::config::Paths::under(std::path::Path::new("/home/ada")));
+    let mut driver = Driver::with_config(world, &config, (120, 24));
+    let account = AccountId::new("ada");
+    let state = |state| Report::Sync(SyncReport::State { account: account.clone(), state });
+    let pane =
+        |driver: &Driver| driver.screen().lines().find(|line| line.starts_with(" ada ")).unwrap()[..30].to_owned();
+    assert!(pane(&driver).contains(" POP3"), "{}", pane(&driver));
+    let mailbox = tern::mail::mailbox::MailboxName::inbox();
+    driver.report(state(SyncState::Working { mailbox, done: 120, total: 240 })).expect("sync [###---] 120/240");
+    assert!(pane(&driver).contains(" sync"), "{}", pane(&driver));
+    let fault = Fault::new(Doing::Pushing, "pop.example.org", Cause::Refused)
+        .of(&account)
+        .detail("3 messages stay on the server that should go: not yours");
+    let faults = vec![fault];
+    let over = SyncReport::RoundOver { account: account.clone(), counts: Counts::default(), faults };
+    driver.report(Report::Sync(over));
+    driver.report(state(SyncState::UpToDate { idle: false, at: Timestamp::new(NOW) }));
+    assert!(pane(&driver).contains(" POP3"), "{}", pane(&driver));
+    driver.expect("3 messages stay on the server that should go").expect_no("sync [");
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -13,6 +14,8 @@ use tempfile::TempDir;
 use tern::app::book::Pages;
 use tern::config::{Account, DeleteThere, PopSignIn, Retention, Tls};
 use tern::fault::{Again, Cause, Doing};
+use tern::job::SyncReport;
+use tern::job::sync::SyncState;
 use tern::login::secret::Secret;
 use tern::mail::ids::Timestamp;
 use tern::mail::mailbox::MailboxName;
@@ -22,7 +25,7 @@ use tern::store::maildir::{Maildir, fresh};
 use tern::store::scan;
 use tern::sync::Env;
 use tern::sync::env::Clock;
-use tern::sync::worker::{Summary, dry_run, run_once};
+use tern::sync::worker::{self, Summary, dry_run, run_once};
 
 use crate::servers::dovecot::{Dovecot, PASSWORD};
 use crate::support::letters::letter;
@@ -297,4 +300,36 @@ fn a_server_without_apop_is_not_given_the_password_in_another_way() {
     post.env = env(&account, post.home.path().join("data"), &post.clock, PASSWORD);
     let fault = run_once(&post.env, &|_| ()).unwrap_err();
     assert_eq!((fault.cause, fault.again), (Cause::NotOffered, Again::AfterUser), "{fault}");
+}
+
+#[test]
+fn a_round_says_how_far_it_is_and_when_all_is_there() {
+    let post = Post::new(Tls::Implicit, NEVER);
+    for number in 1..=250 {
+        post.arrive(number);
+    }
+    let mut env = post.env.clone();
+    let over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&over);
+    env.stop = Arc::new(move || seen.load(Ordering::SeqCst));
+    let (_jobs, inbox) = channel();
+    let told = Mutex::new(Vec::new());
+    worker::run(&env, &inbox, &|report| {
+        if let SyncReport::State { state, .. } = report {
+            over.store(matches!(state, SyncState::UpToDate { .. }), Ordering::SeqCst);
+            told.lock().unwrap().push(state);
+        }
+    });
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.first(), Some(&SyncState::Connecting));
+    assert_eq!(told.last(), Some(&SyncState::UpToDate { idle: false, at: post.clock.now() }));
+    let at_work = |state: &SyncState| match state {
+        SyncState::Working { mailbox, done, total } => Some((mailbox.is_inbox(), *done, *total)),
+        _ => None,
+    };
+    // How much there is to do is known once both sides were compared.
+    let work: Vec<(bool, u64, u64)> = told.iter().filter_map(at_work).skip_while(|(.., total)| *total == 0).collect();
+    assert!(work.len() >= 2 && work.is_sorted(), "{work:?}");
+    assert!(work.iter().all(|(inbox, done, total)| *inbox && done <= total && *total == 250), "{work:?}");
+    assert!(work.iter().any(|(_, done, _)| *done >= 100), "{work:?}");
 }

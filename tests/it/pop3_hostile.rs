@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tern::config::Tls;
-use tern::fault::{Again, Cause, Doing};
+use tern::fault::{Again, Cause, Doing, Scope};
 
 use crate::pop3_faults::{AT_ONCE, Client, NEVER, signed_in};
 use crate::support::scripted::{Scripted, Step, hear, say};
@@ -63,8 +63,11 @@ fn a_refused_removal_among_others_removes_the_others() {
     ];
     let server = Scripted::play(two_asked_for(steps));
     let client = Client::new(server.port, Tls::Plain, AT_ONCE);
-    client.sync().unwrap();
+    let faults = client.sync().unwrap().faults;
     assert_eq!(client.here().len(), 2);
+    let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+    assert_eq!((fault.doing, fault.scope, fault.again), (Doing::Pushing, Scope::Message, Again::Later));
+    assert_eq!(fault.detail.as_str(), "1 messages stay on the server that should go: no");
     server.heard();
 }
 

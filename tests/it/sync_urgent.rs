@@ -8,6 +8,7 @@ use tern::config::Tls;
 use tern::job::SyncReport;
 use tern::login::Secret;
 use tern::mail::mailbox::MailboxName;
+use tern::mail::place::{MailboxId, Place};
 use tern::remote::imap::Imap;
 use tern::sync::Env;
 use tern::sync::worker::run_once;
@@ -81,6 +82,39 @@ fn a_folder_that_comes_on_screen_is_fetched_before_the_one_under_way() {
     assert!(came < done, "{told:?}");
     meeting.assert_met();
     assert!(meeting.sync_well().counts.is_zero());
+}
+
+#[test]
+fn what_is_opened_comes_before_what_the_only_connection_fetches() {
+    let mut meeting = Meeting::new();
+    meeting.env.account.sync.connections = 1;
+    meeting.env.account.sync.max_size = Some(100);
+    let long = mail(Some("long"), &"a long story ".repeat(100));
+    meeting.deliver(&inbox(), &long, "");
+    meeting.sync_well();
+    let [stub] = meeting.files(&inbox()).try_into().unwrap();
+    let mailbox = MailboxId { account: meeting.env.account.id.clone(), name: inbox() };
+    let stub = Place { mailbox, unique: stub.unique().unwrap() };
+    for n in 0..300 {
+        meeting.deliver(&name("Big"), &mail(Some(&n.to_string()), &n.to_string()), "");
+    }
+    meeting.age();
+    let (once, told) = (AtomicBool::new(true), Mutex::new(Vec::new()));
+    let summary = run_once(&meeting.env, &|report| match report {
+        SyncReport::Changed(changed) if changed.mailbox.name == name("Big") => {
+            if once.swap(false, Ordering::SeqCst) {
+                meeting.env.urgency.open(&stub);
+            }
+        }
+        SyncReport::Fetched { now, .. } => told.lock().unwrap().push(now.map(|_| "opened")),
+        SyncReport::Finished { mailbox, .. } if mailbox.name == name("Big") => told.lock().unwrap().push(Ok("Big")),
+        _ => {}
+    });
+    assert_eq!(summary.unwrap().faults, vec![]);
+    assert_eq!(told.into_inner().unwrap(), [Ok("opened"), Ok("Big")]);
+    let [whole] = meeting.files(&inbox()).try_into().unwrap();
+    assert_eq!(meeting.maildir(&inbox()).read_entry(&whole).unwrap().unwrap(), long);
+    assert_eq!(meeting.server.busiest(), 1);
 }
 
 #[test]

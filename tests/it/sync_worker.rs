@@ -1,23 +1,29 @@
 //! The sync thread as the program runs it: jobs in, reports out, a lane beside it, a watch that wakes
 //! it. Nothing sleeps: each test waits for the report that it is about.
 
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
+use tern::config::Tls;
 use tern::fault::Cause;
 use tern::job::sync::{SyncState, Wake};
 use tern::job::{Changed, SyncJob, SyncReport};
+use tern::login::Secret;
 use tern::mail::flags::Flags;
 use tern::mail::ids::Timestamp;
 use tern::mail::mailbox::MailboxName;
-use tern::mail::place::MailboxId;
+use tern::mail::place::{MailboxId, Place};
+use tern::remote::imap::Imap;
 use tern::store::maildir::fresh;
 use tern::sync::env::Clock;
-use tern::sync::{Env, commit, watch, worker};
+use tern::sync::{Env, commit, errand, watch, worker};
 
+use crate::imap_faults::account;
 use crate::support::meeting::{Meeting, mail};
 
 /// How long a report may take before the test fails.
@@ -27,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Thread {
     env: Env,
     jobs: Option<Sender<SyncJob>>,
+    errands: Option<Sender<SyncJob>>,
     reports: Receiver<SyncReport>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -52,13 +59,30 @@ impl Thread {
                 let _ = watch::run(&env, &mailbox, wake);
             }));
         }
+        let mut errands = None;
+        if errand::has_connection(&env.account) {
+            let (door, asked) = channel();
+            let (env, outbox) = (env.clone(), outbox.clone());
+            threads.push(spawn(move || errand::run(&env, &asked, &|report| drop(outbox.send(report)))));
+            errands = Some(door);
+        }
         let own = env.clone();
         threads.push(spawn(move || worker::run(&own, &inbox, &|report| drop(outbox.send(report)))));
-        Self { env, jobs: Some(jobs), reports, stop, threads }
+        Self { env, jobs: Some(jobs), errands, reports, stop, threads }
     }
 
     pub(crate) fn send(&self, job: SyncJob) {
         self.jobs.as_ref().unwrap().send(job).unwrap();
+    }
+
+    /// Opens a message of which only the stub is here, as the program hands that out.
+    fn open(&self, stub: &Place) {
+        if let Some(errands) = &self.errands {
+            errands.send(SyncJob::Fetch(stub.clone())).unwrap();
+        } else {
+            self.env.urgency.open(stub);
+            self.send(SyncJob::Fetch(stub.clone()));
+        }
     }
 
     pub(crate) fn wake(&self, why: Wake) {
@@ -88,7 +112,9 @@ impl Thread {
 
     fn failed(&self) -> (Cause, bool) {
         self.wait(|report| match report {
-            SyncReport::State { state: SyncState::Failed { fault, next }, .. } => Some((fault.cause, next.is_some())),
+            SyncReport::State { state: SyncState::Failed { fault, next, .. }, .. } => {
+                Some((fault.cause, next.is_some()))
+            }
             _ => None,
         })
     }
@@ -102,7 +128,7 @@ impl Thread {
 
     pub(crate) fn end(mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        self.jobs = None;
+        (self.jobs, self.errands) = (None, None);
         self.env.watches.wake();
         let threads = std::mem::take(&mut self.threads);
         // The lane ends with the last one who could send on it.
@@ -174,6 +200,42 @@ fn each_watched_mailbox_has_a_connection_and_one_that_is_not_there_is_left() {
     });
     assert_eq!(arrived, 1);
     thread.end();
+}
+
+/// Where the stub of the only message lies.
+fn stub(meeting: &Meeting) -> Place {
+    let [entry] = meeting.files(&inbox()).try_into().unwrap();
+    let unique = entry.unique().unwrap();
+    assert!(unique.stub_size().is_some(), "{}", entry.file_name());
+    Place { mailbox: MailboxId { account: meeting.env.account.id.clone(), name: inbox() }, unique }
+}
+
+#[test]
+fn what_is_opened_comes_however_few_connections_there_may_be() {
+    for connections in 1..=4 {
+        let mut meeting = Meeting::new();
+        meeting.env.account.sync.max_size = Some(100);
+        meeting.env.account.sync.connections = connections;
+        let long = mail(Some("long"), &"a long story ".repeat(100));
+        meeting.deliver(&inbox(), &long, "");
+        let thread = Thread::start(&meeting, true);
+        while thread.up_to_date() != (connections > 1) {}
+        thread.open(&stub(&meeting));
+        let fetched = |report| match report {
+            SyncReport::Fetched { now, .. } => Some(now),
+            _ => None,
+        };
+        thread.wait(fetched).unwrap();
+        let [whole] = meeting.files(&inbox()).try_into().unwrap();
+        assert_eq!(meeting.maildir(&inbox()).read_entry(&whole).unwrap().unwrap(), long);
+        // The sync goes on with what it has.
+        meeting.deliver(&inbox(), &mail(Some("new"), "new"), "");
+        thread.wake(Wake::Asked);
+        thread.up_to_date();
+        thread.end();
+        let (busiest, most) = (meeting.server.busiest(), connections.min(3));
+        assert_eq!(busiest, most as u64, "no more at a time than the account may have, and no fewer than are of use");
+    }
 }
 
 #[test]
@@ -358,4 +420,38 @@ fn what_the_server_wants_read_is_told_once_and_not_in_each_round() {
     told(&["quota is near"], &["quota is near"]);
     told(&["quota is near"], &[]);
     told(&["quota is near", "down at noon"], &["down at noon"]);
+}
+
+#[test]
+fn what_a_server_says_each_time_it_turns_us_away_is_new_once_a_day() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            let words = if number == 2 { "Maintenance until noon" } else { "Too many connections" };
+            let _ = (&stream).write_all(format!("* BYE {words}\r\n").as_bytes());
+        }
+    });
+    let mut meeting = Meeting::new();
+    let connect = Imap::new(&account(port, Tls::Plain), Arc::new(|| Ok(Secret::new("hunter2".to_owned()))));
+    meeting.env.connect = Some(Arc::new(connect));
+    let thread = Thread::start(&meeting, false);
+    let mut said = Vec::new();
+    for turn in 0..5 {
+        if turn == 4 {
+            meeting.env.clock.pause(Duration::from_hours(25));
+        }
+        if turn > 0 {
+            thread.wake(Wake::Asked);
+        }
+        said.push(thread.wait(|report| match report {
+            SyncReport::State { state: SyncState::Failed { fault, known, .. }, .. } => {
+                Some((fault.detail.to_string(), known))
+            }
+            _ => None,
+        }));
+    }
+    thread.end();
+    let (busy, down) = ("Too many connections".to_owned(), "Maintenance until noon".to_owned());
+    assert_eq!(said, [(busy.clone(), false), (busy.clone(), true), (down, false), (busy.clone(), true), (busy, false)]);
 }

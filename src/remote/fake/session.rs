@@ -19,13 +19,14 @@ pub(super) struct FakeSession {
     server: FakeServer,
     number: u64,
     dead: bool,
+    closed: bool,
     /// The state of each mailbox when this session looked at it last.
     seen: BTreeMap<MailboxName, u64>,
 }
 
 impl FakeSession {
     pub(super) fn new(server: &FakeServer, number: u64) -> Self {
-        Self { server: server.clone(), number, dead: false, seen: BTreeMap::new() }
+        Self { server: server.clone(), number, dead: false, closed: false, seen: BTreeMap::new() }
     }
 
     /// Runs one step; after a cut the session stays dead, as a socket would.
@@ -238,6 +239,22 @@ impl Remote for FakeSession {
 
     fn close(&mut self) {
         self.dead = true;
+        if !std::mem::replace(&mut self.closed, true) {
+            self.server.change(|state| state.open -= 1);
+        }
+    }
+}
+
+impl Drop for FakeSession {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl FakeServer {
+    /// The most connections that were open at a time.
+    pub fn busiest(&self) -> u64 {
+        self.state().busiest
     }
 }
 

@@ -13,7 +13,7 @@ mod protocol;
 mod session;
 mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub struct Pop3 {
     token: bool,
     secret: SecretProvider,
     book: OpenBook,
-    /// Messages that ended a connection: they are fetched last, so that others come through.
-    shunned: Arc<Mutex<BTreeSet<Uid>>>,
+    /// Messages that ended a connection, and how often: they are fetched last, so that others come through.
+    shunned: Arc<Mutex<BTreeMap<Uid, u32>>>,
 }
 
 impl Pop3 {
@@ -170,6 +170,10 @@ impl Remote for Session {
 
     fn end_round(&mut self) -> Result<Rest, Fault> {
         self.end()
+    }
+
+    fn leftovers(&mut self) -> Vec<Fault> {
+        self.take_refusals()
     }
 
     fn close(&mut self) {

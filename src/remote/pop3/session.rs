@@ -26,8 +26,11 @@ use crate::remote::{Fetched, Identity, Presence, RemoteChanges, RemoteItem, Rest
 const MESSAGES: usize = 2000;
 /// The same, in bytes.
 const BYTES: u64 = 512 << 20;
-/// A message may be larger than the server says, up to so many bytes; beyond it is taken for endless.
-const SLACK: u64 = 64 << 20;
+/// A message may be twice as large as the server says (some count a line end as one byte, and some guess) and so many
+/// bytes more; beyond it is taken for endless.
+const SLACK: u64 = 1 << 20;
+/// One that was cut off there may have so many more at the second try, which holds up nobody, and at no other.
+const GENEROUS: u64 = 64 << 20;
 /// That a message is still there is written down this often, in seconds.
 const DAY: i64 = 86_400;
 
@@ -55,13 +58,15 @@ pub(super) struct Session {
     pub(super) broken: bool,
     book: Box<dyn Book>,
     bell: Bell,
-    shunned: Arc<Mutex<BTreeSet<Uid>>>,
+    shunned: Arc<Mutex<BTreeMap<Uid, u32>>>,
     /// What lies on the server, once it was asked.
     listed: Option<BTreeMap<Uid, Listed>>,
     /// The headers of what was fetched.
     headers: BTreeMap<Uid, HeaderHash>,
     /// Is there more to fetch than this session does?
     more: bool,
+    /// How many messages the server did not remove, and what it said of the first.
+    refused: Option<(usize, Fault)>,
 }
 
 impl Session {
@@ -85,6 +90,7 @@ impl Session {
             listed: None,
             headers: BTreeMap::new(),
             more: false,
+            refused: None,
         }
     }
 
@@ -209,7 +215,7 @@ impl Session {
         let mut messages: Vec<Listed> = uids.iter().filter_map(|uid| self.listed(*uid).cloned()).collect();
         {
             let shunned = self.shunned.lock().unwrap_or_else(PoisonError::into_inner);
-            messages.sort_by_key(|message| shunned.contains(&message.known.uid));
+            messages.sort_by_key(|message| shunned.contains_key(&message.known.uid));
         }
         let command = |message: &Listed| match want {
             Want::Whole => Command { text: format!("RETR {}", message.number), size: message.size },
@@ -255,7 +261,8 @@ impl Session {
             sink.done(fetched).inspect_err(|_| self.broken = true)?;
             return Ok(None);
         }
-        let most = message.size.saturating_mul(4).max(message.size.saturating_add(SLACK));
+        let tries = self.shunned.lock().unwrap_or_else(PoisonError::into_inner).get(&uid).copied();
+        let most = most_of(message.size, tries.unwrap_or(0));
         let mut hasher = HeaderHasher::default();
         let came = {
             let mut file = sink.open(&fetched.id, message.size).inspect_err(|_| self.broken = true)?;
@@ -269,7 +276,9 @@ impl Session {
             Err(trouble) => {
                 let endless = matches!(trouble, Trouble::Protocol(_));
                 let mut shunned = self.shunned.lock().unwrap_or_else(PoisonError::into_inner);
-                let first = endless && shunned.insert(uid);
+                let tries = if endless { shunned.entry(uid).or_default() } else { &mut 0 };
+                let first = endless && *tries == 0;
+                *tries = tries.saturating_add(1);
                 drop(shunned);
                 let fault = self.give_up(doing, trouble);
                 // The others come through at the second try.
@@ -359,9 +368,21 @@ impl Session {
                 done.push(*uid);
             } else {
                 tracing::warn!("{}: a message is not removed: {}", self.host, status.text);
+                let first = self.refusal(Doing::Pushing, &status);
+                self.refused.get_or_insert((0, first)).0 += 1;
             }
         }
         Ok(done)
+    }
+
+    /// Messages that stay on the server against the account's wish, as one fault. The next session tries again.
+    pub(super) fn take_refusals(&mut self) -> Vec<Fault> {
+        let fault = |(count, first): (usize, Fault)| {
+            let said = if first.detail.is_empty() { "it gives no reason".to_owned() } else { first.detail.to_string() };
+            let again = first.scope(Scope::Message).again(Again::Later);
+            again.detail(&format!("{count} messages stay on the server that should go: {said}"))
+        };
+        self.refused.take().map(fault).into_iter().collect()
     }
 
     /// A number names a message only as long as each answer belongs to its command. One too many or too few on
@@ -406,7 +427,26 @@ impl Session {
     }
 }
 
+/// How many bytes may come of a message of that announced size, which was cut off so often already.
+fn most_of(size: u64, cut_off: u32) -> u64 {
+    let slack = if cut_off == 1 || size == 0 { GENEROUS } else { SLACK };
+    size.saturating_mul(2).saturating_add(slack)
+}
+
 fn meet(message: Named, known: Known) -> Listed {
     let Named { number, size, uidl, ambiguous } = message;
     Listed { number, size, uidl, known, ambiguous }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_its_size_is_cut_off_soon_and_gets_one_more_chance() {
+        let most: Vec<u64> = (0..4).map(|cut_off| most_of(1000, cut_off)).collect();
+        assert_eq!(most, [2000 + SLACK, 2000 + GENEROUS, 2000 + SLACK, 2000 + SLACK]);
+        assert_eq!(most_of(u64::MAX, 0), u64::MAX);
+        assert_eq!(most_of(0, 0), GENEROUS, "nobody said how large it is");
+    }
 }
