@@ -13,6 +13,7 @@
 mod actions;
 mod adoption;
 mod architecture;
+mod canaries;
 mod chaos;
 mod commands;
 mod compose;

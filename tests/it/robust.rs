@@ -1,17 +1,29 @@
 //! Any bytes: no parser of mail panics, what is printed is read back, and what is shown is clean.
 
+use std::path::Path;
+
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use tern::config::Paths;
+use tern::config::quirk::Quirk;
+use tern::ledger::keeper::offlineimap_status;
 use tern::mail::address::{self, Address};
 use tern::mail::clean::Clean;
 use tern::mail::document::Document;
 use tern::mail::envelope::Envelope;
-use tern::mail::ids::Timestamp;
+use tern::mail::flags::{Flags, Letters};
+use tern::mail::ids::{Timestamp, Uid};
 use tern::mail::link::Links;
+use tern::mail::mailbox::MailboxName;
 use tern::mail::message::{self, Message};
+use tern::mail::place::UniqueName;
+use tern::mail::ranges::UidRanges;
 use tern::mail::text::Flow;
 use tern::mail::transfer::Encoding;
 use tern::mail::{charset, date, header, html, indexing, mailbox, reader, text, thread};
+use tern::store::adopt;
+use tern::store::maildir::Maildir;
+use tern::store::signs::Signs;
 
 /// Bytes that look like mail: pieces of messages in any order, with noise between.
 fn mail_like() -> impl Strategy<Value = Vec<u8>> {
@@ -172,6 +184,127 @@ proptest! {
         }
         html::render(&decoded, 1, &mut Links::default());
         assert_clean(Clean::line(&decoded).as_str());
+    }
+}
+
+/// The state files of other programs, and words that stand in them, with noise between.
+fn state_like() -> impl Strategy<Value = Vec<u8>> {
+    const PIECES: [&str; 22] = [
+        "FarUidValidity 77\n",
+        "NearUidValidity 5\n",
+        "MasterUidValidity 4294967295\n",
+        "SlaveUidValidity 5",
+        "FarUidValidity 99999999999999999999\n",
+        "MaxPulledUid -1\n",
+        "\n",
+        "\r\n",
+        "1 1 S\n",
+        "1 2 FRS\n2 1 ~\n",
+        "0 0 <\n",
+        "4294967295 4294967295 \u{e9}\n",
+        "OFFLINEIMAP LocalStatus CACHE DATA\n",
+        "1:FS\n",
+        "2|S|0|label\n",
+        "3:",
+        "|",
+        "5\n8\n",
+        "0 $Junk\n1 todo\n25 z\n26 too-much\n",
+        "SQLite format 3\0",
+        "-3 5 S\n",
+        " ",
+    ];
+    let piece = prop_oneof![
+        8 => (0..PIECES.len()).prop_map(|at| PIECES[at].as_bytes().to_vec()),
+        1 => proptest::collection::vec(any::<u8>(), 0..20),
+    ];
+    proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+/// What another sync program left behind, as it comes; nothing of it may be written.
+fn read_state(near: &[u8], state: &[u8]) {
+    let home = tempfile::tempdir().unwrap();
+    let inbox = home.path().join("mail");
+    let hash = "7e33429f656f1e6e9d79b29c3f82c57e";
+    let kept = home.path().join(".offlineimap/Account-a");
+    for directory in
+        [&inbox.join("cur"), &kept.join("LocalStatus"), &kept.join("LocalStatus-sqlite"), &kept.join("FolderValidity")]
+    {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    std::fs::write(inbox.join(format!("cur/1_1.1.h,U=1,FMD5={hash}:2,S")), "x").unwrap();
+    for (path, bytes) in [
+        (inbox.join(".uidvalidity"), near),
+        (inbox.join(".mbsyncstate"), state),
+        (inbox.join("dovecot-keywords"), state),
+        (kept.join("LocalStatus/INBOX"), state),
+        (kept.join("LocalStatus-sqlite/INBOX"), state),
+        (kept.join("FolderValidity/INBOX"), near),
+    ] {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let names: Vec<UniqueName> = ["1.a,U=1", "1.b,U=2", &format!("1_1.1.h,U=1,FMD5={hash}"), "1.c"]
+        .into_iter()
+        .map(|name| UniqueName::new(name).unwrap())
+        .collect();
+    let files: Vec<&UniqueName> = names.iter().collect();
+    if let Some(claim) = adopt::claim(&inbox, &MailboxName::inbox(), &files, Some(home.path())) {
+        assert!(claim.files.keys().all(|file| names.contains(file)), "only what is there is claimed");
+        let mut uids: Vec<_> = claim.files.values().map(|kept| kept.uid).collect();
+        let all = uids.len();
+        uids.sort_unstable();
+        uids.dedup();
+        assert_eq!(uids.len(), all, "no message is two files");
+        for database in &claim.databases {
+            offlineimap_status(database);
+        }
+    }
+    Signs::below(Some(home.path())).of(&inbox, &MailboxName::inbox());
+    let table = Maildir::open(&inbox).map(|maildir| maildir.table());
+    assert!(table.is_ok_and(|table| table.letters().numbers().all(|number| number < Letters::COUNT)));
+    assert_eq!(std::fs::read(inbox.join(".mbsyncstate")).unwrap(), state);
+    assert_eq!(std::fs::read(kept.join("LocalStatus-sqlite/INBOX")).unwrap(), state);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_a_state_of_another_program_or_none(near in state_like(), state in state_like(), fits: bool) {
+        // Where both epochs fit, what follows is read as well.
+        let near = if fits { b"5\n8\n".to_vec() } else { near };
+        let head = if fits { b"FarUidValidity 77\nNearUidValidity 5\n\n".as_slice() } else { b"" };
+        read_state(&near, &[head, &state].concat());
+    }
+
+    #[test]
+    fn any_stored_words_are_flags_that_are_read_back(text in "([%$\\\\]?[A-Za-z]{0,6}(%[0-9A-F]{0,2})?|\\PC{0,4}| ){0,20}") {
+        let flags = Flags::from_stored_words(&text);
+        let stored = flags.stored_words();
+        prop_assert_eq!(stored.as_deref().map_or_else(Flags::none, Flags::from_stored_words), flags.words());
+        prop_assert!(flags.imap_names().iter().all(|name| !name.contains(|c: char| c.is_whitespace() || c.is_control())));
+        let _ = flags.labels();
+    }
+
+    #[test]
+    fn ranges_hold_what_was_put_in(pairs in proptest::collection::vec((1u32..40, 1u32..40), 0..12), wide: bool) {
+        let uid = |number| Uid::new(number).unwrap();
+        let wide = wide.then_some((uid(100), uid(u32::MAX)));
+        let ranges = UidRanges::new(pairs.iter().map(|(a, b)| (uid(*a), uid(*b))).chain(wide));
+        for number in (1..60).chain([99, 100, u32::MAX]) {
+            let expected = pairs.iter().any(|(a, b)| (a.min(b)..=a.max(b)).contains(&&number)) || (number > 99 && wide.is_some());
+            prop_assert_eq!(ranges.contains(uid(number)), expected, "{}", number);
+        }
+        prop_assert!(ranges.ranges().windows(2).all(|pair| pair[0].1.get() + 1 < pair[1].0.get()), "sorted and apart");
+    }
+
+    #[test]
+    fn any_quirks_are_taken_or_told(key in "(no_condstore|wants_id|no_[a-z]{0,9}|\\PC{0,9})", value in "(true|false|1|\"x\"|\\[\\]|\\{\\}|\\PC{0,9})") {
+        let text = format!("[accounts.a]\naddress = \"a@example.org\"\n[accounts.a.imap]\nhost = \"h\"\n[accounts.a.imap.quirks]\n{key} = {value}\n");
+        let config = tern::config::parse(&text, &Paths::under(Path::new("/nonexistent")));
+        let taken: usize = config.accounts.iter().filter_map(|it| it.imap.as_ref()).map(|it| it.quirks.0.len()).sum();
+        let known = Quirk::all().any(|(name, _)| name == key) && matches!(value.as_str(), "true" | "false");
+        prop_assert_eq!(taken, usize::from(known), "{}", text);
+        prop_assert!(known || !config.problems.is_empty() || key.trim_start().starts_with('#'), "{}", text);
     }
 }
 

@@ -10,6 +10,7 @@ use tern::login::Secret;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::mailbox::MailboxName;
 use tern::remote::imap::Imap;
+use tern::remote::{Connect as _, Since};
 use tern::store::folders::Root;
 use tern::store::maildir::{Maildir, fresh};
 use tern::store::scan;
@@ -128,4 +129,43 @@ fn nothing_new_is_one_question_and_a_move_on_the_server_is_a_rename_here() {
     assert!(sync(&env).counts.is_zero());
     let (_, said) = turnstile.count();
     assert!(!said.contains("SELECT "), "no mailbox is looked at:\n{said}");
+}
+
+#[test]
+fn a_keyword_that_a_mailbox_does_not_take_stays_here_and_is_told_once() {
+    let home = tempfile::tempdir().unwrap();
+    // Without the right to write flags a mailbox tells PERMANENTFLAGS without `\*` (RFC 4314).
+    let dovecot = Dovecot::start_with("protocol imap {\n  mail_plugins = acl\n}\nplugin {\n  acl = vfile\n}\n");
+    dovecot.deliver("kim", "INBOX", &mail(Some("one"), "one"));
+    std::fs::write(dovecot.maildir("kim", "INBOX").join("dovecot-acl"), "owner lrstipekx\n").unwrap();
+    dovecot.hand_over("kim");
+    let inbox = MailboxName::inbox();
+    let connect = Arc::new(connector(&dovecot, "kim", Tls::Implicit));
+    let told = connect.connect().unwrap().changes(&inbox, &Since::default()).unwrap();
+    let keeps = told.keeps.unwrap();
+    assert!(!told.new_keywords && keeps.has(Flag::Seen) && !keeps.has(Flag::Flagged), "{keeps:?}");
+    let account = dovecot.account("kim", Tls::Implicit, &home.path().join("mail"));
+    let root = Root { path: account.maildir.clone(), layout: account.layout };
+    let env = Env::new(account, Some(connect), home.path().join("data"));
+    assert_eq!(sync(&env).counts.fetched, 1);
+    let maildir = Maildir::open(&root.directory(&inbox).unwrap()).unwrap();
+    let wish = Flags::from_imap(["todo", "\\Seen"]);
+    maildir.table_with(&wish).unwrap();
+    let here = || maildir.flags(&scan::scan(&maildir).unwrap().entries[0]);
+    let entry = scan::scan(&maildir).unwrap().entries.remove(0);
+    maildir.set_flags(&entry, &wish, &Flags::none()).unwrap().unwrap();
+
+    let faults = run_once(&env, &|_| ()).unwrap().faults;
+    let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+    assert!(fault.detail.as_str().contains("keeps no keyword todo; it stays in the files"), "{fault}");
+    let there = || dovecot.flags("kim", "INBOX").remove(0).1;
+    assert_eq!((there(), here()), ("\\Seen".to_owned(), wish.clone()));
+    // It is told once, and stays whatever else changes there.
+    assert!(sync(&env).counts.is_zero());
+    dovecot.doveadm(&["flags", "add", "-u", "kim", "\\Answered", "mailbox", "INBOX", "all"]);
+    dovecot.hand_over("kim");
+    assert_eq!(sync(&env).counts.flagged_here, 1);
+    assert_eq!(here(), wish.union(&Flags::only(Flag::Answered)));
+    assert_eq!(there(), "\\Answered \\Seen");
+    assert!(sync(&env).counts.is_zero());
 }

@@ -85,6 +85,7 @@ pub(super) fn size_below(ranges: &UidRanges, next: Uid) -> u64 {
 mod tests {
     use super::*;
     use crate::mail::flags::Flags;
+    use proptest::prelude::*;
 
     fn uid(number: u32) -> Uid {
         Uid::new(number).unwrap()
@@ -117,5 +118,17 @@ mod tests {
         assert_eq!(beyond(&[uid(1), uid(9), uid(10)], uid(9)), 2);
         assert_eq!(distinct(&vec![(3, 4), (1, 1)], 9), Some(vec![uid(1), uid(3), uid(4)]));
         assert_eq!((distinct(&vec![(3, 4), (4, 4)], 9), distinct(&vec![(1, 4)], 3)), (None, None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_lines_are_messages_in_order_or_lost(lines in prop::collection::vec("\\* [0-9]{0,3} FETCH \\(?(UID [0-9]{1,4}|FLAGS \\([a-z ]{0,5}\\)|MODSEQ \\([0-9]{1,3}\\)| |\\PC){0,5}\\)?", 0..12)) {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let told = listing(&lines);
+            let lost = told.lost;
+            let (items, _) = told.sorted();
+            prop_assert!(items.windows(2).all(|pair| pair[0].uid < pair[1].uid));
+            prop_assert!(items.len() + lost <= lines.len());
+        }
     }
 }

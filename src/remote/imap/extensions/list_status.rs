@@ -131,6 +131,7 @@ impl Subscriptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn standings_are_read_as_servers_write_them() {
@@ -157,6 +158,19 @@ mod tests {
         ];
         for (line, expected) in table {
             assert_eq!(read(line), expected, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_standing_or_none(bytes: Vec<u8>, items in "[A-Z0-9() ]{0,60}") {
+            for line in [[b"* STATUS ".as_slice(), &bytes].concat(), format!("* STATUS x ({items}").into_bytes()] {
+                if let Some((_, standing)) = standing(&Response::of(&line)) {
+                    prop_assert!(line.windows(11).any(|word| word == b"UIDVALIDITY"), "{:?}", standing);
+                }
+            }
+            let at = [b"* STATUS x (UIDVALIDITY 7 MESSAGES 1 ".as_slice(), &bytes].concat();
+            let _ = standing(&Response::of(at));
         }
     }
 }

@@ -62,8 +62,9 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remote::imap::replies::kind;
+    use crate::remote::imap::replies::{self, kind};
     use crate::remote::imap::tokens::Response;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_news() {
@@ -78,6 +79,18 @@ mod tests {
         ];
         for (line, expected) in table {
             assert_eq!(news(&kind(&Response::of(line))), expected, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_news_or_none(bytes: Vec<u8>, word in "(STATUS|LIST|OK \\[NOTIFICATIONOVERFLOW\\]|OK \\[BADEVENT|[0-9]{1,5} [A-Z]{0,7}|VANISHED)") {
+            for line in [[b"* ".as_slice(), &bytes].concat(), [format!("* {word}").as_bytes(), &bytes].concat()] {
+                let kind = replies::kind(&Response::of(&line));
+                if news(&kind) == News::Overflow {
+                    prop_assert!(String::from_utf8_lossy(&line).to_ascii_uppercase().contains("[NOTIFICATIONOVERFLOW"));
+                }
+            }
         }
     }
 }
