@@ -27,7 +27,7 @@ use crate::store::drafts::Journal;
 use crate::store::folders::Root;
 use crate::sync::env::WallClock;
 use crate::theme::{Depth, Glyphs, Half, Theme};
-use crate::{outbox, store, sync};
+use crate::{index, outbox, store, sync};
 
 /// Passwords that the user typed in this run, by account.
 #[derive(Clone, Default)]
@@ -134,6 +134,11 @@ pub fn own_addresses(config: &Config) -> Vec<String> {
         .collect()
 }
 
+/// Where contacts come from.
+pub fn contact_sources(config: &Config) -> index::Sources {
+    index::Sources { harvest: config.contacts.harvest, vcards: config.contacts.vcards.clone() }
+}
+
 /// The zone that dates are shown in.
 pub fn zone() -> TimeZone {
     TimeZone::system()
@@ -159,6 +164,7 @@ pub fn prepare(config: &Config, ways: &Ways) -> Result<Ready, Fault> {
         files: files_env(&config, &zone),
         index: index_file(&config),
         own: own_addresses(&config),
+        contacts: contact_sources(&config),
         sync: sync_envs(&config, ways),
         outbox: outbox_env(&config, ways),
     };

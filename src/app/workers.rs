@@ -72,6 +72,8 @@ pub struct Grounds {
     pub index: PathBuf,
     /// The user's own addresses, as the index must know them.
     pub own: Vec<String>,
+    /// Where contacts come from.
+    pub contacts: index::Sources,
     /// What each account's sync stands on; lane and wish to stop are added here.
     pub sync: Vec<sync::Env>,
     /// What the outbox stands on.
@@ -82,13 +84,13 @@ impl Workers {
     /// Starts them all.
     pub fn start(grounds: Grounds, outlet: &Outlet) -> io::Result<Self> {
         let mut threads = Vec::new();
-        let Grounds { files, index: path, own, sync, outbox } = grounds;
+        let Grounds { files, index: path, own, contacts, sync, outbox } = grounds;
         let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
             store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
         let file = path.clone();
         let writer = start("index", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
-            index::run_writer(&file, &own, jobs, &|report| outlet.send(Report::Index(report)));
+            index::run_writer(&file, (&own, &contacts), jobs, &|report| outlet.send(Report::Index(report)));
         })?;
         let reader = start("reader", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
             index::run_reader(&path, jobs, &|report| outlet.send(Report::Index(report)));
@@ -235,8 +237,10 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::Rows { .. }
         | IndexJob::NextUnread { .. }
         | IndexJob::Conversation { .. }
+        | IndexJob::Complete { .. }
         | IndexJob::Find { .. } => true,
         IndexJob::Apply(_)
+        | IndexJob::ReadBooks
         | IndexJob::Reconcile(_)
         | IndexJob::Folders { .. }
         | IndexJob::Views { .. }

@@ -75,12 +75,14 @@ pub(super) fn refresh(
         Err(fault) if fault.cause == Cause::Damaged => Writer::rebuild(&file, &own)?,
         other => other?,
     }
-    .with_haste(Haste::Everything);
+    .with_haste(Haste::Everything)
+    .with_sources(&start::contact_sources(config))?;
     let mut refreshed = Refreshed::default();
     for account in &config.accounts {
         list(&mut writer, account, &roles, &mut refreshed)?;
     }
     let all = writer.pending();
+    refreshed.faults.extend(writer.read_books()?);
     while !refreshed.stopped && writer.advance()?.is_some() {
         let left = writer.pending();
         progress.show(format_args!("{} of {all} steps", all.max(left) - left));

@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use super::account::{Account, FolderDeletes, FolderMap, Layout, SecretSource, Submit, SyncSettings};
 use super::load::{Privacy, privacy, read_text};
 use super::raw::{At, Limit, Never, Notes, Table, Time};
-use super::{Auth, Compose, KeyOverride, Paths, Quote, Ui};
+use super::{Auth, Compose, Contacts, KeyOverride, Paths, Quote, Ui};
 use super::{server, value};
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
@@ -66,6 +66,20 @@ pub(super) fn compose(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>, c
     let places = [("top", Quote::Top), ("bottom", Quote::Bottom), ("interleaved", Quote::Interleaved)];
     set(&mut compose.quote, table.choice("quote", &places, notes));
     set(&mut compose.attachment_reminder, table.boolean("attachment_reminder", notes));
+}
+
+/// Reads `[contacts]`. Whether the address books are there is seen when they are read.
+pub(super) fn contacts(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>, contacts: &mut Contacts) {
+    set(&mut contacts.harvest, table.boolean("harvest", notes));
+    if table.get("vcards").is_some() {
+        for book in table.list("vcards", notes).unwrap_or_default() {
+            if book.value.is_empty() {
+                table.wants("vcards", "paths of directories, like \"~/.contacts\"", book.span, notes);
+            } else {
+                contacts.vcards.push(paths.resolve(book.value));
+            }
+        }
+    }
 }
 
 /// Reads `[keys.CONTEXT]`. Whether context, keys and action are such is for `keys` to say.

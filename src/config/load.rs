@@ -143,6 +143,9 @@ fn understand(text: &str, paths: &Paths) -> (Config, bool) {
     if let Some(table) = root.table("compose", "compose", &mut notes) {
         check::compose(&table, paths, &mut notes, &mut config.compose);
     }
+    if let Some(table) = root.table("contacts", "contacts", &mut notes) {
+        check::contacts(&table, paths, &mut notes, &mut config.contacts);
+    }
     if let Some(table) = root.table("keys", "", &mut notes) {
         config.keys = check::keys(&table, &mut notes);
     }
@@ -188,7 +191,7 @@ fn section(text: &str, place: usize) -> Section<'_> {
     let path = path.split([']', '#']).next().unwrap_or_default();
     let mut names = path.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
     match (names.next(), names.next()) {
-        (Some("ui" | "compose" | "keys"), _) => Section::Harmless,
+        (Some("ui" | "compose" | "contacts" | "keys"), _) => Section::Harmless,
         (Some("accounts"), Some(name)) if !name.is_empty() => Section::Account(name),
         _ => Section::Anywhere,
     }

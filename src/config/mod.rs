@@ -34,6 +34,8 @@ pub struct Config {
     pub ui: Ui,
     /// Writing.
     pub compose: Compose,
+    /// Whom one writes to.
+    pub contacts: Contacts,
     /// The user's keys: context name, key sequence, action name, with where it was written.
     pub keys: Vec<KeyOverride>,
     /// What is wrong with the file; shown in a banner and by `tern config check`.
@@ -49,6 +51,7 @@ impl Config {
             accounts: Vec::new(),
             ui: Ui::default(),
             compose: Compose::default(),
+            contacts: Contacts::default(),
             keys: Vec::new(),
             problems: Vec::new(),
             paths,
@@ -122,6 +125,21 @@ pub struct Compose {
 impl Default for Compose {
     fn default() -> Self {
         Self { undo_send: 10, editor: None, edit_headers: false, quote: Quote::Interleaved, attachment_reminder: true }
+    }
+}
+
+/// `[contacts]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contacts {
+    /// Are addresses harvested from the mail?
+    pub harvest: bool,
+    /// Address books: directories of vCards, or files of them.
+    pub vcards: Vec<PathBuf>,
+}
+
+impl Default for Contacts {
+    fn default() -> Self {
+        Self { harvest: true, vcards: Vec::new() }
     }
 }
 

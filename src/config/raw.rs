@@ -15,9 +15,10 @@ use crate::mail::clean::Clean;
 
 /// Every table and its keys. `NAME` and `CONTEXT` stand for what the user chooses.
 const KEYS: &[(&str, &[&str])] = &[
-    ("", &["ui", "compose", "keys", "accounts"]),
+    ("", &["ui", "compose", "contacts", "keys", "accounts"]),
     ("ui", &["theme", "keys", "mouse", "glyphs", "conversations", "mark_read_after"]),
     ("compose", &["undo_send", "editor", "edit_headers", "quote", "attachment_reminder"]),
+    ("contacts", &["harvest", "vcards"]),
     (
         "accounts.NAME",
         &[

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::contacts::{self, Met};
 use super::schema::{ATTACHMENT, LIST, OWN};
 use super::words;
 use crate::mail::address::Address;
@@ -48,6 +49,8 @@ pub(super) struct Incoming {
     /// A number made of all its bytes.
     pub(super) digest: i64,
     pub(super) bits: i64,
+    /// Whom it tells of.
+    pub(super) met: Vec<Met>,
     /// The first From.
     pub(super) from: Address,
     pub(super) author: Clean,
@@ -101,6 +104,7 @@ pub(super) fn unreadable(path: &Path) -> Incoming {
     incoming.message_id = None;
     incoming.parents.clear();
     incoming.named.clear();
+    incoming.met.clear();
     incoming.author = Clean::empty();
     incoming.subject = Clean::line("(this file cannot be read)");
     incoming.text = Some(Texts::default());
@@ -122,6 +126,7 @@ fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
         }
     };
     let from = envelope.from.first().cloned().unwrap_or_default();
+    let is_own = own.has(&from.email);
     let bit = |bit: i64, set: bool| if set { bit } else { 0 };
     Incoming {
         date: envelope.date,
@@ -129,9 +134,8 @@ fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
         named: named(&envelope),
         size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         digest: if depth == Depth::Words { 0 } else { number(bytes) },
-        bits: bit(ATTACHMENT, envelope.has_attachment)
-            | bit(LIST, envelope.can_unsubscribe)
-            | bit(OWN, own.has(&from.email)),
+        bits: bit(ATTACHMENT, envelope.has_attachment) | bit(LIST, envelope.can_unsubscribe) | bit(OWN, is_own),
+        met: if depth == Depth::Words { Vec::new() } else { contacts::met(&envelope, is_own) },
         author: line(&names(&envelope.from)),
         recipients: line(&to_whom(&envelope)),
         subject: line(&envelope.subject),

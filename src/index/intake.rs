@@ -41,6 +41,8 @@ pub(super) struct Backlog {
     waiting: Vec<Waiting>,
     /// Messages whose words are not in the full text yet.
     pub(super) unindexed: usize,
+    /// Messages that are to be read again for whom they tell of.
+    pub(super) unharvested: usize,
 }
 
 /// A listing whose new files are taken in by steps.
@@ -58,7 +60,7 @@ impl Backlog {
     }
 
     fn pending(&self) -> usize {
-        self.waiting.iter().map(|waiting| waiting.todo.len()).sum::<usize>() + self.unindexed
+        self.waiting.iter().map(|waiting| waiting.todo.len()).sum::<usize>() + self.unindexed + self.unharvested
     }
 }
 
@@ -213,6 +215,10 @@ impl Writer {
             let changed = self.take_in_words()?;
             return Ok(Some(self.refreshed(changed.into_iter().collect(), Vec::new())));
         }
+        if self.backlog.unharvested > 0 {
+            self.harvest_again()?;
+            return Ok(Some(self.refreshed(Vec::new(), Vec::new())));
+        }
         Ok(None)
     }
 
@@ -278,7 +284,7 @@ impl Writer {
         let mut read = Vec::new();
         let mut bytes = 0;
         for (message, place) in waiting {
-            let incoming = place.and_then(|Wordless { mailbox, directory, mut file }| {
+            let incoming = place.and_then(|Lying { mailbox, directory, mut file }| {
                 let files = folders.entry(directory.clone()).or_insert_with(|| Files::new(&directory));
                 let incoming = files.read(&mut file, Depth::Words, self)?;
                 if incoming.bits & ATTACHMENT != 0 {
@@ -306,12 +312,17 @@ impl Writer {
         Ok(changed)
     }
 
-    fn without_words(&self) -> Result<Vec<(i64, Option<Wordless>)>> {
+    fn without_words(&self) -> Result<Vec<(i64, Option<Lying>)>> {
         let messages: Vec<i64> = self
             .db
             .prepare_cached("SELECT id FROM messages WHERE indexed = 0 ORDER BY id DESC LIMIT ?1")?
             .query_map([i64::try_from(TEXT_STEP).unwrap_or(i64::MAX)], |row| row.get(0))?
             .collect::<Result<_>>()?;
+        self.where_they_lie(messages)
+    }
+
+    /// A file of each of these messages, where there is one.
+    pub(super) fn where_they_lie(&self, messages: Vec<i64>) -> Result<Vec<(i64, Option<Lying>)>> {
         let mut place = self.db.prepare_cached(
             "SELECT b.directory, p.name, p.in_new, p.info, p.flags, b.account, b.name FROM places p JOIN mailboxes b ON b.id = p.mailbox
              WHERE p.message = ?1 AND p.home IS NULL AND b.directory IS NOT NULL LIMIT 1",
@@ -327,7 +338,7 @@ impl Writer {
                     let flags = Flags::from_bits(row.get(4)?);
                     let mailbox = mailbox_id(&row.get::<_, String>(5)?, &row.get::<_, String>(6)?);
                     let file = unique.map(|unique| FileName { unique, in_new, info, flags, tells: None });
-                    file.zip(mailbox).map(|(file, mailbox)| Wordless { mailbox, directory, file })
+                    file.zip(mailbox).map(|(file, mailbox)| Lying { mailbox, directory, file })
                 }
                 None => None,
             };
@@ -343,11 +354,11 @@ impl Writer {
     }
 }
 
-/// Where a message lies whose words are missing.
-struct Wordless {
+/// Where a message lies that is to be read again.
+pub(super) struct Lying {
     mailbox: MailboxId,
-    directory: PathBuf,
-    file: FileName,
+    pub(super) directory: PathBuf,
+    pub(super) file: FileName,
 }
 
 /// What a listing says that the index does not.
@@ -416,20 +427,20 @@ fn file_of_path(unique: &UniqueName, file: &PlaceFile) -> FileName {
 }
 
 /// The files of one mailbox, found by the name they should have, else by looking.
-struct Files {
+pub(super) struct Files {
     directory: PathBuf,
     /// Base name to path, read once it is needed.
     there: Option<BTreeMap<String, PathBuf>>,
 }
 
 impl Files {
-    fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path) -> Self {
         Self { directory: directory.to_path_buf(), there: None }
     }
 
     /// Reads a message; `None`: it is not there any more. `file` is put right where it has another
     /// name by now.
-    fn read(&mut self, file: &mut FileName, depth: Depth, writer: &Writer) -> Option<Incoming> {
+    pub(super) fn read(&mut self, file: &mut FileName, depth: Depth, writer: &Writer) -> Option<Incoming> {
         let folder = if file.in_new { "new" } else { "cur" };
         let expected = self.directory.join(folder).join(format!("{}{}", file.unique.as_str(), file.info));
         let path = match extract::read(&expected, depth, &writer.own) {

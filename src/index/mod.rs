@@ -9,6 +9,9 @@
 //! places; within one mailbox each file is a message of its own. A view shows messages of another
 //! mailbox by a label or keyword; what it shows are places too.
 
+mod books;
+mod complete;
+mod contacts;
 mod conversation;
 mod expression;
 mod extract;
@@ -28,6 +31,7 @@ mod words;
 mod worker;
 mod write;
 
+pub use contacts::Sources;
 pub use rows::{Index, Window};
 pub use worker::{run_reader, run_writer};
 pub use write::{Haste, Writer};

@@ -14,7 +14,7 @@ use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -116,6 +116,28 @@ CREATE VIRTUAL TABLE words USING fts5(
     content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2", prefix='2');
 INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
 INSERT INTO words(words, rank) VALUES('automerge', 8);
+
+CREATE TABLE contacts(
+    id INTEGER PRIMARY KEY, email TEXT NOT NULL, name TEXT NOT NULL, others TEXT NOT NULL, sent INTEGER NOT NULL,
+    received INTEGER NOT NULL, bulk INTEGER NOT NULL, newest INTEGER NOT NULL, in_book INTEGER NOT NULL,
+    preference INTEGER NOT NULL, is_group INTEGER NOT NULL, level INTEGER, words INTEGER NOT NULL);
+CREATE TABLE spellings(
+    id INTEGER PRIMARY KEY, contact INTEGER NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL, email TEXT NOT NULL,
+    uses INTEGER NOT NULL, newest INTEGER NOT NULL);
+CREATE INDEX spelling_contact ON spellings(contact);
+CREATE TABLE uses(
+    spelling INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(spelling, message)) WITHOUT ROWID;
+CREATE INDEX use_message ON uses(message);
+CREATE TABLE unharvested(message INTEGER PRIMARY KEY);
+CREATE TABLE books(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp INTEGER NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE cards(
+    book INTEGER NOT NULL, contact INTEGER NOT NULL, uid TEXT NOT NULL, email TEXT NOT NULL, name TEXT NOT NULL,
+    others TEXT NOT NULL, preference INTEGER NOT NULL, stamp INTEGER NOT NULL, members TEXT);
+CREATE INDEX card_book ON cards(book);
+CREATE INDEX card_contact ON cards(contact);
+CREATE INDEX card_uid ON cards(uid) WHERE uid <> '';
+CREATE VIRTUAL TABLE contact_words USING fts5(
+    own, domain, content='', contentless_delete=1, detail=column, tokenize='ascii', prefix='1 2 3 4 5');
 "#;
 
 /// The words of the full text, one by one, for beginnings of words.
@@ -215,8 +237,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Drops whatever tables there are, of whatever version.
 fn empty(connection: &Connection) -> rusqlite::Result<()> {
-    // The virtual table first, since it owns others.
-    connection.execute_batch("DROP TABLE IF EXISTS words")?;
+    // The virtual tables first, since they own others.
+    connection.execute_batch("DROP TABLE IF EXISTS words; DROP TABLE IF EXISTS contact_words")?;
     let names: Vec<String> = connection
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?
         .query_map([], |row| row.get(0))?

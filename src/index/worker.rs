@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
+use super::contacts::Sources;
 use super::rows::{Index, Window};
 use super::write::{Writer, misdirected};
 use crate::fault::{Cause, Fault};
@@ -20,9 +21,10 @@ const IDLE: Duration = Duration::from_secs(3);
 
 /// Runs the writer until `jobs` is closed: takes in changes, listings and folders in order and says
 /// which directories are known. Between the steps of a big listing it looks whether something else
-/// waits. `own` are the user's addresses, plain or with one `*`.
-pub fn run_writer(path: &Path, own: &[String], jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
-    let mut writer = open(path, own, report);
+/// waits. It stands on the user's addresses, plain or with one `*`, and the sources of contacts.
+pub fn run_writer(path: &Path, (own, sources): Ground<'_>, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+    let open = || open(path, (own, sources), report);
+    let mut writer = open();
     let mut tidy = true;
     // What failed is not tried again at once: the disk that was full still is.
     let mut stuck = false;
@@ -52,7 +54,7 @@ pub fn run_writer(path: &Path, own: &[String], jobs: &Receiver<IndexJob>, report
         tidy = false;
         stuck &= job.is_none();
         if writer.is_none() {
-            writer = open(path, own, report);
+            writer = open();
         }
         let Some(ready) = writer.as_mut() else { continue };
         let done = match job {
@@ -64,7 +66,7 @@ pub fn run_writer(path: &Path, own: &[String], jobs: &Receiver<IndexJob>, report
             Err(fault) => {
                 stuck = true;
                 if fault.cause == Cause::Damaged {
-                    writer = rebuild(path, own, report);
+                    writer = rebuild(path, (own, sources), report);
                 }
                 failed(fault, report);
             }
@@ -72,12 +74,16 @@ pub fn run_writer(path: &Path, own: &[String], jobs: &Receiver<IndexJob>, report
     }
 }
 
-fn open(path: &Path, own: &[String], report: &dyn Fn(IndexReport)) -> Option<Writer> {
-    match Writer::open(path, own) {
+/// Whose mail it is, and where contacts come from.
+type Ground<'a> = (&'a [String], &'a Sources);
+
+fn open(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
+    let (own, sources) = ground;
+    match Writer::open(path, own).and_then(|writer| writer.with_sources(sources)) {
         Ok(writer) => Some(writer),
         Err(fault) if fault.cause == Cause::Damaged => {
             failed(fault, report);
-            rebuild(path, own, report)
+            rebuild(path, ground, report)
         }
         Err(fault) => {
             failed(fault, report);
@@ -86,8 +92,11 @@ fn open(path: &Path, own: &[String], report: &dyn Fn(IndexReport)) -> Option<Wri
     }
 }
 
-fn rebuild(path: &Path, own: &[String], report: &dyn Fn(IndexReport)) -> Option<Writer> {
-    Writer::rebuild(path, own).map_err(|fault| failed(fault, report)).ok()
+fn rebuild(path: &Path, (own, sources): Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
+    Writer::rebuild(path, own)
+        .and_then(|writer| writer.with_sources(sources))
+        .map_err(|fault| failed(fault, report))
+        .ok()
 }
 
 fn failed(fault: Fault, report: &dyn Fn(IndexReport)) {
@@ -129,10 +138,12 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         IndexJob::Label { places, add, remove } => writer.label(places, add, remove),
         IndexJob::SetLabels { home, rows } => writer.set_labels(home, rows),
         IndexJob::Known(account) => writer.known(account),
+        IndexJob::ReadBooks => writer.read_books().map(|faults| IndexReport::Books { faults }),
         IndexJob::Mailboxes
         | IndexJob::Rows { .. }
         | IndexJob::NextUnread { .. }
         | IndexJob::Conversation { .. }
+        | IndexJob::Complete { .. }
         | IndexJob::Find { .. } => Err(misdirected(path, "a question")),
     };
     answer.map(|answer| vec![answer])
@@ -243,8 +254,10 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         IndexJob::Rows { ticket, .. }
         | IndexJob::NextUnread { ticket, .. }
         | IndexJob::Conversation { ticket, .. }
+        | IndexJob::Complete { ticket, .. }
         | IndexJob::Find { ticket, .. } => Some(*ticket),
         IndexJob::Mailboxes
+        | IndexJob::ReadBooks
         | IndexJob::Apply(_)
         | IndexJob::Reconcile(_)
         | IndexJob::Folders { .. }
@@ -271,7 +284,11 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
         IndexJob::Find { ticket, message_id, account } => {
             index.find(&message_id, account.as_ref()).map(|places| IndexReport::Found { ticket, places })
         }
+        IndexJob::Complete { ticket, text, without, count, now } => {
+            index.complete(&text, &without, count, now).map(|found| IndexReport::Completed { ticket, found })
+        }
         IndexJob::Apply(_)
+        | IndexJob::ReadBooks
         | IndexJob::Reconcile(_)
         | IndexJob::Folders { .. }
         | IndexJob::Views { .. }

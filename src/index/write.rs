@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::contacts::People;
 use super::extract::{self, Incoming, Own, Texts};
 use super::folders::KnownMailbox;
 use super::intake::Backlog;
@@ -26,6 +27,7 @@ pub struct Writer {
     pub(super) own: Own,
     pub(super) backlog: Backlog,
     pub(super) haste: Haste,
+    pub(super) people: People,
     /// Conversations of mailboxes that must be counted again before the step ends.
     pub(super) dirty: BTreeSet<(i64, i64)>,
     /// The homes whose labels were asked for since the file was opened.
@@ -66,6 +68,7 @@ impl Writer {
             own: Own::new(own),
             backlog: Backlog::default(),
             haste: Haste::ListsFirst,
+            people: People::default(),
             dirty: BTreeSet::new(),
             labels_told: BTreeSet::new(),
             texts: Vec::new(),
@@ -101,6 +104,7 @@ impl Writer {
         done.map_err(|error| {
             self.dirty.clear();
             self.texts.clear();
+            self.people.forget();
             if !self.db.is_autocommit() {
                 drop(self.db.execute_batch("ROLLBACK"));
             }
@@ -144,7 +148,7 @@ impl Writer {
         for (mailbox, thread) in std::mem::take(&mut self.dirty) {
             count_conversation(&self.db, mailbox, thread)?;
         }
-        Ok(())
+        self.settle_people()
     }
 
     /// Is there a place of that name?
@@ -308,6 +312,7 @@ impl Writer {
                 incoming.subject.as_str(),
                 parents
             ])?;
+        self.people.note(message, std::mem::take(&mut incoming.met));
         match incoming.text.take() {
             Some(text) => self.texts.push((message, text, 0)),
             None => self.backlog.unindexed += 1,
@@ -387,6 +392,7 @@ impl Writer {
                 .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
             let Some((thread, indexed)) = gone else { continue };
+            self.forget_met(message)?;
             if indexed {
                 self.db.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([message])?;
             } else {
@@ -413,13 +419,14 @@ impl Writer {
             .prepare("SELECT DISTINCT sender FROM messages")?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_>>()?;
+        self.before_judging_senders()?;
         let mine: Vec<&String> = senders.iter().filter(|sender| self.own.has(sender)).collect();
         self.db.execute("UPDATE messages SET bits = bits & ~?1 WHERE bits & ?1", [OWN])?;
         for sender in mine {
             self.db.execute("UPDATE messages SET bits = bits | ?1 WHERE sender = ?2", params![OWN, sender])?;
         }
         self.db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('own', ?1)", [own])?;
-        Ok(())
+        self.after_judging_senders()
     }
 
     fn count_unindexed(&mut self) -> Result<()> {

@@ -8,6 +8,7 @@ use super::{Changed, Ticket};
 use crate::fault::Fault;
 use crate::mail::address::Address;
 use crate::mail::clean::Clean;
+use crate::mail::contact::Suggestion;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
 use crate::mail::labels::{Label, Labels, View};
@@ -65,6 +66,21 @@ pub enum IndexJob {
         /// Only of this account.
         account: Option<AccountId>,
     },
+    /// Who is meant by what was typed so far? Answer: `Completed`.
+    Complete {
+        /// The question's number.
+        ticket: Ticket,
+        /// What was typed.
+        text: String,
+        /// Addresses that are there already.
+        without: Vec<String>,
+        /// How many at most.
+        count: usize,
+        /// The time.
+        now: Timestamp,
+    },
+    /// Take in what changed in the address books. Answer: `Books`.
+    ReadBooks,
     /// Take in what changed on disk. Answer: `Refreshed`.
     Apply(Changed),
     /// Take in a whole listing. Answer: `Refreshed`.
@@ -258,6 +274,18 @@ pub enum IndexReport {
         ticket: Ticket,
         /// Where it lies.
         places: Vec<Place>,
+    },
+    /// Who fits what was typed.
+    Completed {
+        /// The question's number.
+        ticket: Ticket,
+        /// The likeliest first.
+        found: Vec<Suggestion>,
+    },
+    /// The address books were looked at.
+    Books {
+        /// What could not be read.
+        faults: Vec<Fault>,
     },
     /// Something was taken in: lists and counts of these mailboxes are to be asked for again.
     Refreshed {

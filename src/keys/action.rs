@@ -27,11 +27,13 @@ pub enum Context {
     Review,
     /// A message that is being written. Text goes there.
     Editor,
+    /// An address is typed, and some are offered below. Text goes there.
+    Suggest,
 }
 
 impl Context {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::List,
         Self::View,
         Self::Folders,
@@ -43,6 +45,7 @@ impl Context {
         Self::Outbox,
         Self::Review,
         Self::Editor,
+        Self::Suggest,
     ];
 
     /// The word in the config file: `[keys.WORD]`.
@@ -59,6 +62,7 @@ impl Context {
             Self::Outbox => "outbox",
             Self::Review => "review",
             Self::Editor => "editor",
+            Self::Suggest => "suggest",
         }
     }
 
@@ -76,6 +80,7 @@ impl Context {
             Self::Outbox => "outbox",
             Self::Review => "review before sending",
             Self::Editor => "editor",
+            Self::Suggest => "suggested addresses",
         }
     }
 
@@ -91,7 +96,7 @@ impl Context {
 
     /// Do keys that mean nothing go into a text field here? Such a place takes no counts.
     pub fn is_text(self) -> bool {
-        matches!(self, Self::Menu | Self::Prompt | Self::Hints | Self::Editor)
+        matches!(self, Self::Menu | Self::Prompt | Self::Hints | Self::Editor | Self::Suggest)
     }
 }
 
@@ -234,7 +239,7 @@ impl Action {
     }
 }
 
-use Context::{Ask, Editor, Folders, Hints, List, Menu, Outbox, Page, Prompt, Review, View};
+use Context::{Ask, Editor, Folders, Hints, List, Menu, Outbox, Page, Prompt, Review, Suggest, View};
 
 const MAIL: &[Context] = &[List, View];
 const BROWSE: &[Context] = &[List, View, Folders];
@@ -332,7 +337,11 @@ actions! {
 
     EditorDone "editor.done" in &[Editor]; keys &["Esc"]; Write; "Done: look at it before it goes"; hint "review and send"; always;
     NextField "editor.next" in &[Editor]; keys &["Tab"]; Write; "Next field, then the text"; hint "next field"; always;
-    PreviousField "editor.previous" in &[Editor]; keys &["Shift-Tab"]; Write; "Previous field"; hint ""; always;
+    TakeSuggestion "suggest.take" in &[Suggest]; keys &["Tab", "Enter"]; Write; "Take the address that is marked"; hint "take"; always;
+    NextSuggestion "suggest.next" in &[Suggest]; keys &["Down", "Ctrl-n"]; Move; "Next address"; hint "next"; always;
+    PreviousSuggestion "suggest.previous" in &[Suggest]; keys &["Up", "Ctrl-p"]; Move; "Previous address"; hint ""; always;
+    CloseSuggestions "suggest.close" in &[Suggest]; keys &["Esc", "Ctrl-c"]; Write; "Take none of them"; hint "none of them"; always;
+    PreviousField "editor.previous" in &[Editor, Suggest]; keys &["Shift-Tab"]; Write; "Previous field"; hint ""; always;
 
     WasSent "outbox.was-sent" in &[Outbox]; keys &["A"]; Write; "It has arrived: forget it and keep the copy"; hint "it arrived"; doubtful;
     SendAgain "outbox.send-again" in &[Outbox]; keys &["S"]; Write; "It has not arrived: send it again"; hint "send again"; doubtful;
@@ -420,7 +429,7 @@ actions! {
     SyncNow "sync.now" in PLACES; keys &["$"]; Program; "Look for new mail now"; hint ""; served;
     Palette "program.palette" in PLACES; keys &[":"]; Program; "Find an action by its name and do it"; hint "command"; always;
     Help "program.help" in &[List, View, Folders, Page, Outbox, Review, Ask]; keys &["?", "F1"]; Program; "Help for this place"; hint "help"; always;
-    Redraw "program.redraw" in &[List, View, Folders, Menu, Prompt, Ask, Hints, Page, Outbox, Review, Editor]; keys &["Ctrl-l"]; Program; "Draw the screen again"; hint ""; always;
+    Redraw "program.redraw" in &[List, View, Folders, Menu, Prompt, Ask, Hints, Page, Outbox, Review, Editor, Suggest]; keys &["Ctrl-l"]; Program; "Draw the screen again"; hint ""; always;
     Suspend "program.suspend" in &[List, View, Folders, Page, Outbox]; keys &["Ctrl-z"]; Program; "Stop the program; `fg` brings it back"; hint ""; always;
     Quit "program.quit" in &[List, View, Folders, Page, Outbox]; keys &["Q"]; Program; "End the program"; hint ""; always;
 

@@ -70,6 +70,40 @@ impl Use {
     }
 }
 
+/// Somebody, or a group, that fits what was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The address; of a group those of all its members.
+    pub addresses: Vec<Address>,
+    /// The name of the group.
+    pub group: Option<Clean>,
+    /// How it is known.
+    pub used: Use,
+}
+
+impl Suggestion {
+    /// Who it is, for the screen.
+    pub fn label(&self) -> Clean {
+        match (&self.group, self.addresses.first()) {
+            (Some(group), _) => Clean::line(&format!("{group} ({} people)", self.addresses.len())),
+            (None, Some(address)) => address.display(),
+            (None, None) => Clean::empty(),
+        }
+    }
+
+    /// How it is known, in a word or two.
+    pub fn known_by(&self) -> String {
+        let Use { sent, received, bulk, in_book, .. } = self.used;
+        match (sent, received, self.group.is_some()) {
+            (_, _, true) => "group".to_owned(),
+            (1.., _, _) => format!("sent {sent}"),
+            _ if in_book => "address book".to_owned(),
+            (_, 1.., _) => format!("received {received}"),
+            _ => format!("automatic {bulk}"),
+        }
+    }
+}
+
 /// A name as it is kept: on one line, without quotes around it and without anything invisible. Empty
 /// where it says no more than the address, or another address, which would deceive.
 pub fn tidy_name(address: &Address) -> String {

@@ -31,6 +31,8 @@ pub struct Envelope {
     pub list_id: Option<String>,
     /// Does a list offer a way to leave it (RFC 2369 §3.2)?
     pub can_unsubscribe: bool,
+    /// Was it sent by a machine or to many at once: by Precedence, Auto-Submitted (RFC 3834 §5) or List-Id?
+    pub is_bulk: bool,
     /// Is there a part that a reader would call an attachment?
     pub has_attachment: bool,
 }
@@ -59,6 +61,7 @@ impl Envelope {
                 }
                 7 if field.is("List-Id") && envelope.list_id.is_none() => {
                     envelope.list_id = header::list_id(&field.unfolded());
+                    envelope.is_bulk = true;
                 }
                 // The newest hop stands first.
                 8 if field.is("Received") && received.is_none() => received = received_at(field),
@@ -66,6 +69,10 @@ impl Envelope {
                     let value = field.unfolded();
                     envelope.message_id =
                         header::message_ids(&value).into_iter().next().or_else(|| MessageId::new(&value));
+                }
+                10 if field.is("Precedence") => {
+                    let value = field.unfolded();
+                    envelope.is_bulk |= ["bulk", "list", "junk"].iter().any(|it| value.trim().eq_ignore_ascii_case(it));
                 }
                 10 if field.is("References") && envelope.references.is_empty() => {
                     envelope.references = header::message_ids(&field.unfolded());
@@ -75,6 +82,11 @@ impl Envelope {
                 }
                 12 if field.is("Thread-Index") && envelope.thread_index.is_none() => {
                     envelope.thread_index = transfer::base64(field.raw()).first_chunk().copied();
+                }
+                14 if field.is("Auto-Submitted") => {
+                    let word = field.unfolded();
+                    let word = word.split([';', '(']).next().unwrap_or_default().trim();
+                    envelope.is_bulk |= !word.is_empty() && !word.eq_ignore_ascii_case("no");
                 }
                 16 if field.is("List-Unsubscribe") => envelope.can_unsubscribe = !field.raw().is_empty(),
                 _ => {}
@@ -127,6 +139,22 @@ mod tests {
         assert_eq!(envelope.list_id.as_deref(), Some("all.example.org"));
         assert_eq!(envelope.thread_index.map(|index| (index[0], index[21])), Some((0x01, 0xe2)));
         assert!(envelope.can_unsubscribe);
+    }
+
+    #[test]
+    fn machines_and_lists_are_told_from_people() {
+        let table = [
+            ("Precedence: bulk\n", true),
+            ("Precedence: first-class\n", false),
+            ("Auto-Submitted: auto-replied (vacation)\n", true),
+            ("Auto-Submitted: no\n", false),
+            ("Auto-Submitted: No; x=y\n", false),
+            ("List-Id: <a.example>\n", true),
+            ("", false),
+        ];
+        for (header, is_bulk) in table {
+            assert_eq!(Envelope::parse(header.as_bytes()).is_bulk, is_bulk, "{header}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::Quote;
 use crate::job::files::{FilesJob, FilesReport};
+use crate::job::index::IndexJob;
 use crate::job::{Job, ShellJob, Ticket};
 use crate::keys::Key;
 use crate::mail::address;
@@ -17,63 +18,12 @@ use crate::mail::mailbox::Role;
 use crate::mail::place::Place;
 
 use super::editor::Editor;
+use super::field::Field;
+use super::suggest::Suggestions;
 use super::{Edited, Focus, Input, Level, Model, Screen, files};
 
 /// How long typed text may be only in memory, in seconds.
 const KEEP_EVERY: i64 = 3;
-
-/// A field of the header that can be typed into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Field {
-    /// To.
-    To,
-    /// Cc.
-    Cc,
-    /// Bcc.
-    Bcc,
-    /// Reply-To.
-    ReplyTo,
-    /// Subject.
-    Subject,
-}
-
-impl Field {
-    /// All of them, in the order on screen.
-    pub const ALL: [Self; 5] = [Self::To, Self::Cc, Self::Bcc, Self::ReplyTo, Self::Subject];
-
-    /// Its name.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::To => "To",
-            Self::Cc => "Cc",
-            Self::Bcc => "Bcc",
-            Self::ReplyTo => "Reply-To",
-            Self::Subject => "Subject",
-        }
-    }
-
-    /// Its text in a draft.
-    pub fn of(self, draft: &Draft) -> &str {
-        match self {
-            Self::To => &draft.to,
-            Self::Cc => &draft.cc,
-            Self::Bcc => &draft.bcc,
-            Self::ReplyTo => &draft.reply_to,
-            Self::Subject => &draft.subject,
-        }
-    }
-
-    fn set(self, draft: &mut Draft, text: &str) {
-        let place = match self {
-            Self::To => &mut draft.to,
-            Self::Cc => &mut draft.cc,
-            Self::Bcc => &mut draft.bcc,
-            Self::ReplyTo => &mut draft.reply_to,
-            Self::Subject => &mut draft.subject,
-        };
-        text.clone_into(place);
-    }
-}
 
 /// Where the keys go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +54,8 @@ pub struct Compose {
     pub editor: Editor,
     /// Where the keys go.
     pub part: Part,
+    /// Whom somebody may mean who types an address.
+    pub suggestions: Suggestions,
     /// The first line of the text on screen.
     pub top: usize,
     /// What the author should look at before it goes.
@@ -140,6 +92,7 @@ impl Compose {
         Self {
             editor,
             part,
+            suggestions: Suggestions::default(),
             top: 0,
             notes: Vec::new(),
             warned: false,
@@ -178,8 +131,9 @@ impl Compose {
 
     /// Leaves the field: what was typed is in the draft.
     fn leave_field(&mut self) {
+        self.suggestions = Suggestions::default();
         if let Part::Field(field, input) = &self.part {
-            let text = input.text().trim().to_owned();
+            let text = field.trimmed(input.text()).to_owned();
             field.set(&mut self.draft, &text);
         }
     }
@@ -319,7 +273,13 @@ impl Model {
         if body && self.config.compose.editor.is_some() {
             return self.edit_outside();
         }
-        Vec::new()
+        self.read_books()
+    }
+
+    /// Looks whether the address books changed, since they may be needed now.
+    fn read_books(&self) -> Vec<Job> {
+        let any = !self.config.contacts.vcards.is_empty();
+        any.then_some(Job::Index(IndexJob::ReadBooks)).into_iter().collect()
     }
 
     /// Back to where the user was before the message was begun.
@@ -362,7 +322,8 @@ impl Model {
                 if key == Key::plain(crate::keys::Code::Enter) {
                     return self.field_done();
                 }
-                let _: Edited = input.key(key);
+                let edited = input.key(key);
+                return self.field_edited(edited);
             }
             Part::Body => {
                 compose.editor.key(key);
@@ -373,17 +334,21 @@ impl Model {
     }
 
     /// Text that was pasted.
-    pub(super) fn compose_paste(&mut self, text: &str) {
-        let Some(compose) = &mut self.compose else { return };
+    pub(super) fn compose_paste(&mut self, text: &str) -> Vec<Job> {
+        let Some(compose) = &mut self.compose else { return Vec::new() };
         match &mut compose.part {
-            Part::Field(_, input) => input.insert(text),
+            Part::Field(_, input) => {
+                input.insert(text);
+                return self.field_edited(Edited::Changed);
+            }
             Part::Body => compose.editor.insert(text),
             Part::Review => {}
         }
+        Vec::new()
     }
 
     /// Enter in a field: on to the next one, or back to where it was chosen.
-    fn field_done(&mut self) -> Vec<Job> {
+    pub(super) fn field_done(&mut self) -> Vec<Job> {
         let Some(compose) = &mut self.compose else { return Vec::new() };
         compose.leave_field();
         let next = match (&compose.part, compose.after) {
@@ -580,6 +545,8 @@ pub struct Writing {
     pub(super) completing: Option<super::attach::Completing>,
     /// What was last typed as a path.
     pub(super) path: Option<String>,
+    /// Was it told what is wrong with the address books?
+    pub(super) books_told: bool,
     /// A draft on its way into the Drafts folder.
     pub(super) filing: Option<(Ticket, Draft)>,
     /// Drafts that were handed to the outbox and are not safe there yet.

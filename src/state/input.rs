@@ -72,6 +72,14 @@ impl Input {
         }
     }
 
+    /// Puts a text in the place of what stands between a byte position and the cursor.
+    pub(super) fn replace(&mut self, from: usize, text: &str) {
+        if from <= self.cursor && self.text.is_char_boundary(from) {
+            self.remove(from, self.cursor);
+            self.insert(text);
+        }
+    }
+
     /// Takes a key; gives back whether it meant something in a field, and whether the text changed.
     pub fn key(&mut self, key: Key) -> Edited {
         let before = self.text.len();

@@ -9,6 +9,7 @@ mod change;
 mod compose;
 mod editor;
 mod event;
+mod field;
 mod go;
 mod input;
 mod labelling;
@@ -22,6 +23,7 @@ mod question;
 mod reports;
 mod review;
 mod status;
+mod suggest;
 mod undo;
 mod update;
 mod viewer;
@@ -38,9 +40,10 @@ use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
 
 pub use accounts::AccountState;
-pub use compose::{Compose, Field, Note, Part, Writing};
+pub use compose::{Compose, Note, Part, Writing};
 pub use editor::{Editor, Wrapped};
 pub use event::{Event, MouseAct};
+pub use field::Field;
 pub use input::{Edited, Input};
 pub use list::{List, SearchInfo};
 pub use mailboxes::{Item, Mailboxes};
@@ -50,6 +53,7 @@ pub use outbox::Outbox;
 pub use overlay::{Hint, HintTarget, Hints, Overlay, Prompt, PromptKind};
 pub use question::{Ask, Question};
 pub use status::{Level, Message, OutboxCount, Status};
+pub use suggest::Suggestions;
 pub use undo::Undo;
 pub use update::update;
 pub use viewer::{Find, Opened, Viewer};
@@ -206,6 +210,7 @@ impl Model {
             jobs.extend(model.accounts.iter().map(|account| Job::Index(IndexJob::Known(account.id.clone()))));
             jobs.push(Job::Outbox(OutboxJob::List));
             jobs.push(files(FilesJob::ListDrafts));
+            jobs.push(Job::Index(IndexJob::ReadBooks));
         }
         if let Some(first) = config.problems.first() {
             let more = config.problems.len() - 1;
@@ -235,6 +240,7 @@ impl Model {
             Screen::Browse(Focus::List) => Context::List,
             Screen::Browse(Focus::Viewer) => Context::View,
             Screen::Compose => match &self.compose {
+                Some(compose) if compose.suggestions.is_open() => Context::Suggest,
                 Some(compose) if compose.part != Part::Review => Context::Editor,
                 _ => Context::Review,
             },

@@ -41,6 +41,8 @@ impl Model {
                 self.list.out_of_date();
             }
             Job::Index(IndexJob::Mailboxes) => self.mailboxes_lost(),
+            // The next letter asks again.
+            Job::Index(IndexJob::Complete { .. }) => {}
             _ if self.again.len() < MOST_AGAIN => self.again.push(job),
             _ => self.say(Level::Error, "Too much is waiting; something was not done"),
         }
@@ -137,6 +139,14 @@ impl Model {
                 }
                 self.status.fault(self.now, &fault);
                 jobs
+            }
+            IndexReport::Completed { ticket, found } => {
+                self.take_completed(ticket, found);
+                Vec::new()
+            }
+            IndexReport::Books { faults } => {
+                self.take_books(&faults);
+                Vec::new()
             }
             IndexReport::Found { ticket, places } => self.mark_found(ticket, places),
         }

@@ -12,7 +12,9 @@ use crate::mail::clean::Clean;
 use crate::mail::draft::{Draft, DraftAttachment, DraftKind};
 use crate::mail::flags::{Flag, Flags};
 
-use super::compose::{After, Compose, Field, Note, Part, rejected};
+use super::compose::{After, Compose, Note, Part, rejected};
+use super::field::Field;
+use super::suggest::Suggestions;
 use super::undo::Reverse;
 use super::{Ask, Level, Model, Overlay, Question, files};
 
@@ -46,6 +48,9 @@ impl Model {
             Action::EditorDone => self.review(),
             Action::NextField => self.compose_tab(true),
             Action::PreviousField => self.compose_tab(false),
+            Action::TakeSuggestion | Action::NextSuggestion | Action::PreviousSuggestion | Action::CloseSuggestions => {
+                self.suggestion_action(bound)
+            }
             Action::Send => self.send(true),
             Action::SendAtOnce => self.send(false),
             Action::EditBody => self.edit_body(),
@@ -81,7 +86,11 @@ impl Model {
     /// Looks at the message before it goes.
     pub(super) fn review(&mut self) -> Vec<Job> {
         let Some(compose) = &mut self.compose else { return Vec::new() };
-        let draft = compose.current();
+        let mut draft = compose.current();
+        for field in Field::ALL {
+            let text = field.trimmed(field.of(&draft)).to_owned();
+            field.set(&mut draft, &text);
+        }
         let own = self.config.accounts.iter().find(|account| account.id == draft.account);
         compose.notes = notes(&draft, self.config.compose.attachment_reminder, |email| {
             own.is_some_and(|account| account.is_own(email))
@@ -89,6 +98,7 @@ impl Model {
         compose.notes.extend(compose.more_notes(&draft));
         compose.draft = draft;
         compose.part = Part::Review;
+        compose.suggestions = Suggestions::default();
         compose.after = After::Review;
         compose.warned = false;
         self.keep_draft()

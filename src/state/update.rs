@@ -74,7 +74,7 @@ impl Model {
             Step::More => Vec::new(),
             Step::Action(bound) => self.run(bound),
             Step::Unbound if self.overlay.is_some() => self.overlay_key(key),
-            Step::Unbound if context == Context::Editor => self.compose_key(key),
+            Step::Unbound if matches!(context, Context::Editor | Context::Suggest) => self.compose_key(key),
             Step::Unbound => {
                 let keys = crate::keys::Keys(typed.into_iter().chain([key]).collect());
                 let help = self.keymap.key_of(context, Action::Help);
@@ -91,8 +91,7 @@ impl Model {
             return self.overlay_text(text);
         }
         if self.screen == Screen::Compose {
-            self.compose_paste(text);
-            return Vec::new();
+            return self.compose_paste(text);
         }
         let search = self.keymap.key_of(self.context(), Action::Search).unwrap_or_default();
         self.say(Level::Info, &format!("Pasted text is not taken for keys; {search} searches for it"));

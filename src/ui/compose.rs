@@ -4,6 +4,7 @@
 use ratatui::layout::Position;
 use ratatui::style::Style;
 
+use super::suggest;
 use super::text::{Painter, cells};
 use crate::keys::{Action, Context};
 use crate::mail::clean::Clean;
@@ -69,6 +70,9 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> O
     }
     if review {
         draw_notes(compose, theme, painter, y + height, notes);
+    }
+    if let Some(at) = cursor.filter(|_| compose.suggestions.is_open()) {
+        suggest::draw(&compose.suggestions, theme, painter, VALUES, at.y.saturating_sub(painter.area.y) + 1);
     }
     cursor
 }

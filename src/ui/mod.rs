@@ -8,6 +8,7 @@ mod mailboxes;
 mod outbox;
 mod overlay;
 mod status;
+mod suggest;
 mod text;
 mod viewer;
 mod welcome;

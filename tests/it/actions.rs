@@ -15,7 +15,7 @@ use tern::mail::ids::{AccountId, Timestamp};
 use tern::mail::labels::{Label, View};
 use tern::mail::mailbox::MailboxName;
 
-use crate::support::driver::{Driver, NOW, World, entry, mailbox};
+use crate::support::driver::{Driver, NOW, World, entry, mailbox, person};
 
 /// Two accounts, a conversation, links, attachments, messages on all sides of the cursor, two
 /// messages in the outbox and an unfinished one: a place where everything can be done.
@@ -100,6 +100,10 @@ fn place(context: Context, action: Action) -> Driver {
         Context::Review => {
             driver.world.names = vec!["plan.pdf".to_owned()];
             driver.press("r Esc a").type_text("plan.pdf").press("Enter j j");
+        }
+        Context::Suggest => {
+            driver.world.people = ["Grace Hopper <grace@example.net>", "Greta <greta@example.net>"].map(person).into();
+            driver.press("m").type_text("gr").press("Down");
         }
         Context::Editor => {
             driver.press("m").type_text("grace@example.net").press("Tab");

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use tern::index::{Writer, run_reader, run_writer};
+use tern::index::{Sources, Writer, run_reader, run_writer};
 use tern::job::Ticket;
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, Row, SearchScope, Source};
 use tern::mail::flags::{Flag, Flags};
@@ -296,7 +296,8 @@ fn the_threads_take_in_and_answer() {
     let (reports, heard) = mpsc::channel();
     let report = reports.clone();
     let at = path.clone();
-    let writer = std::thread::spawn(move || run_writer(&at, &[], &queue, &|it| report.send(it).unwrap()));
+    let writer =
+        std::thread::spawn(move || run_writer(&at, (&[], &Sources::default()), &queue, &|it| report.send(it).unwrap()));
     jobs.send(IndexJob::Reconcile(disk.listing(&inbox, true))).unwrap();
     let wait = || heard.recv_timeout(Duration::from_mins(1)).unwrap();
     while !matches!(wait(), IndexReport::Refreshed { pending: 0, .. }) {}

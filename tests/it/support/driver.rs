@@ -20,6 +20,7 @@ use tern::keys::{Key, Keymap, Keys};
 use tern::mail::address::Address;
 use tern::mail::answer;
 use tern::mail::clean::Clean;
+use tern::mail::contact::{Asked, Suggestion, Use};
 use tern::mail::document::{Attachment, Document, Line, Link, Span};
 use tern::mail::draft::Draft;
 use tern::mail::flags::{Flag, Flags};
@@ -66,6 +67,8 @@ pub(crate) struct World {
     pub(crate) journal: BTreeMap<String, Draft>,
     /// What is in the outbox, with the drafts.
     pub(crate) outbox: Vec<(Entry, Draft)>,
+    /// Whom the index knows, the likeliest first.
+    pub(crate) people: Vec<Suggestion>,
     /// Files that can be attached, by name.
     pub(crate) names: Vec<String>,
     moves: u32,
@@ -263,6 +266,20 @@ impl World {
             IndexJob::Folders { .. } | IndexJob::Reconcile(_) | IndexJob::Views { .. } | IndexJob::SetLabels { .. } => {
                 vec![IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 }]
             }
+            IndexJob::Complete { ticket, text, without, count, .. } => {
+                let fits = |one: &&Suggestion| {
+                    let fit = |asked: &Asked, who: &Address| asked.fit(&who.email, [who.name.as_str()]).is_some();
+                    let group =
+                        one.group.as_ref().is_some_and(|group| group.as_str().to_lowercase().starts_with(&text));
+                    let given = one.addresses.iter().any(|who| without.contains(&who.email));
+                    let person =
+                        one.group.is_none() && one.addresses.iter().any(|who| fit(&Asked::of(&text).unwrap(), who));
+                    (person || group) && !given
+                };
+                let found = self.people.iter().filter(fits).take(count).cloned().collect();
+                vec![IndexReport::Completed { ticket, found }]
+            }
+            IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
             IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
         }
@@ -427,6 +444,12 @@ impl World {
         reports.push(self.entries());
         reports
     }
+}
+
+/// Somebody whom the index knows.
+pub(crate) fn person(written: &str) -> Suggestion {
+    let used = Use { sent: 3, ..Use::default() };
+    Suggestion { addresses: tern::mail::address::parse_list(written), group: None, used }
 }
 
 /// An entry of the outbox.
