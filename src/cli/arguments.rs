@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::address::Format;
+
 /// Mail in the terminal, whole and offline.
 ///
 /// Without a command the mail client opens.
@@ -41,6 +43,9 @@ pub(super) enum Command {
     Send(SendOptions),
     /// Search the index
     Search(SearchOptions),
+    /// Find addresses by a few letters of name or address, the likeliest first
+    #[command(after_help = ADDRESS_HELP)]
+    Address(AddressOptions),
     /// Show a message
     Show(ShowOptions),
     /// List the messages of a folder, newest first
@@ -94,6 +99,14 @@ Exit codes, of several the one that stands last:
 
 A plan that would remove much is held: the question is printed to standard error, all else is
 done. --go-on, with the account and the folder, answers it.";
+
+/// How other programs call `tern address`.
+const ADDRESS_HELP: &str = "\
+neomutt, mutt:  set query_command = \"tern address --format=mutt %s\"
+aerc:           address-book-cmd = tern address --format=aerc %s
+
+It looks in what is indexed (`tern index` and each `tern sync` bring that up to date) and in the address
+books of the config. Exit codes: 0 somebody fits; 1 nobody does (with --format=aerc 0, without a line).";
 
 /// What can be done with folders. It is done in the Maildir; the next sync does the same on the server.
 #[derive(Debug, Subcommand)]
@@ -226,6 +239,19 @@ pub(super) struct SearchOptions {
     /// One JSON object a line
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddressOptions {
+    /// How words of the name or the address begin, e.g. `gr hop`, `grace@`, `@navy`
+    #[arg(required = true, allow_hyphen_values = true)]
+    pub(super) text: Vec<String>,
+    /// What the lines look like
+    #[arg(long, value_enum, default_value_t = Format::Aerc, value_name = "FORMAT")]
+    pub(super) format: Format,
+    /// At most this many
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(super) limit: usize,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! Errors go to standard error as `tern: sync: work: …` with a next step; exit codes are those of
 //! sysexits, as msmtp and other mail programs use them.
 
+mod address;
 mod arguments;
 mod config;
 mod demo;
@@ -60,6 +61,7 @@ fn run(arguments: Arguments) -> Exit {
         Some(Command::Sync(options)) => sync::run(&common, &options),
         Some(Command::Send(options)) => send::run(&common, &options),
         Some(Command::Search(options)) => search::run(&common, &options),
+        Some(Command::Address(options)) => address::run(&common, &options),
         Some(Command::Show(options)) => show::run(&common, &options),
         Some(Command::List(options)) => list::messages(&common, &options),
         Some(Command::Folders { command: None, json }) => list::folders(&common, json),

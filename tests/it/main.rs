@@ -18,6 +18,7 @@ mod chaos;
 mod commands;
 mod compose;
 mod configs;
+mod contacts;
 mod corpus;
 mod cotenants;
 mod doctor;

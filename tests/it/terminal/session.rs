@@ -37,10 +37,21 @@ impl Session {
         rows: u16,
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_tern"), world, arguments, (columns, rows), variables)
+    }
+
+    /// Starts another program there: one that tern works for.
+    pub(crate) fn start_program(
+        program: &str,
+        world: &World,
+        arguments: &[&str],
+        (columns, rows): (u16, u16),
+        variables: &[(&str, &str)],
+    ) -> Self {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let alone = starting();
         let pty = native_pty_system().openpty(size).expect("a pty");
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_tern"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         for (name, value) in world.variables() {
             command.env(name, value);
@@ -55,7 +66,7 @@ impl Session {
             command.env(name, value);
         }
         command.cwd(world.home());
-        let child = pty.slave.spawn_command(command).expect("tern starts");
+        let child = pty.slave.spawn_command(command).expect("the program starts");
         drop(alone);
         drop(pty.slave);
         let mut output = pty.master.try_clone_reader().expect("the pty's output");
