@@ -202,6 +202,10 @@ impl Lead {
                 let mut newest = None;
                 for part in parts {
                     newest = newest.max(part.at_most(streams, reader, bound)?);
+                    // The one that could not say may have the newest.
+                    if reader.is_stopped() {
+                        return Ok(None);
+                    }
                 }
                 Ok(newest)
             }

@@ -1,15 +1,65 @@
-//! Text to words and patterns to FTS5 expressions. The tokenizer of SQLite (unicode61) takes a run of
-//! Chinese, Japanese or Korean characters for one word; here such runs are cut into pairs first, in
-//! the text and in the question alike, so that any part of a run is found.
+//! Text to words and patterns to FTS5 expressions. The tokenizer of SQLite (unicode61) folds case and takes
+//! accents away; what a reader takes for the same letters beyond that is made the same here, in the text and in
+//! the question alike. It takes a run of Chinese, Japanese or Korean characters for one word; such runs are cut
+//! into pairs, so that any part of a run is found.
 
 use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::query::ast::{Field, Pattern};
 
 /// Text as it goes into the index: `abc中文字` becomes `abc 中文 文字 字`. The last character of a run
 /// also stands alone, so that a single character is found wherever it stands.
 pub(super) fn for_index(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || !text.chars().any(is_cjk) { Cow::Borrowed(text) } else { Cow::Owned(paired(text)) }
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let text = folded(text);
+    if text.chars().any(is_cjk) { Cow::Owned(paired(&text)) } else { text }
+}
+
+/// What looks alike is one (`ﬁ`, full-width letters, accents before or behind their letter), letters that
+/// carry their stroke within are what those write who have no such key, and pictures are words.
+fn folded(text: &str) -> Cow<'_, str> {
+    let text = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
+    if !text.chars().any(|c| written(c).is_some() || is_picture(c) || vanishes(c)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars().filter(|c| !vanishes(*c)) {
+        match written(c) {
+            Some(letters) => out.push_str(letters),
+            None if is_picture(c) => out.push_str(&format!(" u{:x} ", u32::from(c))),
+            None => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn written(c: char) -> Option<&'static str> {
+    Some(match c {
+        'ß' | 'ẞ' => "ss",
+        'æ' | 'Æ' => "ae",
+        'œ' | 'Œ' => "oe",
+        'ø' | 'Ø' => "o",
+        'đ' | 'Đ' | 'ð' | 'Ð' => "d",
+        'ł' | 'Ł' => "l",
+        'ħ' | 'Ħ' => "h",
+        'ı' => "i",
+        'þ' | 'Þ' => "th",
+        _ => return None,
+    })
+}
+
+/// Emoji and signs of currencies.
+fn is_picture(c: char) -> bool {
+    matches!(c, '\u{20a0}'..='\u{20cf}' | '\u{2600}'..='\u{27bf}' | '\u{1f000}'..='\u{1faff}')
+}
+
+/// What nobody sees in the middle of a word: the soft hyphen, joiners, marks of byte order and of variants.
+fn vanishes(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// A pattern as an FTS5 expression; `None` where there is nothing in it that could be found, such as
@@ -25,6 +75,7 @@ pub(super) fn expression(
         Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
         Pattern::Prefix(text) => (text, true),
     };
+    let text = folded(text);
     if !text.chars().any(char::is_alphanumeric) {
         return None;
     }
@@ -103,6 +154,13 @@ mod tests {
     fn runs_are_cut_into_pairs() {
         let table = [
             ("plain", "plain"),
+            ("Straße", "Strasse"),
+            ("Łukasz Sørensen", "lukasz Sorensen"),
+            ("e\u{301}te\u{301}", "été"),
+            ("ＡＢＣ ﬁn", "ABC fin"),
+            ("bud\u{ad}get", "budget"),
+            ("party🎉", "party u1f389 "),
+            ("ﾆﾎﾝ", " ニホ ホン ン"),
             ("日", " 日"),
             ("日本", " 日本 本"),
             ("abc日本語def", "abc 日本 本語 語 def"),
@@ -121,6 +179,7 @@ mod tests {
         assert_eq!(word("日").as_deref(), Some("\"日\" *"));
         assert_eq!(word("x日本!").as_deref(), Some("\"x 日本\""));
         assert_eq!(word("--"), None);
+        assert_eq!(word("🎉").as_deref(), Some("\"u1f389\""));
         let to = expression(Field::To, &Pattern::Prefix("gra".into()), &|_| None);
         assert_eq!(to.as_deref(), Some("{recipients cc} : \"gra\" *"));
         let known = |_: &str| Some(vec!["grace".to_owned(), "gray".to_owned()]);
