@@ -13,6 +13,7 @@ use super::forecast;
 use super::keywords::Lettering;
 use super::moves::{Side, hold_back, join_moves};
 use super::round::Round;
+use super::stubs::regained;
 use crate::fault::Fault;
 use crate::job::files::DirStamp;
 use crate::job::sync::Keeper;
@@ -232,21 +233,9 @@ impl Round<'_> {
             let stirred = scan.entries.iter().zip(&resting).filter(|(_, rests)| !**rests);
             let files = stirred.filter_map(|(entry, _)| file(entry)).collect();
             let mut listing = LocalListing { files, complete: scan.complete };
-            let tidied = self.put_right((&look.mailbox, key, maildir), &mut listing, base)?;
-            *changes = diff_local(&listing, base);
-            let renamed = renumbered(changes, base);
-            if !renamed.is_empty() {
-                let rename = |(uid, unique)| Some((uid, Known { unique, ..base.get(uid)?.clone() }));
-                let rows: Vec<(Uid, Known)> = renamed.into_iter().filter_map(rename).collect();
-                if !is_dry {
-                    let put = rows.iter().map(|(uid, row)| ledger_row(*uid, row)).collect();
-                    self.ledger.commit(&[(key, Change { put, ..Change::default() })])?;
-                }
-                for (uid, row) in rows {
-                    base.insert(uid, row);
-                }
-                *changes = diff_local(&listing, base);
-            }
+            let unmasked = self.unmask((&look.mailbox, key, maildir), &scan, &mut listing, base)?;
+            let tidied = unmasked | self.put_right((&look.mailbox, key, maildir), &mut listing, base)?;
+            *changes = self.follow(key, maildir, &listing, base)?;
             // Many mailboxes may have been read before the first one is done.
             let mut touched = changes.touched(agreed.validity);
             touched.extend(lettering.touched(base));
@@ -256,6 +245,32 @@ impl Round<'_> {
             look.stamp = if scan.complete && !tidied { scan.stamp } else { DirStamp::default() };
         }
         Ok(look)
+    }
+
+    /// Compares the files of a mailbox with the base, in which files that only got another name have that one then.
+    fn follow(
+        &mut self,
+        key: MailboxKey,
+        maildir: &Maildir,
+        listing: &LocalListing,
+        base: &mut Base,
+    ) -> Result<LocalChanges, Halt> {
+        let changes = diff_local(listing, base);
+        let mut renamed = renumbered(&changes, base);
+        renamed.extend(regained(maildir, &changes, base));
+        if renamed.is_empty() {
+            return Ok(changes);
+        }
+        let rename = |(uid, unique)| Some((uid, Known { unique, ..base.get(uid)?.clone() }));
+        let rows: Vec<(Uid, Known)> = renamed.into_iter().filter_map(rename).collect();
+        if self.memory.dry.is_none() {
+            let put = rows.iter().map(|(uid, row)| ledger_row(*uid, row)).collect();
+            self.ledger.commit(&[(key, Change { put, ..Change::default() })])?;
+        }
+        for (uid, row) in rows {
+            base.insert(uid, row);
+        }
+        Ok(diff_local(listing, base))
     }
 
     /// Is INBOX gone from disk although mail was in it? Then the disk is perhaps not mounted, and a

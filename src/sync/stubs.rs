@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use super::apply::Hands;
-use super::changes::{Base, LocalListing};
+use super::changes::{Base, Identity, LocalChanges, LocalFile, LocalListing};
+use super::content::{Read, read};
 use super::env::{Env, Halt, Reporter};
 use super::look::Look;
 use super::plan::{Op, Plan};
@@ -19,11 +20,12 @@ use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
+use crate::mail::stub;
 use crate::remote::{Fetched, Remote, Sink, Want};
 use crate::store::batch::Batch;
-use crate::store::maildir::Maildir;
-use crate::store::name;
-use crate::store::scan;
+use crate::store::maildir::{Maildir, fresh};
+use crate::store::name::{self, Home};
+use crate::store::scan::{self, Scan};
 
 /// Messages that become whole in one step.
 const AT_ONCE: usize = 200;
@@ -31,6 +33,8 @@ const AT_ONCE: usize = 200;
 const BYTES: u64 = 32 << 20;
 /// So much of a message is searched for its Message-ID.
 const HEAD: usize = 64 << 10;
+/// No header is larger than this, so no larger file is looked at as one that may be a stub.
+const HEADER: u64 = 1 << 20;
 
 /// A mailbox in which messages become whole, and all that this needs.
 pub(super) struct Bench<'a> {
@@ -49,7 +53,9 @@ impl Hands<'_> {
     pub(super) fn stubs_elsewhere(&mut self, rows: &[Row]) -> Result<BTreeSet<Uid>, Fault> {
         let stubs = rows.iter().filter(|row| row.unique.stub_size().is_some());
         let wanted: BTreeMap<(u64, u64), Uid> =
-            stubs.filter_map(|row| Some(((row.size, row.digest?), row.uid))).collect();
+            stubs.clone().filter_map(|row| Some(((row.size, row.digest?), row.uid))).collect();
+        // A copy that another program made is as long as the stub, whatever its name tells.
+        let lengths: BTreeSet<u64> = stubs.filter_map(|row| name::size(row.unique.as_str())).collect();
         let mut found = BTreeSet::new();
         if wanted.is_empty() {
             return Ok(found);
@@ -59,12 +65,16 @@ impl Hands<'_> {
         for (name, directory) in others {
             let maildir = Maildir::open(&directory)?;
             for entry in scan::scan(&maildir)?.entries {
-                let Some((unique, size)) =
-                    entry.unique().and_then(|unique| Some((unique.clone(), unique.stub_size()?)))
-                else {
-                    continue;
+                let Some(unique) = entry.unique() else { continue };
+                let is_as_long = || {
+                    let file = maildir.path_of(&entry).symlink_metadata();
+                    file.is_ok_and(|file| lengths.contains(&file.len()))
                 };
-                if wanted.keys().all(|(known, _)| *known != size) {
+                let may_be = match unique.stub_size() {
+                    Some(size) => wanted.keys().any(|(known, _)| *known == size),
+                    None => is_as_long(),
+                };
+                if !may_be {
                     continue;
                 }
                 let rows = synced.get(&name).map(|key| self.ledger.rows_of_names(*key, [&unique])).transpose()?;
@@ -73,7 +83,8 @@ impl Hands<'_> {
                     continue;
                 };
                 let id = MessageId::in_header(&bytes).map(|id| digest(id.as_str()));
-                if let Some(uid) = id.and_then(|id| wanted.get(&(size, id)))
+                let size = unique.stub_size().or_else(|| stub::told(&bytes));
+                if let Some(uid) = size.zip(id).and_then(|known| wanted.get(&known))
                     && found.insert(*uid)
                 {
                     let fault = Fault::new(Doing::Pushing, name.as_str(), Cause::Refused).scope(Scope::Message);
@@ -114,6 +125,49 @@ impl Round<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives stubs whose names do not tell what they are, since another program made those, names that do: else
+    /// such a file would be taken for the message, and might take its place. Was there any?
+    pub(super) fn unmask(
+        &mut self,
+        (mailbox, key, maildir): (&MailboxId, MailboxKey, &Maildir),
+        scan: &Scan,
+        listing: &mut LocalListing,
+        base: &Base,
+    ) -> Result<bool, Halt> {
+        let may_have_stubs = self.env.account.pop3.is_none()
+            && (!self.env.window().is_open()
+                || listing.files.iter().any(|file| file.unique.stub_size().is_some())
+                || !self.ledger.stubs(key)?.is_empty());
+        if !may_have_stubs || self.memory.dry.is_some() {
+            return Ok(false);
+        }
+        let home = Home::of(mailbox);
+        let mut places = Vec::new();
+        let strange = |file: &&mut LocalFile| file.unique.stub_size().is_none() && base.uid_of(&file.unique).is_none();
+        for file in listing.files.iter_mut().filter(strange) {
+            let Some(entry) = scan.get(file.unique.as_str()) else { continue };
+            let length = maildir.path_of(entry).symlink_metadata().map_or(u64::MAX, |file| file.len());
+            // What cannot be read is told of where it is to be compared.
+            let bytes = if length <= HEADER { maildir.read_entry(entry).unwrap_or_default() } else { None };
+            let Some(whole) = bytes.and_then(|bytes| stub::told(&bytes)) else { continue };
+            let named = name::as_stub(&file.unique, whole);
+            // A copy beside the stub itself needs a name of its own.
+            let to = if maildir.find(&named)?.is_some() { name::as_stub(&fresh(Some(length)), whole) } else { named };
+            self.env.step()?;
+            let Some(entry) = maildir.move_to(entry, maildir, &to)? else { continue };
+            places.push(PlaceChange { unique: to.clone(), now: Some(maildir.place_file(&entry)) });
+            places.push(PlaceChange { unique: file.unique.clone(), now: None });
+            file.origin = home.origin(to.as_str()).and_then(|origin| Some((origin.validity?, origin.uid)));
+            file.unique = to;
+        }
+        if places.is_empty() {
+            return Ok(false);
+        }
+        maildir.settle()?;
+        (self.report)(SyncReport::Changed(Changed { mailbox: mailbox.clone(), places }));
+        Ok(true)
     }
 
     /// Puts the files of messages right that an earlier run left half changed, on disk and in the listing.
@@ -252,6 +306,28 @@ impl Round<'_> {
         }
         Ok(())
     }
+}
+
+/// Finds stubs that got another name in their mailbox: the body is on the server alone, so none of them may be
+/// taken for removed. Gives the rows and the names that their files have now.
+pub(super) fn regained(maildir: &Maildir, changes: &LocalChanges, base: &Base) -> Vec<(Uid, UniqueName)> {
+    let mut missing: BTreeMap<(u64, u64), Vec<Uid>> = BTreeMap::new();
+    for (uid, row) in changes.gone.iter().filter_map(|uid| Some((*uid, base.get(*uid)?))) {
+        if let (Some(size), Some(id)) = (row.unique.stub_size(), row.identity.id) {
+            missing.entry((size, id)).or_default().push(uid);
+        }
+    }
+    let mut found = Vec::new();
+    if missing.is_empty() {
+        return found;
+    }
+    for unique in changes.new.keys().filter(|unique| unique.stub_size().is_some()) {
+        let Ok(Some(Read { identity: Identity { size, id: Some(id), .. }, .. })) = read(maildir, unique) else {
+            continue;
+        };
+        found.extend(missing.get_mut(&(size, id)).and_then(Vec::pop).map(|uid| (uid, unique.clone())));
+    }
+    found
 }
 
 /// Are these names of files of one message, by the origin that tern wrote into them?

@@ -82,6 +82,11 @@ fn there(m: &Meeting) -> Vec<String> {
     out
 }
 
+fn flag(m: &Meeting, subject: &str) {
+    let entry = m.file(&inbox(), subject);
+    m.maildir(&inbox()).set_flags(&entry, &letters("F"), &letters("")).unwrap().unwrap();
+}
+
 /// Nothing is done any more.
 fn assert_at_rest(m: &Meeting) {
     let Summary { counts, .. } = m.sync_well();
@@ -236,9 +241,7 @@ fn stubs_are_moved_and_removed_on_both_sides_like_any_other_mail() {
         let counts = m.sync_well().counts;
         assert_eq!((counts.appended, counts.fetched, counts.moved), (0, 0, 2), "{counts:?}");
         assert_eq!(there(&m), ["Archive moved here S", "Archive moved there S"]);
-        if !by_other {
-            assert_eq!(here(&m), ["Archive moved here stub S", "Archive moved there stub S"]);
-        }
+        assert_eq!(here(&m), ["Archive moved here stub S", "Archive moved there stub S"]);
         assert_at_rest(&m);
         assert_eq!(there(&m), ["Archive moved here S", "Archive moved there S"]);
     }
@@ -246,21 +249,76 @@ fn stubs_are_moved_and_removed_on_both_sides_like_any_other_mail() {
 
 #[test]
 fn a_stub_that_is_filed_where_nothing_is_synced_leaves_its_message_on_the_server() {
+    for by_other in [false, true] {
+        let mut m = windowed();
+        m.env.account.sync.exclude = vec!["Archive".to_owned()];
+        deliver(&m, "filed away", 5000, "S", 10);
+        deliver(&m, "removed here", 5000, "S", 10);
+        deliver(&m, "whole", 0, "S", 10);
+        m.sync_well();
+        let (from, to) = (m.maildir(&inbox()), m.maildir(&mailbox("Archive")));
+        let entry = m.file(&inbox(), "filed away");
+        let whole = entry.unique().unwrap().stub_size().unwrap();
+        let unique = if by_other { fresh(None) } else { name::as_stub(&fresh(None), whole) };
+        from.move_to(&entry, &to, &unique).unwrap().unwrap();
+        from.remove(&m.file(&inbox(), "removed here")).unwrap();
+        let faults = m.sync().unwrap().faults;
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].to_string().contains("stays on the server"), "{faults:?}");
+        assert_eq!(there(&m), ["INBOX filed away S", "INBOX whole S"]);
+    }
+}
+
+/// The base name of a stub as a program writes it that keeps nothing but the first of its fields.
+fn without_its_size(stub: &UniqueName) -> UniqueName {
+    let (kept, _) = stub.as_str().split_once(",T=").unwrap();
+    UniqueName::new(kept).unwrap()
+}
+
+#[test]
+fn a_stub_that_another_program_renames_is_neither_removed_nor_taken_for_the_message() {
+    for keeps_origin in [true, false] {
+        let m = windowed();
+        deliver(&m, "renamed", 5000, "S", 10);
+        deliver(&m, "other", 0, "S", 10);
+        m.sync_well();
+        let maildir = m.maildir(&inbox());
+        let entry = m.file(&inbox(), "renamed");
+        let unique = if keeps_origin { without_its_size(&entry.unique().unwrap()) } else { fresh(None) };
+        maildir.move_to(&entry, &maildir, &unique).unwrap().unwrap();
+        let counts = m.sync_well().counts;
+        assert!(counts.is_zero(), "{counts:?}");
+        assert_eq!(there(&m), ["INBOX other S", "INBOX renamed S"]);
+        assert_eq!(here(&m), ["INBOX other whole S", "INBOX renamed stub S"]);
+        // It is still what it was: it becomes whole when it is wished for.
+        flag(&m, "renamed");
+        m.sync_well();
+        assert_eq!(here(&m), ["INBOX other whole S", "INBOX renamed whole FS"]);
+        assert_at_rest(&m);
+    }
+}
+
+#[test]
+fn a_copy_of_a_stub_takes_nobodys_place_and_its_name_tells_what_it_is() {
     let mut m = windowed();
-    m.env.account.sync.exclude = vec!["Archive".to_owned()];
-    deliver(&m, "filed away", 5000, "S", 10);
-    deliver(&m, "removed here", 5000, "S", 10);
-    deliver(&m, "whole", 0, "S", 10);
+    deliver(&m, "copied", 5000, "S", 10);
     m.sync_well();
-    let (from, to) = (m.maildir(&inbox()), m.maildir(&mailbox("Archive")));
-    let entry = m.file(&inbox(), "filed away");
-    let unique = name::as_stub(&fresh(None), entry.unique().unwrap().stub_size().unwrap());
-    from.move_to(&entry, &to, &unique).unwrap().unwrap();
-    from.remove(&m.file(&inbox(), "removed here")).unwrap();
-    let faults = m.sync().unwrap().faults;
-    assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].to_string().contains("stays on the server"), "{faults:?}");
-    assert_eq!(there(&m), ["INBOX filed away S", "INBOX whole S"]);
+    let maildir = m.maildir(&inbox());
+    let entry = m.file(&inbox(), "copied");
+    let bytes = maildir.read_entry(&entry).unwrap().unwrap();
+    // The very name that the whole message would have.
+    let unique = without_its_size(&entry.unique().unwrap());
+    maildir.deliver(&unique, &letters("S"), &bytes).unwrap();
+    let summary = m.sync().unwrap();
+    assert!(summary.counts.is_zero(), "{:?}", summary.counts);
+    assert!(summary.faults.iter().all(|fault| fault.to_string().contains("is not uploaded")), "{:?}", summary.faults);
+    assert_eq!(here(&m), ["INBOX copied stub S", "INBOX copied stub S"]);
+    assert_eq!(there(&m), ["INBOX copied S"]);
+    // The stub itself becomes whole, the copy stays what it is.
+    m.env.account.sync.max_size = None;
+    m.sync().unwrap();
+    assert_eq!(here(&m), ["INBOX copied stub S", "INBOX copied whole S"]);
+    assert_eq!(there(&m), ["INBOX copied S"]);
 }
 
 #[test]
