@@ -28,6 +28,8 @@ pub struct Scene<'a> {
     pub directory_missing: bool,
     /// Did the server's UIDVALIDITY change?
     pub restarted: bool,
+    /// Is the mailbox's directory older than it was when both sides agreed?
+    pub went_back: bool,
 }
 
 /// What may be done.
@@ -58,6 +60,13 @@ pub fn guard(plan: &Plan, scene: &Scene<'_>) -> Verdict {
         return Verdict::HoldAll(Clean::line(&format!(
             "{mailbox}: the server numbered the folder anew, and {risen} of {known} messages are no longer in it. \
              Upload them again?"
+        )));
+    }
+    // Who removes a file makes its directory younger: an older one was put there, and lacks what came since.
+    if scene.went_back && there > 0 {
+        return Verdict::HoldRemovals(Clean::line(&format!(
+            "{mailbox}: the folder on this disk is older than it was at the last sync, as if restored from a backup, \
+             and {there} of {known} messages are not in it. Delete them on the server too?"
         )));
     }
     if frightening(there, *known) || is_wiped(there, scene) {
@@ -100,7 +109,14 @@ mod tests {
 
     fn held(removals: usize, known: usize) -> bool {
         let mailbox = MailboxName::inbox();
-        let scene = Scene { mailbox: &mailbox, role: None, known, directory_missing: false, restarted: false };
+        let scene = Scene {
+            mailbox: &mailbox,
+            role: None,
+            known,
+            directory_missing: false,
+            restarted: false,
+            went_back: false,
+        };
         guard(&plan(removals), &scene) != Verdict::Go
     }
 
@@ -136,16 +152,42 @@ mod tests {
         ];
         for (removed, known, role, expected) in table {
             let mailbox = MailboxName::inbox();
-            let scene = Scene { mailbox: &mailbox, role, known, directory_missing: false, restarted: false };
+            let scene =
+                Scene { mailbox: &mailbox, role, known, directory_missing: false, restarted: false, went_back: false };
             let plan = Plan { ops: (1..=removed).map(op).collect(), ..Plan::default() };
             assert_eq!(guard(&plan, &scene) != Verdict::Go, expected, "{removed} of {known}, {role:?}");
         }
     }
 
     #[test]
+    fn a_directory_that_went_back_in_time_removes_nothing_unasked() {
+        let mailbox = MailboxName::inbox();
+        let scene = Scene {
+            mailbox: &mailbox,
+            role: None,
+            known: 900,
+            directory_missing: false,
+            restarted: false,
+            went_back: true,
+        };
+        let plan = Plan { ops: vec![Op::RemoveThere { uid: Uid::MIN }], ..Plan::default() };
+        let Verdict::HoldRemovals(question) = guard(&plan, &scene) else { panic!() };
+        assert!(question.as_str().contains("1 of 900 messages"), "{question}");
+        assert_eq!(guard(&Plan::default(), &scene), Verdict::Go);
+        assert_eq!(guard(&plan, &Scene { went_back: false, ..scene }), Verdict::Go);
+    }
+
+    #[test]
     fn a_missing_directory_stops_everything_and_the_question_has_numbers() {
         let mailbox = MailboxName::inbox();
-        let mut scene = Scene { mailbox: &mailbox, role: None, known: 3, directory_missing: true, restarted: false };
+        let mut scene = Scene {
+            mailbox: &mailbox,
+            role: None,
+            known: 3,
+            directory_missing: true,
+            restarted: false,
+            went_back: false,
+        };
         assert!(matches!(guard(&Plan::default(), &scene), Verdict::HoldAll(_)));
         scene = Scene { known: 70, directory_missing: false, ..scene };
         let Verdict::HoldRemovals(question) = guard(&plan(60), &scene) else { panic!() };

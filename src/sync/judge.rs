@@ -74,7 +74,14 @@ impl Round<'_> {
         let mailbox = &look.mailbox.name;
         let folders = self.memory.folders.iter().flat_map(|folders| &folders.shown);
         let role = folders.filter(|(name, _)| name == mailbox).find_map(|(_, role)| *role);
-        Scene { mailbox, role, known: look.count, directory_missing: look.maildir.is_none(), restarted }
+        Scene {
+            mailbox,
+            role,
+            known: look.count,
+            directory_missing: look.maildir.is_none(),
+            restarted,
+            went_back: look.went_back(),
+        }
     }
 
     /// Has the server gone back in time? One that was restored from a backup numbers messages as if those

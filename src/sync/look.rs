@@ -26,6 +26,10 @@ use crate::store::maildir::Maildir;
 use crate::store::name::Home;
 use crate::store::scan;
 
+/// What is written down of directories that went back in time until all that they lack is answered for: any
+/// that there are is older.
+pub(super) const BACK: DirStamp = DirStamp { cur: i64::MAX, new: i64::MAX };
+
 /// How often mailboxes that keep moving are looked at again before nothing in them is taken for removed.
 const SURVEYS: usize = 4;
 
@@ -64,6 +68,13 @@ impl Look {
     fn has_moved(&self) -> bool {
         // One that cannot be asked any more has surely changed.
         self.maildir.as_ref().is_some_and(|maildir| scan::stamp(maildir.path()).ok() != Some(self.seen))
+    }
+
+    /// Is one of its directories older than when both sides agreed? Whatever happens in a directory makes it
+    /// younger, so what lies there now was brought from elsewhere: from a backup, most likely.
+    pub(super) fn went_back(&self) -> bool {
+        let known = DirStamp { cur: self.agreed.stamp_cur, new: self.agreed.stamp_new };
+        self.maildir.is_some() && (self.seen.cur < known.cur || self.seen.new < known.new)
     }
 
     /// Does an absence, or a file that came from nobody knows where, need the other mailboxes to be explained?

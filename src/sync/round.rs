@@ -11,7 +11,7 @@ use super::doubt::{self, Settled};
 use super::env::{Env, Halt, Reporter};
 use super::folders::{self, Folders, Stance};
 use super::forecast::{self, Forecast};
-use super::look::Look;
+use super::look::{BACK, Look};
 use super::overtake::{self, Deeds};
 use super::plan::{Op, Plan, plan};
 use super::rivals::{Rivals, Way};
@@ -515,7 +515,13 @@ impl Round<'_> {
         let complete = heard.in_full && look.side.changes.complete;
         // With files still to be brought from another mailbox the directory has to be read again.
         let at_rest = whole && look.side.changes.arriving.is_empty() && look.side.changes.leaving.is_empty();
-        let stamp = if at_rest && heard.certain { look.stamp } else { DirStamp::default() };
+        let stamp = match (at_rest && heard.certain, look.went_back()) {
+            (true, false) => look.stamp,
+            (true, true) if look.stamp != DirStamp::default() => look.stamp,
+            // What is fetched meanwhile makes them young again, but not whole.
+            (_, true) => BACK,
+            (false, false) => DirStamp::default(),
+        };
         let waiting = Agreed {
             validity: Some(heard.validity),
             modseq: old.modseq.filter(|_| same),

@@ -51,6 +51,7 @@ mod servers;
 mod stubs;
 mod support;
 mod sync_cotenant;
+mod sync_disks;
 mod sync_dovecot;
 mod sync_folders;
 mod sync_folders_dovecot;

@@ -70,6 +70,12 @@ pub(super) const TABLE: &[Mutant] = &[
         "what half a listing did not tell is uploaded once more",
     ),
     row(
+        GUARD,
+        "    if scene.went_back && there > 0 {",
+        "    if false {",
+        "what an older copy of a folder lacks is removed on the server unasked",
+    ),
+    row(
         PLAN,
         "if server.allows.append && server.complete {",
         "if server.complete {",

@@ -285,11 +285,12 @@ fn property_8_rights_are_obeyed() {
 }
 
 /// What the guard asks about: the last messages of a mailbox, if there are more than two; more than fifty
-/// removals, or more than five that are over a fifth of what was agreed on; a directory that is not there; old mail that a new epoch would bring back.
+/// removals, or more than five that are over a fifth of what was agreed on; a directory that is not there, or is older than
+/// it was; old mail that a new epoch would bring back.
 #[test]
 fn the_guard_asks_about_much_that_vanishes() {
-    let settings = ((0..70usize, 0..70usize, 0..70usize), 0..400usize, any::<bool>(), 0..6u8);
-    for_all("the_guard", HISTORIES, &settings, |((here, there, appended), known, restarted, missing)| {
+    let settings = ((0..70usize, 0..70usize, 0..70usize), 0..400usize, (any::<bool>(), any::<bool>()), 0..6u8);
+    for_all("the_guard", HISTORIES, &settings, |((here, there, appended), known, (restarted, went_back), missing)| {
         let directory_missing = missing == 0;
         let unique = UniqueName::new("a").unwrap();
         let file = Op::RemoveHere { uid: None, unique: unique.clone() };
@@ -298,12 +299,13 @@ fn the_guard_asks_about_much_that_vanishes() {
         let counts = [(file, here), (message, there), (append, appended)];
         let ops = counts.iter().flat_map(|(op, count)| std::iter::repeat_n(op.clone(), *count)).collect();
         let mailbox = world::name(0);
-        let scene = Scene { mailbox: &mailbox, known, directory_missing, restarted, role: None };
+        let scene = Scene { mailbox: &mailbox, known, directory_missing, restarted, role: None, went_back };
         let verdict = guard(&Plan { ops, ..Plan::default() }, &scene);
         let asks = |count: usize| count > 50 || (count > 5 && 5 * count > known);
         let nothing = Clean::line("");
         let expected = match () {
             () if (directory_missing && known > 0) || (restarted && asks(appended)) => Verdict::HoldAll(nothing),
+            () if went_back && there > 0 => Verdict::HoldRemovals(nothing),
             () if asks(here) || asks(there) || (there > 2 && there >= known) => Verdict::HoldRemovals(nothing),
             () => Verdict::Go,
         };
