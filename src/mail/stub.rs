@@ -33,6 +33,16 @@ pub fn told(message: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
+/// The header of a message, or of the message that a stub stands for.
+pub fn original_header(message: &[u8]) -> &[u8] {
+    let header = header(message);
+    if told(message).is_none() {
+        return header;
+    }
+    let end = header.len() - header.split_inclusive(|byte| *byte == b'\n').next_back().map_or(0, <[u8]>::len);
+    header.get(..end).unwrap_or(header)
+}
+
 /// The header: all lines before the first empty one, with their ends.
 fn header(message: &[u8]) -> &[u8] {
     let mut end = 0;
@@ -64,6 +74,9 @@ mod tests {
             // What ends in a line without an end gets the usual one.
             assert_eq!(String::from_utf8(made.clone()).unwrap().replace("\r\n", "\n"), stub.replace("\r\n", "\n"));
             assert_eq!(told(&made), Some(999), "{message:?}");
+            let header = String::from_utf8(original_header(message.as_bytes()).to_vec()).unwrap();
+            let again = String::from_utf8(original_header(&made).to_vec()).unwrap();
+            assert_eq!(again.trim_end(), header.trim_end());
             assert_eq!(told(message.as_bytes()), None, "{message:?}");
         }
     }

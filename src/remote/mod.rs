@@ -231,6 +231,8 @@ pub struct Identity {
     pub size: u64,
     /// Message-ID without brackets, lower-cased nowhere.
     pub message_id: Option<String>,
+    /// INTERNALDATE, where the server says it.
+    pub date: Option<Timestamp>,
 }
 
 /// How large and how old one message is: by that it is known whether it is fetched whole.

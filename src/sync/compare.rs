@@ -1,5 +1,4 @@
-//! What the server says of the mailboxes, compared with what both sides agreed on; what moved between
-//! them there; and the questions that are asked on both sides before a plan can be made without
+//! What the server says of the mailboxes, compared with what both sides agreed on; and the questions that are asked on both sides before a plan can be made without
 //! guessing. It changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,30 +6,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::apply::known;
-use super::changes::{Agreed, Allows, Arrival, Identity, NewThere, Present, ServerChanges, ServerListing, diff_server};
+use super::changes::{Allows, Identity, Present, ServerChanges, ServerListing, diff_server};
 use super::content::read;
 use super::doubt::Settled;
 use super::env::Halt;
 use super::keywords::Lettering;
 use super::look::Look;
-use super::moves::{Seat, Side, join_server_moves};
+use super::moves::Side;
 use super::plan::{Unsure, unsure};
 use super::round::Round;
 use crate::fault::{Fault, Scope};
 use crate::ledger::digest;
-use crate::mail::ids::{MessageId, ModSeq, RemoteId, Uid, UidValidity};
+use crate::mail::ids::{MessageId, ModSeq, Uid, UidValidity};
 use crate::mail::place::UniqueName;
 use crate::remote::{Presence, RemoteChanges, Since, Want};
-use crate::store::name::{self, Home};
+use crate::store::name::Home;
 
 /// How often questions are answered before what is still unsure is left unpaired.
 const ANSWERS: usize = 4;
 /// Messages over this size are not fetched only to compare them.
 const COMPARABLE: u64 = 64 << 20;
-
-/// For each message that is gone elsewhere, so many new ones are asked what they are at most: to ask
-/// about a thousand costs about as much as to fetch ten.
-const WORTH: usize = 16;
 
 /// What the server said of a mailbox as a whole.
 #[derive(Debug, Clone, Copy)]
@@ -153,81 +148,6 @@ impl Round<'_> {
             base.keep_only(&touched);
         }
         Ok(Sight { look, heard, server, settled: Settled::default() })
-    }
-
-    /// Finds what was moved from one of these mailboxes to another on the server.
-    pub(super) fn join_there(&mut self, sights: &mut [Sight]) -> Result<(), Halt> {
-        let mut gone = Vec::new();
-        for (mailbox, sight) in sights.iter().enumerate().filter(|(_, sight)| !sight.server.restarted) {
-            let Side { base, changes, .. } = &sight.look.side;
-            let here = sight.server.gone.difference(&changes.gone);
-            let row = |uid: &Uid| Some((Seat { mailbox, uid: *uid }, base.get(*uid)?.identity));
-            gone.extend(here.filter_map(row).filter(|(_, identity)| identity.id.is_some()));
-        }
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let mut new = Vec::new();
-        for (mailbox, sight) in sights.iter_mut().enumerate() {
-            let elsewhere = gone.iter().filter(|(seat, _)| seat.mailbox != mailbox).count();
-            match self.newcomers(sight, elsewhere) {
-                Ok(found) => new.extend(found.into_iter().map(|(uid, known)| (Seat { mailbox, uid }, known))),
-                Err(halt) => self.pass_over(halt)?,
-            }
-        }
-        for (from, to) in join_server_moves(&gone, &new) {
-            let Some(arrival) = sights.get(from.mailbox).and_then(|source| {
-                let Side { mailbox, base, changes, .. } = &source.look.side;
-                let row = base.get(from.uid)?.clone();
-                let here = changes.flags.get(&from.uid).unwrap_or(&row.flags).clone();
-                Some(Arrival { from: mailbox.clone(), from_uid: from.uid, unique: row.unique.clone(), here, row })
-            }) else {
-                continue;
-            };
-            let Some(target) = sights.get_mut(to.mailbox) else { continue };
-            let id = RemoteId::Uid(target.heard.validity, to.uid);
-            let date = name::date(arrival.unique.as_str());
-            let here = &target.look.mailbox;
-            let unique = match arrival.unique.stub_size() {
-                Some(whole) => {
-                    name::stub(here, &id, date, name::size(arrival.unique.as_str()).unwrap_or_default(), whole)
-                }
-                None => name::fetched(here, &id, date, arrival.row.identity.size),
-            };
-            let row = Agreed { unique, ..arrival.row.clone() };
-            target.server.arriving.insert(to.uid, Arrival { row, ..arrival });
-            if let Some(source) = sights.get_mut(from.mailbox) {
-                source.server.leaving.insert(from.uid);
-            }
-        }
-        Ok(())
-    }
-
-    /// What the new messages of a mailbox are, if it is worth while to ask: `gone` of them at most can
-    /// have come from elsewhere.
-    fn newcomers(&mut self, sight: &mut Sight, gone: usize) -> Result<Vec<(Uid, Identity)>, Halt> {
-        let Sight { look, server, .. } = sight;
-        let changes = &look.side.changes;
-        if server.restarted || !changes.complete || server.new.len() > gone.saturating_mul(WORTH) {
-            return Ok(Vec::new());
-        }
-        let here: BTreeSet<Uid> = changes.touched(Some(server.epoch));
-        let wanted = |uid: &Uid, new: &NewThere| !here.contains(uid) && new.identity.is_none();
-        let asked: Vec<Uid> = server.new.iter().filter(|(uid, new)| wanted(uid, new)).map(|(uid, _)| *uid).collect();
-        if asked.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.env.step()?;
-        let mut found = Vec::new();
-        for item in self.remote.identify(&look.mailbox.name, &asked)? {
-            let id = item.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
-            let identity = Identity { size: item.size, id, digest: None };
-            if let Some(new) = server.new.get_mut(&item.uid) {
-                new.identity = Some(identity);
-                found.push((item.uid, identity));
-            }
-        }
-        Ok(found)
     }
 
     /// Finds out what the plan cannot be made without.

@@ -29,6 +29,7 @@ mod renames;
 pub mod rivals;
 mod round;
 mod stubs;
+mod transfers;
 mod trouble;
 pub mod watch;
 pub mod window;

@@ -476,3 +476,25 @@ fn news_are_found_in_any_mailbox_by_one_question() {
     thread.join().unwrap();
     meeting.assert_met();
 }
+
+#[test]
+fn two_deliveries_of_one_id_and_size_are_not_taken_for_a_move() {
+    // Two mails that differ in a field of the header alone; the date is kept by a move, and not by a delivery.
+    let twin = |n: u8| format!("Received: by host {n}\r\nMessage-ID: <twin@x>\r\nSubject: twin {n}\r\n\r\n.\r\n");
+    let (from, to) = (name("Folder 00"), name("Folder 01"));
+    let stamp = |at: i64| tern::mail::ids::Timestamp::new(1_600_000_000 + at);
+    // (the date of the second one, is it the same mail): is it brought over?
+    for (later, same) in [(77, false), (77, true), (0, true)] {
+        let meeting = at_rest(2, 1);
+        let first = meeting.server.deliver(&from, twin(1).as_bytes(), letters("S"), stamp(0));
+        meeting.sync_well();
+        meeting.server.expunge(&from, first);
+        let second = twin(if same { 1 } else { 2 });
+        meeting.server.deliver(&to, second.as_bytes(), letters("S"), stamp(later));
+        let counts = meeting.sync_well().counts;
+        let expected = if same { (1, 0, 0) } else { (0, 1, 1) };
+        assert_eq!((counts.moved, counts.fetched, counts.removed_here), expected, "{later} {same}: {counts:?}");
+        meeting.assert_met();
+        assert!(meeting.sync_well().counts.is_zero());
+    }
+}

@@ -166,6 +166,7 @@ impl Remote for FakeSession {
                 uid: message.uid,
                 size: message.bytes.len() as u64,
                 message_id: MessageId::in_header(&message.bytes).map(|id| id.as_str().to_owned()),
+                date: Some(message.date),
             };
             Ok(uids.iter().filter_map(|uid| it.messages.get(uid)).map(row).collect())
         })

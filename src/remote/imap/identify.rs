@@ -17,11 +17,13 @@ use super::tokens::{Malformed, Response};
 const CHUNK: usize = 500;
 /// What one message may take of an answer.
 const EACH: usize = 4096;
+/// What is asked about who a message is.
+const IDENTITY: &str = "INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]";
 
 impl Session {
     /// Size and Message-ID of messages.
     pub(super) fn identify_messages(&mut self, mailbox: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
-        let mut found = self.told_of(mailbox, uids, "RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]", identity)?;
+        let mut found = self.told_of(mailbox, uids, IDENTITY, identity)?;
         found.sort_by_key(|known| known.uid);
         found.dedup_by_key(|known| known.uid);
         Ok(found)
@@ -142,7 +144,7 @@ fn identity(response: &Response) -> Result<Option<Identity>, Malformed> {
         Some(Body::Nil | Body::Streamed(_)) => String::new(),
     };
     let (Some(uid), Some(size)) = (item.uid, item.size) else { return Err(Malformed("UID or size is missing")) };
-    Ok(Some(Identity { uid, size, message_id: message_id(&header) }))
+    Ok(Some(Identity { uid, size, message_id: message_id(&header), date: item.date }))
 }
 
 /// The id in a header of this one field, which may be folded and may have a comment beside it.

@@ -302,6 +302,7 @@ impl Session {
                 // What it really has is known, where it was here once.
                 size: message.known.stored.unwrap_or(message.size),
                 message_id: MessageId::in_header(&header.head).map(|id| id.as_str().to_owned()),
+                date: None,
             })
         };
         Ok(messages.into_iter().filter_map(identity).collect())
