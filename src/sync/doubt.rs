@@ -27,6 +27,8 @@ use crate::mail::place::{MailboxId, UniqueName};
 use crate::mail::wire;
 use crate::remote::{Push, Pushed, Remote, Want};
 use crate::store::maildir::Maildir;
+use crate::store::name::{self, Entry};
+use crate::store::scan;
 
 /// How long a lost connection's commands may go on running on the server, in seconds.
 const QUIESCENCE: i64 = 2;
@@ -324,10 +326,13 @@ impl Round<'_> {
         let name = &look.mailbox.name;
         let file = read(maildir, &echo.unique)?;
         if self.ledger.rows_of_names(look.key, [&echo.unique])?.is_empty() {
-            let (None, Some(id)) = (&file, echo.identity.id) else { return Ok(false) };
+            if file.is_some() || (echo.identity.id.is_none() && !self.is_filed(look, uid, echo)?) {
+                return Ok(false);
+            }
+            let id = echo.identity.id;
             // It was removed or moved here before anybody knew that it had landed.
             let flags = server.new.remove(&uid).map_or(Flags::none(), |new| new.flags);
-            let row = Row { uid, unique: echo.unique.clone(), flags, size: echo.identity.size, digest: Some(id) };
+            let row = Row { uid, unique: echo.unique.clone(), flags, size: echo.identity.size, digest: id };
             let (uid, agreed) = known(row.clone());
             look.side.base.insert(uid, agreed);
             look.side.changes.gone.insert(uid);
@@ -352,5 +357,36 @@ impl Round<'_> {
         }
         self.ledger.settle(&[echo.id])?;
         Ok(true)
+    }
+
+    /// Does this message without a Message-ID, whose file is gone from here, lie in another mailbox now, byte for
+    /// byte, where it will be uploaded? Only that tells that it was moved, and only then may it go from here.
+    fn is_filed(&mut self, look: &Look, uid: Uid, echo: &Echo) -> Result<bool, Halt> {
+        let mut glass = Glass::default();
+        let synced: BTreeMap<_, _> = self.ledger.mailboxes(&self.env.account.id)?.into_iter().collect();
+        for (name, directory) in self.env.root().list().found {
+            let Some(key) = synced.get(&name).filter(|_| name != look.mailbox.name && self.env.wants(&name)) else {
+                continue;
+            };
+            let maildir = Maildir::open(&directory)?;
+            for unique in scan::scan(&maildir)?.entries.iter().filter_map(Entry::unique) {
+                let told = name::size(unique.as_str());
+                let may_be = told.is_none_or(|size| (size..=size.saturating_mul(2)).contains(&echo.identity.size));
+                if !may_be || !self.ledger.rows_of_names(*key, [&unique])?.is_empty() {
+                    continue;
+                }
+                let Ok(Some(file)) = read(&maildir, &unique) else { continue };
+                if file.is_stub || (file.identity.size, file.identity.id) != (echo.identity.size, None) {
+                    continue;
+                }
+                if glass.digest.is_none() {
+                    self.remote.fetch(&look.mailbox.name, &[uid], Want::Whole, &mut glass)?;
+                }
+                if glass.digest.is_some() && glass.digest == file.identity.digest {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }

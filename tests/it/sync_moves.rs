@@ -498,3 +498,33 @@ fn two_deliveries_of_one_id_and_size_are_not_taken_for_a_move() {
         assert!(meeting.sync_well().counts.is_zero());
     }
 }
+
+#[test]
+fn a_letter_without_an_id_that_may_have_gone_up_and_is_moved_meanwhile_is_there_once() {
+    for cut in [Cut::Before, Cut::After] {
+        for step in 0.. {
+            let meeting = at_rest(2, 1);
+            let (to, another) = (name("Folder 00"), name("Folder 01"));
+            meeting.write(&inbox(), &mail(None, "letter"), "S");
+            // Another of the same size, which is none of it.
+            meeting.write(&another, &mail(None, "lettre"), "S");
+            meeting.server.cut_after(step, cut);
+            let _ = meeting.sync();
+            let over = meeting.server.cancel_cut();
+            let entry = meeting.file(&inbox(), "letter");
+            meeting.maildir(&inbox()).move_to(&entry, &meeting.maildir(&to), &fresh(None)).unwrap().unwrap();
+            let rests = (0..8).any(|_| meeting.sync_well().counts.is_zero());
+            assert!(rests, "cut {cut:?} at {step}: it does not come to rest");
+            meeting.assert_met();
+            let of = |text: &str| {
+                let all = meeting.here().into_iter().filter(|(_, it, _)| it.contains(&format!("Subject: {text}\r\n")));
+                all.map(|(mailbox, ..)| mailbox).collect::<Vec<_>>()
+            };
+            assert_eq!(of("letter"), [to.to_string()], "cut {cut:?} at {step}");
+            assert_eq!(of("lettre"), [another.to_string()], "cut {cut:?} at {step}");
+            if over {
+                break;
+            }
+        }
+    }
+}
