@@ -3,6 +3,7 @@
 //! means nothing outside its UIDVALIDITY).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use crate::mail::flags::Flags;
 use crate::mail::ids::{Uid, UidValidity};
@@ -388,8 +389,36 @@ pub struct LocalChanges {
     pub leaving: BTreeMap<Uid, Leaving>,
     /// Of the new ones, those that come from another mailbox and shall not be uploaded.
     pub arriving: BTreeSet<UniqueName>,
+    /// Files that cannot be read: what they are nobody knows, nor whether the server has them.
+    pub sealed: BTreeMap<UniqueName, Sealed>,
     /// Is every file without a row among the new ones? If not, there may be more.
     pub complete: bool,
+}
+
+/// What is known of a message whose file cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sealed {
+    /// What its row tells.
+    Known(Identity),
+    /// The sizes that it may have with CRLF line ends, in bytes.
+    Sized(RangeInclusive<u64>),
+    /// Where it came from is told by its name. No other message may be it, so that new mail is not held up.
+    Named,
+}
+
+impl Sealed {
+    /// May this message of the server, as far as it is known, be that file?
+    pub fn may_be(&self, there: Option<&Identity>) -> bool {
+        match (self, there) {
+            (Self::Named, _) => false,
+            (_, None) => true,
+            (Self::Known(here), Some(there)) => here.matches(there) || here.needs_digest(there),
+            (Self::Sized(sizes), Some(there)) => {
+                let (least, most) = (sizes.start().saturating_sub(TUID_LINE), sizes.end().saturating_add(TUID_LINE));
+                (least..=most).contains(&there.size)
+            }
+        }
+    }
 }
 
 impl LocalChanges {

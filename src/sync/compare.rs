@@ -2,11 +2,12 @@
 //! guessing. It changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use sha2::{Digest as _, Sha256};
 
 use super::apply::known;
-use super::changes::{Allows, Identity, Present, ServerChanges, ServerListing, diff_server};
+use super::changes::{Allows, Identity, Present, Sealed, ServerChanges, ServerListing, diff_server};
 use super::content::read;
 use super::doubt::Settled;
 use super::env::Halt;
@@ -20,7 +21,8 @@ use crate::ledger::digest;
 use crate::mail::ids::{MessageId, ModSeq, Uid, UidValidity};
 use crate::mail::place::UniqueName;
 use crate::remote::{Presence, RemoteChanges, Since, Want};
-use crate::store::name::Home;
+use crate::store::maildir::Maildir;
+use crate::store::name::{self, Home};
 
 /// How often questions are answered before what is still unsure is left unpaired.
 const ANSWERS: usize = 4;
@@ -164,22 +166,37 @@ impl Round<'_> {
                 break;
             }
             self.env.step()?;
-            self.answer_here(look, &asked);
+            self.answer_here(look, server, &asked);
             self.answer_there(look, server, &asked)?;
         }
         Ok(())
     }
 
-    pub(super) fn answer_here(&mut self, look: &mut Look, asked: &Unsure) {
+    fn answer_here(&mut self, look: &mut Look, server: &ServerChanges, asked: &Unsure) {
         let Some(maildir) = &look.maildir else { return };
+        let home = Home::of(&look.mailbox);
+        // What was taken in once is no file that was never seen before.
+        let is_met = !server.restarted && look.agreed.uid_next.is_some();
         let Side { base, changes, .. } = &mut look.side;
         for unique in &asked.files {
             let found = match read(maildir, unique) {
                 Ok(found) => found,
                 Err(fault) => {
-                    // Nobody can say what it is, so it is left alone.
-                    self.outcome.faults.push(fault.scope(Scope::Message).of(&self.env.account.id));
-                    None
+                    // It is not gone for that, and what it may be is neither fetched nor uploaded beside it.
+                    let row = base.uid_of(unique).and_then(|uid| base.get(uid));
+                    let sealed = match row {
+                        Some(row) => Sealed::Known(row.identity),
+                        None if is_met => Sealed::Named,
+                        None => Sealed::Sized(sizes(maildir, unique, &home)),
+                    };
+                    changes.sealed.insert(unique.clone(), sealed);
+                    let words = format!(
+                        "{}; it stays as it is, and what it may be is not fetched before it can be read or is moved away",
+                        fault.detail
+                    );
+                    let fault = fault.scope(Scope::Message).detail(&words);
+                    self.outcome.faults.push(fault.of(&self.env.account.id));
+                    continue;
                 }
             };
             let uid = base.uid_of(unique);
@@ -228,6 +245,20 @@ impl Round<'_> {
         }
         Ok(())
     }
+}
+
+/// The sizes that a file which cannot be read may have as a message: with each line end as CRLF.
+fn sizes(maildir: &Maildir, unique: &UniqueName, home: &Home) -> RangeInclusive<u64> {
+    let told = unique.stub_size().or_else(|| {
+        // As it was fetched it lies here, if tern gave it its name.
+        home.origin(unique.as_str()).filter(|origin| origin.validity.is_some())?;
+        name::size(unique.as_str())
+    });
+    if let Some(size) = told {
+        return size..=size;
+    }
+    let file = maildir.find(unique).ok().flatten().and_then(|entry| maildir.path_of(&entry).symlink_metadata().ok());
+    file.map_or(0..=u64::MAX, |file| file.len()..=file.len().saturating_mul(2))
 }
 
 /// Looks at a message without keeping it.

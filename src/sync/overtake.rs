@@ -230,5 +230,5 @@ fn what_is_left(plan: &Plan, overtaken: &BTreeSet<Uid>) -> Plan {
         _ => true,
     };
     let ops = plan.ops.iter().filter(is_left).cloned().collect();
-    Plan { epoch: plan.epoch, restart: false, ops, stubs: plan.stubs.clone() }
+    Plan { epoch: plan.epoch, restart: false, ops, stubs: plan.stubs.clone(), withheld: plan.withheld.clone() }
 }

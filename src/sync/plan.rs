@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{Agreed, Arrival, Base, Identity, LocalChanges, NewThere, ServerChanges, TUID_LINE};
+use super::changes::{Agreed, Arrival, Base, Identity, LocalChanges, NewThere, Sealed, ServerChanges, TUID_LINE};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -131,6 +131,8 @@ pub struct Plan {
     pub ops: Vec<Op>,
     /// Of the messages that are downloaded, those of which only the header is.
     pub stubs: BTreeSet<Uid>,
+    /// Messages that a file which cannot be read may be: they are not fetched beside it.
+    pub withheld: Vec<Uid>,
 }
 
 impl Plan {
@@ -225,9 +227,18 @@ struct Pairing<'a> {
     dead: Vec<Candidate<'a>>,
     /// Files of which nobody knows whether the server still has them: they stay as they are.
     stay: Vec<Candidate<'a>>,
+    /// Files that cannot be read: they stay as they are.
+    sealed: Vec<&'a Sealed>,
+    /// The messages that those surely are.
+    withheld: Vec<Uid>,
 }
 
 impl Pairing<'_> {
+    /// May this message be a file that cannot be read?
+    fn may_be_sealed(&self, new: &NewThere) -> bool {
+        self.sealed.iter().any(|file| file.may_be(new.identity.as_ref()))
+    }
+
     /// May this new message be the one of a file that stays? An origin tells where a file came from, not
     /// which of two copies it is, so that message is not fetched until the server has told all it has.
     fn may_be_here(&self, new: &NewThere) -> bool {
@@ -245,9 +256,19 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
         here: Vec::new(),
         dead: Vec::new(),
         stay: Vec::new(),
+        sealed: Vec::new(),
+        withheld: Vec::new(),
     };
     for candidate in candidates(server, local, base) {
-        let Some(uid) = candidate.origin.filter(|(epoch, _)| *epoch == server.epoch).map(|(_, uid)| uid) else {
+        let named = candidate.origin.filter(|(epoch, _)| *epoch == server.epoch).map(|(_, uid)| uid);
+        if let Some(sealed) = local.sealed.get(candidate.unique) {
+            match named.filter(|uid| out.there.remove(uid).is_some()) {
+                Some(uid) => out.withheld.push(uid),
+                None => out.sealed.push(sealed),
+            }
+            continue;
+        }
+        let Some(uid) = named else {
             out.here.push(candidate);
             continue;
         };
@@ -310,7 +331,8 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
     let paired = pairing.pairs.iter().map(|(.., candidate)| candidate);
     let alone = pairing.here.iter().chain(&pairing.stay);
     files.extend(alone.chain(paired).filter(|c| c.identity.is_none()).map(|c| c.unique));
-    if !(pairing.here.is_empty() && pairing.stay.is_empty()) {
+    let may_be_any = pairing.sealed.iter().any(|file| file.may_be(None));
+    if !pairing.here.is_empty() || !pairing.stay.is_empty() || may_be_any {
         out.uids = pairing.there.iter().filter(|(_, new)| new.identity.is_none()).map(|(uid, _)| *uid).collect();
     }
     let nameless: Vec<(&Candidate<'_>, &Identity)> =
@@ -333,8 +355,13 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
 /// Makes the plan for one mailbox of what changed on both sides and the rows they touch.
 pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
     let pairing = pair(server, local, base);
-    let doubtful: BTreeSet<Uid> =
-        pairing.there.iter().filter(|(_, new)| pairing.may_be_here(new)).map(|(uid, _)| *uid).collect();
+    let among_those = |may_be: &dyn Fn(&NewThere) -> bool| -> Vec<Uid> {
+        pairing.there.iter().filter(|(_, new)| may_be(new)).map(|(uid, _)| *uid).collect()
+    };
+    let mut withheld = among_those(&|new| pairing.may_be_sealed(new));
+    let mut doubtful: BTreeSet<Uid> = among_those(&|new| pairing.may_be_here(new)).into_iter().collect();
+    doubtful.extend(&withheld);
+    withheld.extend(&pairing.withheld);
     let Pairing { pairs, there, here, dead, .. } = pairing;
     let mut ops = Vec::new();
     let mut flags = Vec::new();
@@ -395,7 +422,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
     // Moves before removals: what is moved must not look like gone to whoever watches the server.
     delete.sort_by_key(|op| !matches!(op, Op::Move { .. }));
     ops.append(&mut delete);
-    Plan { epoch: Some(server.epoch), restart: server.restarted, ops, stubs: BTreeSet::new() }
+    Plan { epoch: Some(server.epoch), restart: server.restarted, ops, stubs: BTreeSet::new(), withheld }
 }
 
 /// Says what becomes of a message that both sides knew.

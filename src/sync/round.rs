@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::alerts::Alerts;
+use super::changes::LocalChanges;
 use super::compare::{Heard, Sight};
 use super::doubt::{self, Settled};
 use super::env::{Env, Halt, Reporter};
@@ -467,7 +468,8 @@ impl Round<'_> {
             counts.adopted += plan.ops.iter().filter(|op| matches!(op, Op::Adopt { .. })).count() as u64;
         }
         let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
-        let Deeds { counts, faults, unfetched, troubles, lone } = done;
+        let Deeds { counts, faults, mut unfetched, troubles, lone } = done;
+        unfetched.extend(&plan.withheld);
         self.unsettled |= !look.side.changes.arriving.is_empty();
         let clean = faults.is_empty();
         let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();
@@ -514,7 +516,9 @@ impl Round<'_> {
         let stale = !same || now.get() - old.complete_at.get() > DAY;
         let complete = heard.in_full && look.side.changes.complete;
         // With files still to be brought from another mailbox the directory has to be read again.
-        let at_rest = whole && look.side.changes.arriving.is_empty() && look.side.changes.leaving.is_empty();
+        let LocalChanges { arriving, leaving: left, sealed, .. } = &look.side.changes;
+        // So has a file to be looked for that could not be read: what mends it does not show in the directory.
+        let at_rest = whole && arriving.is_empty() && left.is_empty() && sealed.is_empty();
         let stamp = match (at_rest && heard.certain, look.went_back()) {
             (true, false) => look.stamp,
             (true, true) if look.stamp != DirStamp::default() => look.stamp,

@@ -6,10 +6,110 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use tern::mail::mailbox::MailboxName;
+use tern::store::name::Entry;
+
 use crate::support::meeting::{Meeting, mail};
 
 fn inbox() -> MailboxName {
     MailboxName::inbox()
+}
+
+/// Two sides with three messages that both have, the last without a Message-ID.
+fn met() -> Meeting {
+    let m = Meeting::new();
+    for (id, text) in [(Some("1"), "one"), (Some("2"), "two"), (None, "nameless")] {
+        m.deliver(&inbox(), &mail(id, text), "S");
+    }
+    m.sync_well();
+    m.sync_well();
+    m
+}
+
+fn lose_the_ledger(m: &Meeting) {
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        fs::remove_file(m.env.data.join(file)).ok();
+    }
+}
+
+/// A file that is there and that nobody can read.
+struct Sealed {
+    path: PathBuf,
+    away: PathBuf,
+}
+
+impl Sealed {
+    fn new(m: &Meeting, entry: &Entry) -> Self {
+        let path = m.maildir(&inbox()).path_of(entry);
+        let away = m.env.data.join("sealed");
+        fs::rename(&path, &away).unwrap();
+        // It leads to itself: whoever opens it is refused, whatever his rights are.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        Self { path, away }
+    }
+
+    fn open(self) {
+        fs::remove_file(&self.path).unwrap();
+        fs::rename(&self.away, &self.path).unwrap();
+    }
+}
+
+/// One round in which nothing is brought either way, and that tells of the file that cannot be read.
+fn nothing_comes_of_it(m: &Meeting) {
+    let summary = m.sync().unwrap();
+    let counts = summary.counts;
+    assert_eq!((counts.fetched, counts.appended, counts.removed_there, counts.removed_here), (0, 0, 0, 0));
+    assert_eq!(summary.faults.len(), 1, "{:?}", summary.faults);
+    assert!(summary.faults[0].to_string().contains("before it can be read"), "{}", summary.faults[0]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_fetched_once_more_in_a_new_epoch() {
+    let m = met();
+    let sealed = Sealed::new(&m, &m.file(&inbox(), "nameless"));
+    m.server.renumber(&inbox());
+    for _ in 0..3 {
+        nothing_comes_of_it(&m);
+    }
+    // What comes new comes all the same.
+    m.deliver(&inbox(), &mail(Some("3"), "three"), "S");
+    assert_eq!(m.sync().unwrap().counts.fetched, 1);
+    nothing_comes_of_it(&m);
+    sealed.open();
+    let counts = m.sync_well().counts;
+    assert_eq!((counts.fetched, counts.appended), (0, 0), "{counts:?}");
+    m.assert_met();
+    assert!(m.sync_well().counts.is_zero());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_fetched_once_more_when_the_ledger_is_lost() {
+    for subject in ["one", "nameless"] {
+        let m = met();
+        let sealed = Sealed::new(&m, &m.file(&inbox(), subject));
+        lose_the_ledger(&m);
+        for _ in 0..3 {
+            nothing_comes_of_it(&m);
+        }
+        sealed.open();
+        let counts = m.sync_well().counts;
+        assert_eq!((counts.fetched, counts.appended), (0, 0), "{counts:?}");
+        m.assert_met();
+        assert!(m.sync_well().counts.is_zero());
+    }
+}
+
+#[test]
+fn a_new_file_that_cannot_be_read_holds_up_no_new_mail_and_goes_up_once_it_can_be_read() {
+    let m = met();
+    m.write(&inbox(), &mail(None, "of another program"), "S");
+    let sealed = Sealed::new(&m, &m.file(&inbox(), "of another program"));
+    nothing_comes_of_it(&m);
+    m.deliver(&inbox(), &mail(None, "news of the same size"), "S");
+    assert_eq!(m.sync().unwrap().counts.fetched, 1);
+    sealed.open();
+    assert_eq!(m.sync_well().counts.appended, 1);
+    m.assert_met();
+    assert!(m.sync_well().counts.is_zero());
 }
 
 /// The times of a mailbox's directories.
