@@ -221,6 +221,20 @@ pub fn local(stamp: &Stamp<'_>, size: Option<u64>) -> UniqueName {
     made(&format!("{seconds}.R{random:016x}P{process}Q{counter}.{host}{size}"))
 }
 
+/// The name `fresh` with the date of another name, and with what that one tells of a stub: for a file whose
+/// origin is not to be told any more.
+pub fn anew(old: &UniqueName, fresh: &UniqueName) -> UniqueName {
+    let dated = date(old.as_str()).and_then(|date| {
+        let (_, rest) = fresh.as_str().split_once('.')?;
+        UniqueName::new(&format!("{}.{rest}", date.get()))
+    });
+    let named = dated.unwrap_or_else(|| fresh.clone());
+    match old.stub_size() {
+        Some(whole) => as_stub(&named, whole),
+        None => named,
+    }
+}
+
 /// The origin that a base name tells, if it holds in `mailbox`: a name of tern's with the hash of
 /// another mailbox says nothing.
 pub fn origin(base: &str, mailbox: &MailboxId) -> Option<Origin> {
@@ -371,6 +385,12 @@ mod tests {
         assert_eq!((whole.stub_size(), stub.stub_size()), (None, Some(52_000)));
         assert_eq!(origin(stub.as_str(), &inbox), origin(whole.as_str(), &inbox));
         assert_eq!((size(stub.as_str()), super::date(stub.as_str())), (Some(800), date));
+        let again = anew(&stub, &UniqueName::new("99.R1.host,S=800").unwrap());
+        assert_eq!(
+            (super::date(again.as_str()), again.stub_size(), size(again.as_str())),
+            (date, Some(52_000), Some(800))
+        );
+        assert_eq!(origin(again.as_str(), &inbox), None);
         for odd in ["a,T=", "a,T=x", "a,T=99999999999999999999999", "a.T=5"] {
             assert_eq!(UniqueName::new(odd).unwrap().stub_size(), None, "{odd}");
         }

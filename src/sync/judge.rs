@@ -1,14 +1,21 @@
-//! Lays a plan before the guard and remembers what the user answered. It carries nothing out.
+//! Lays a plan before the guard and remembers what the user answered; and what is to be made of a server that
+//! was set back. It carries no plan out.
+
+use std::collections::BTreeMap;
 
 use super::env::Halt;
 use super::guard::{Scene, Verdict, guard};
 use super::look::Look;
-use super::plan::Plan;
+use super::plan::{Op, Plan};
 use super::round::Round;
-use crate::job::SyncReport;
+use crate::job::{Changed, PlaceChange, SyncReport};
 use crate::mail::clean::Clean;
+use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
+use crate::mail::place::UniqueName;
 use crate::remote::{RemoteChanges, Since};
+use crate::store::maildir::{Maildir, fresh};
+use crate::store::name::{self, Home};
 
 impl Round<'_> {
     /// Lets the guard judge. Gives what may be done now; `None`: nothing. A plan is never copied: in the
@@ -124,6 +131,58 @@ impl Round<'_> {
             }
         }
         Ok(Some((told, all)))
+    }
+
+    /// Gives files other names whose names tell of UIDs that a server which was set back gave, or will give, to
+    /// other messages: else two files would bear one origin, and neither would be known by it.
+    pub(super) fn rename_outdated(
+        &mut self,
+        look: &Look,
+        maildir: &Maildir,
+        epoch: UidValidity,
+        plan: &mut Plan,
+    ) -> Result<(), Halt> {
+        if !plan.restart || look.agreed.validity != Some(epoch) {
+            // Of another epoch the UIDs in names mean nothing anyway.
+            return Ok(());
+        }
+        let home = Home::of(&look.mailbox);
+        let is_over = |unique: &UniqueName, uid: Option<Uid>| {
+            let origin = home.origin(unique.as_str()).filter(|origin| origin.validity == Some(epoch));
+            origin.is_some_and(|origin| Some(origin.uid) != uid)
+        };
+        let over = plan.ops.iter().filter_map(|op| match op {
+            Op::Adopt { uid, row } if is_over(&row.unique, Some(*uid)) => Some(row.unique.clone()),
+            Op::Append { unique, .. } if is_over(unique, None) => Some(unique.clone()),
+            _ => None,
+        });
+        let over: Vec<UniqueName> = over.collect();
+        if over.is_empty() {
+            return Ok(());
+        }
+        self.env.step()?;
+        let (mut renamed, mut places) = (BTreeMap::new(), Vec::new());
+        for (old, entry) in maildir.find_all(&over)? {
+            let new = name::anew(&old, &fresh(name::size(old.as_str())));
+            let Some(entry) = maildir.move_to(&entry, maildir, &new)? else { continue };
+            places.push(PlaceChange { unique: new.clone(), now: Some(maildir.place_file(&entry)) });
+            places.push(PlaceChange { unique: old.clone(), now: None });
+            renamed.insert(old, new);
+        }
+        maildir.settle()?;
+        for op in &mut plan.ops {
+            let unique = match op {
+                Op::Adopt { row, .. } => &mut row.unique,
+                Op::Append { unique, .. } => unique,
+                Op::Flags(change) => &mut change.unique,
+                _ => continue,
+            };
+            if let Some(new) = renamed.get(unique) {
+                unique.clone_from(new);
+            }
+        }
+        (self.report)(SyncReport::Changed(Changed { mailbox: look.mailbox.clone(), places }));
+        Ok(())
     }
 
     /// What the user said to the guard about this mailbox.

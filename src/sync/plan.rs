@@ -248,6 +248,24 @@ impl Pairing<'_> {
     }
 }
 
+/// The UIDs that more than one file names as its origin. After a server was set back such files may be of two
+/// messages: the one that had the UID before, and the one that got it then.
+fn rivals(server: &ServerChanges, local: &LocalChanges) -> BTreeSet<Uid> {
+    let (mut once, mut more) = (BTreeSet::new(), BTreeSet::new());
+    for (_, uid) in local.new.values().filter_map(|file| file.origin).filter(|(epoch, _)| *epoch == server.epoch) {
+        if !once.insert(uid) {
+            more.insert(uid);
+        }
+    }
+    more
+}
+
+/// May this file be that message, as far as both are known?
+fn may_be(file: &Candidate<'_>, there: &NewThere) -> bool {
+    let both = file.identity.zip(there.identity.as_ref());
+    both.is_none_or(|(here, there)| here.matches(there) || here.needs_digest(there))
+}
+
 /// Pairs by origin alone.
 fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) -> Pairing<'a> {
     let mut out = Pairing {
@@ -259,6 +277,7 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
         sealed: Vec::new(),
         withheld: Vec::new(),
     };
+    let rivals = rivals(server, local);
     for candidate in candidates(server, local, base) {
         let named = candidate.origin.filter(|(epoch, _)| *epoch == server.epoch).map(|(_, uid)| uid);
         if let Some(sealed) = local.sealed.get(candidate.unique) {
@@ -272,7 +291,9 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
             out.here.push(candidate);
             continue;
         };
-        if let Some(new) = out.there.remove(&uid) {
+        let is_it = |new: &&NewThere| !rivals.contains(&uid) || may_be(&candidate, new);
+        if let Some(new) = out.there.get(&uid).copied().filter(is_it) {
+            out.there.remove(&uid);
             out.pairs.push((uid, new, candidate));
         } else if server.new.contains_key(&uid)
             || base.get(uid).is_some()
@@ -337,6 +358,21 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
     }
     let nameless: Vec<(&Candidate<'_>, &Identity)> =
         pairing.here.iter().filter_map(|c| Some((c, c.identity.filter(|i| i.id.is_none())?))).collect();
+    let rivals = rivals(server, local);
+    for (uid, new, file) in pairing.pairs.iter().filter(|(uid, ..)| rivals.contains(uid)) {
+        let Some(there) = &new.identity else {
+            out.uids.push(*uid);
+            continue;
+        };
+        if file.identity.is_some_and(|here| here.needs_digest(there)) {
+            if file.identity.is_some_and(|here| here.digest.is_none()) {
+                files.insert(file.unique);
+            }
+            if there.digest.is_none() {
+                out.digests.push(*uid);
+            }
+        }
+    }
     for (uid, new) in &pairing.there {
         let Some(there) = &new.identity else { continue };
         for (candidate, _) in nameless.iter().filter(|(_, here)| here.needs_digest(there)) {

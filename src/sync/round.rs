@@ -462,6 +462,7 @@ impl Round<'_> {
         drop(server.new);
         let spared = self.spare(&name, &mut plan);
         let Some(maildir) = &look.maildir else { return Ok(()) };
+        self.rename_outdated(&look, maildir, heard.validity, &mut plan)?;
         let mut counts = Counts { adopted: look.kept.map_or(0, |(_, count)| count), ..Counts::default() };
         counts.keeper = look.kept.map(|(keeper, _)| keeper);
         if look.agreed.complete_at.get() == 0 {

@@ -190,9 +190,10 @@ fn a_server_that_was_restored_from_a_backup_is_asked_about_and_loses_nothing() {
         meeting.deliver(&inbox(), &mail(Some(&n.to_string()), &format!("mail {n}")), "");
     }
     meeting.sync_well();
-    // Mail 8 gets the UID that mail 5 had, and a modification sequence like it.
+    // Mail 8 gets the UID that mail 5 had, and a modification sequence like it; its size and date are the same, so
+    // even its file would have the same name.
     meeting.server.set_back(&inbox(), &backup);
-    meeting.deliver(&inbox(), &mail(Some("8"), "mail 8\r\n\r\nlonger"), "F");
+    meeting.deliver(&inbox(), &mail(Some("8"), "mail 8"), "F");
     let before = meeting.here();
     for _ in 0..2 {
         let summary = meeting.sync_well();
@@ -204,14 +205,51 @@ fn a_server_that_was_restored_from_a_backup_is_asked_about_and_loses_nothing() {
     meeting.env.consent = Some(true);
     meeting.sync_well();
     meeting.sync_well();
-    meeting.assert_met();
-    let subjects: Vec<_> = meeting.here().into_iter().map(|(_, text, _)| text).collect();
-    for n in 1..=8 {
-        let wanted = format!("Subject: mail {n}\r\n");
-        assert_eq!(subjects.iter().filter(|text| text.contains(&wanted)).count(), 1, "mail {n}");
-    }
+    let each_is_there_once = || {
+        meeting.assert_met();
+        let subjects: Vec<_> = meeting.here().into_iter().map(|(_, text, _)| text).collect();
+        for n in 1..=8 {
+            let wanted = format!("Subject: mail {n}\r\n");
+            assert_eq!(subjects.iter().filter(|text| text.contains(&wanted)).count(), 1, "mail {n}");
+        }
+    };
+    each_is_there_once();
     let summary = meeting.sync_well();
     assert!(summary.counts.is_zero() && summary.held.is_empty(), "{summary:?}");
+    // No two files tell of one origin any more, so their names are as good as ever when the ledger is lost.
+    for end in ["", "-wal", "-shm"] {
+        fs::remove_file(meeting.env.data.join(format!("ledger.db{end}"))).ok();
+    }
+    let counts = meeting.sync_well().counts;
+    assert_eq!((counts.fetched, counts.appended, counts.removed_here), (0, 0, 0), "{counts:?}");
+    each_is_there_once();
+}
+
+#[test]
+fn of_two_files_with_one_origin_each_finds_its_own_message() {
+    for id in [true, false] {
+        let meeting = Meeting::new();
+        let text = |n: &str| mail(id.then_some(n), &format!("mail {n}"));
+        meeting.deliver(&inbox(), &text("1"), "");
+        meeting.sync_well();
+        // A file that was named when the server had given that UID to another message, which has another one now.
+        let origin = meeting.files(&inbox()).remove(0).unique().unwrap();
+        for end in ["0", ",S=9999"] {
+            let older = tern::mail::place::UniqueName::new(&format!("{}{end}", origin.as_str())).unwrap();
+            meeting.maildir(&inbox()).deliver(&older, &letters("S"), &text(&format!("2{}", end.len()))).unwrap();
+            meeting.deliver(&inbox(), &text(&format!("2{}", end.len())), "S");
+        }
+        let named = meeting.file(&inbox(), "mail 1");
+        let last = tern::mail::place::UniqueName::new(&format!("{}9", origin.as_str())).unwrap();
+        meeting.maildir(&inbox()).move_to(&named, &meeting.maildir(&inbox()), &last).unwrap().unwrap();
+        for end in ["", "-wal", "-shm"] {
+            fs::remove_file(meeting.env.data.join(format!("ledger.db{end}"))).ok();
+        }
+        let counts = meeting.sync_well().counts;
+        assert_eq!((counts.fetched, counts.appended, counts.removed_here), (0, 0, 0), "{counts:?}");
+        meeting.assert_met();
+        assert!(meeting.sync_well().counts.is_zero());
+    }
 }
 
 #[test]
@@ -228,7 +266,7 @@ fn the_comparison_with_a_restored_server_may_be_stopped_at_every_step() {
         meeting.deliver(&inbox(), &mail(Some("5"), "mail 5"), "");
         meeting.sync_well();
         meeting.server.set_back(&inbox(), &backup);
-        meeting.deliver(&inbox(), &mail(Some("6"), "mail 6, longer"), "");
+        meeting.deliver(&inbox(), &mail(Some("6"), "mail 6"), "");
         meeting.fuse.store(steps, Ordering::SeqCst);
         let stopped = meeting.sync().unwrap().stopped;
         meeting.fuse.store(u64::MAX, Ordering::SeqCst);
