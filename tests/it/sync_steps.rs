@@ -1,13 +1,17 @@
 //! The executor of sync, scenario by scenario: run it; run it again and nothing is left to do; stop
 //! it or cut the connection at every step, resume, and the same end is reached.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use tern::fault::Cause;
 use tern::job::SyncReport;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::Uid;
 use tern::mail::mailbox::{MailboxName, Role};
+use tern::remote::Since;
 use tern::remote::fake::Cut;
 use tern::store::maildir::fresh;
 
@@ -171,14 +175,103 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("INBOX", "nameless", "FS"), ("INBOX", "same", "FS"), ("INBOX", "shared", "FS")],
     },
+    Scenario {
+        name: "keywords on both sides",
+        before: |m| {
+            three(m);
+            m.server.store(&inbox(), uid(m, "one"), &Flags::from_imap(["todo"]), &Flags::none());
+        },
+        then: keywords,
+        end: &[("INBOX", "one", "paid"), ("INBOX", "two", "S later"), ("INBOX", "three", "F $Junk")],
+    },
+    Scenario {
+        name: "a folder that mbsync kept",
+        before: |_| {},
+        then: kept_by_mbsync,
+        end: &[("Lists", "a", "S"), ("Lists", "b", "R"), ("Lists", "c", ""), ("Lists", "d", ""), ("Lists", "e", "")],
+    },
+    Scenario {
+        name: "a ledger that is damaged",
+        before: three,
+        then: damaged,
+        end: &[
+            ("INBOX", "one", "S"),
+            ("INBOX", "two", "FS"),
+            ("INBOX", "three", "F"),
+            ("INBOX", "four", ""),
+            ("INBOX", "five", ""),
+        ],
+    },
 ];
 
-/// Mailbox, subject and flags of all that both sides have.
+/// A keyword that is set here, one that is set there, and one that is cleared here.
+fn keywords(m: &Meeting) {
+    let words = |words: &str| Flags::from_imap(words.split(' '));
+    let maildir = m.maildir(&inbox());
+    maildir.table_with(&words("later")).unwrap();
+    maildir.set_flags(&m.file(&inbox(), "two"), &words("later"), &Flags::none()).unwrap().unwrap();
+    maildir.set_flags(&m.file(&inbox(), "one"), &Flags::none(), &words("todo")).unwrap().unwrap();
+    m.server.store(&inbox(), uid(m, "three"), &words("$Junk"), &Flags::none());
+    m.server.store(&inbox(), uid(m, "one"), &words("paid"), &Flags::none());
+}
+
+/// A folder that mbsync kept until long ago, with its state: what both sides did since is joined on top of that.
+fn kept_by_mbsync(m: &Meeting) {
+    let lists = name("Lists");
+    m.server.add_mailbox(&lists, None);
+    for (subject, flags) in [("a", "S"), ("b", ""), ("c", "F"), ("d", "")] {
+        m.deliver(&lists, &mail(Some(subject), subject), flags);
+    }
+    let mut remote = m.env.connect.as_ref().unwrap().connect().unwrap();
+    let epoch = remote.changes(&lists, &Since::default()).unwrap().validity.get();
+    let directory = m.maildir(&lists).path().to_owned();
+    for (number, subject, flags) in [(1, "a", ""), (2, "b", "R"), (3, "c", "")] {
+        let file = directory.join(format!("cur/170000000{number}.{number}.host,U={number}:2,{flags}"));
+        fs::write(file, mail(Some(subject), subject)).unwrap();
+    }
+    m.write(&lists, &mail(Some("e"), "e"), "");
+    let head = format!("FarUidValidity {epoch}\nNearUidValidity 1700000000\nMaxPulledUid 3\nMaxPushedUid 3\n");
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    let state = format!("{head}\n1 1 \n2 2 \n3 3 F\n");
+    for (file, text) in [(".uidvalidity", "1700000000\n3\n"), (".mbsyncstate", &state)] {
+        fs::write(directory.join(file), text).unwrap();
+        fs::File::open(directory.join(file)).unwrap().set_modified(long_ago).unwrap();
+    }
+    fs::File::open(&directory).unwrap().set_modified(long_ago).unwrap();
+}
+
+/// The ledger is damaged after both sides went on.
+fn damaged(m: &Meeting) {
+    flag(m, "one", "S", "");
+    m.server.store(&inbox(), uid(m, "two"), &Flags::only(Flag::Flagged), &Flags::none());
+    m.deliver(&inbox(), &mail(Some("4"), "four"), "");
+    m.write(&inbox(), &mail(None, "five"), "");
+    for end in ["-wal", "-shm"] {
+        fs::remove_file(m.env.data.join(format!("ledger.db{end}"))).ok();
+    }
+    fs::write(m.env.data.join("ledger.db"), b"no ledger any more").unwrap();
+}
+
+/// Mailbox, subject, flags and keywords of all that both sides have.
 fn state(m: &Meeting) -> Vec<(String, String, String)> {
-    let mut here: Vec<_> =
-        m.here().into_iter().map(|(mailbox, text, flags)| (mailbox, subject(&text), flags)).collect();
-    let mut there: Vec<_> =
-        m.there().into_iter().map(|(mailbox, text, flags)| (mailbox, subject(&text), flags)).collect();
+    let text =
+        |flags: &Flags| format!("{} {}", flags.letters(), flags.words().imap_names().join(" ")).trim().to_owned();
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    let names: BTreeSet<MailboxName> = m.here().into_iter().map(|(mailbox, ..)| name(&mailbox)).collect();
+    for mailbox in &names {
+        let maildir = m.maildir(mailbox);
+        for entry in m.files(mailbox) {
+            let bytes = maildir.read_entry(&entry).unwrap().unwrap();
+            let subject = subject(&String::from_utf8_lossy(&bytes));
+            here.push((mailbox.to_string(), subject, text(&maildir.flags(&entry))));
+        }
+    }
+    for mailbox in m.server.names() {
+        for message in m.server.messages(&mailbox) {
+            let subject = subject(&String::from_utf8_lossy(&message.bytes));
+            there.push((mailbox.to_string(), subject, text(&message.flags)));
+        }
+    }
     here.sort();
     there.sort();
     assert_eq!(here, there, "both sides have met");
