@@ -15,9 +15,11 @@ use proptest::prelude::*;
 use tern::mail::clean::Clean;
 use tern::mail::flags::Flags;
 use tern::mail::place::UniqueName;
-use tern::sync::changes::Allows;
+use tern::sync::changes::{
+    Agreed, Allows, Base, Identity, LocalFile, LocalListing, Present, ServerListing, diff_local, diff_server,
+};
 use tern::sync::guard::{Scene, Verdict, guard};
-use tern::sync::plan::{Op, Plan};
+use tern::sync::plan::{Op, Plan, plan};
 
 use crate::support::histories::{for_all, search};
 use event::{Event, FLAGS, Sync, Taste, histories};
@@ -281,6 +283,47 @@ fn property_8_rights_are_obeyed() {
         }
         assert!(world.meets(), "Rights: the plans never rest");
         world.assert_met();
+    });
+}
+
+/// What is written down as agreed on is what the server has, whatever it keeps of what it was asked for: else
+/// a flag that it does not keep would be taken for removed there, and go here too.
+#[test]
+fn what_is_agreed_on_is_what_the_server_has() {
+    let flags = || {
+        any::<[bool; 5]>()
+            .prop_map(|set| Flags::from_imap(FLAGS.into_iter().zip(set).filter_map(|(flag, is)| is.then_some(flag))))
+    };
+    let settings = (flags(), flags(), flags(), rights());
+    for_all("agreed", HISTORIES, &settings, |(known, here, there, allows)| {
+        let (uid, unique) = (tern::mail::ids::Uid::MIN, UniqueName::new("a").unwrap());
+        let epoch = tern::mail::ids::UidValidity::MIN;
+        let (mut known, mut here, mut there) = (known, here, there);
+        let mut rests = false;
+        for round in 0..3 {
+            let row = Agreed { unique: unique.clone(), flags: known.clone(), identity: Identity::default() };
+            let base = Base::new(Some(epoch), [(uid, row)]);
+            let listing = ServerListing {
+                epoch,
+                items: [(uid, there.clone())].into(),
+                present: Present::Exactly([uid].into()),
+                allows: allows.clone(),
+            };
+            let file = LocalFile { unique: unique.clone(), flags: here.clone(), origin: None };
+            let local = diff_local(&LocalListing { files: vec![file], complete: true }, &base);
+            let plan = plan(&diff_server(&listing, &base), &local, &base);
+            rests = plan.ops.is_empty();
+            for op in plan.ops {
+                let Op::Flags(change) = op else { panic!("{op:?}") };
+                assert_eq!(round, 0, "what is settled stays so: {change:?}");
+                here = here.union(&change.add_here).minus(&change.remove_here);
+                let kept = allows.settable(&change.add_there);
+                there = there.union(&kept).minus(&allows.settable(&change.remove_there));
+                assert_eq!(change.agreed, there, "{change:?}");
+                known = change.agreed;
+            }
+        }
+        assert!(rests, "it comes to rest");
     });
 }
 
