@@ -17,13 +17,17 @@ use table::{Matters, Mutant, TABLE};
 /// What the pure rooms of the sync need of `mail`.
 const LIBRARY: &str = "
 pub mod mail {
+    mod charset;
     pub mod clean;
     pub mod flags;
     mod folder_names;
+    mod header;
     pub mod ids;
+    pub mod labels;
     pub mod mailbox;
     pub mod place;
     pub mod ranges;
+    mod transfer;
 }
 pub mod sync {
     pub mod changes;
@@ -46,6 +50,9 @@ name = "it"
 path = "tests/it/main.rs"
 [dependencies]
 base64 = "0.22"
+charset = "0.1.5"
+encoding_rs = "0.8"
+mailparse = "0.18"
 unicode-width = "0.2"
 [dev-dependencies]
 fastrand = "2"
