@@ -149,7 +149,9 @@ impl Writer {
             .prepare_cached("DELETE FROM cards WHERE book = ?1 RETURNING contact")?
             .query_map([book], |row| row.get(0))?
             .collect::<Result<_>>()?;
-        contacts.into_iter().for_each(|contact| self.people.judge_again(contact));
+        for contact in contacts {
+            self.people.judge_again(contact);
+        }
         self.db.prepare_cached("DELETE FROM books WHERE id = ?1")?.execute([book])?;
         Ok(())
     }
