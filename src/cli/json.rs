@@ -7,6 +7,7 @@ use crate::job::index::Row;
 use crate::mail::address::Address;
 use crate::mail::clean::Clean;
 use crate::mail::ids::Timestamp;
+use crate::mail::labels::{Label, Labels};
 use crate::mail::place::Place;
 
 /// A moment as RFC 3339 in UTC.
@@ -30,9 +31,19 @@ pub(super) fn row(row: &Row) -> Value {
         "subject": row.subject.as_str(),
         "date": time(row.date),
         "flags": row.flags.imap_names(),
+        "labels": labels(&row.flags.labels()),
         "attachment": row.attachment,
         "size": row.size,
     })
+}
+
+/// Labels by name; those of the provider's own begin with a backslash.
+fn labels(labels: &Labels) -> Vec<String> {
+    let name = |label: &Label| match label.name() {
+        Some(name) => Clean::line(name.as_str()).as_str().to_owned(),
+        None => label.word().unwrap_or_default().to_owned(),
+    };
+    labels.iter().map(name).collect()
 }
 
 /// The id of a row that `tern show` understands: account, folder and file. It stays the same as

@@ -11,10 +11,12 @@ use crate::fault::{Cause, Fault};
 use crate::index::{Haste, Index, Writer};
 use crate::job::files::{DirStamp, Seen};
 use crate::job::index::IndexReport;
+use crate::ledger::Ledger;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::MailboxId;
 use crate::store::folders::Root;
 use crate::store::scan;
+use crate::sync::notes;
 
 /// What mailboxes are for, as far as a server has just said.
 pub(super) type Roles = BTreeMap<MailboxId, Role>;
@@ -78,7 +80,14 @@ pub(super) fn refresh(
     .with_haste(Haste::Everything)
     .with_sources(&start::contact_sources(config))?;
     let mut refreshed = Refreshed::default();
+    let mut ledger = Ledger::peek(&config.paths.data).unwrap_or_else(|fault| {
+        refreshed.faults.push(fault);
+        None
+    });
     for account in &config.accounts {
+        if let Some(ledger) = &mut ledger {
+            label(&mut writer, account, ledger)?;
+        }
         list(&mut writer, account, &roles, &mut refreshed)?;
     }
     let all = writer.pending();
@@ -90,6 +99,20 @@ pub(super) fn refresh(
     }
     progress.clear();
     Ok(refreshed)
+}
+
+/// Tells the index which mailboxes are views of another one, and the labels that these show, unless they are as
+/// they were: no file's name tells any.
+fn label(writer: &mut Writer, account: &Account, ledger: &mut Ledger) -> Result<(), Fault> {
+    let Some(labelled) = ledger.labelled(&account.id)? else { return writer.views(&account.id, &[]).map(drop) };
+    writer.views(&account.id, &labelled.views)?;
+    let home = MailboxId { account: account.id.clone(), name: labelled.home };
+    let stamp = ledger.labels_stamp(&home)?;
+    if writer.labels_stamp(&home)?.as_ref() == Some(&stamp) {
+        return Ok(());
+    }
+    notes::labels(ledger, &home, &mut |rows| writer.set_labels(&home, &rows).map(drop))?;
+    writer.set_labels_stamp(&home, &stamp)
 }
 
 /// Compares an account's directories with what the index knows of them.

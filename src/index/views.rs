@@ -201,6 +201,8 @@ impl Writer {
                 .exists(params![row, home, word.as_str()])?;
             if !known {
                 self.empty_view(row)?;
+                // It may need labels that nothing here showed so far.
+                self.db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([stamp_key(&view.home)])?;
                 self.db
                     .prepare_cached("INSERT OR REPLACE INTO views(mailbox, home, word) VALUES(?1, ?2, ?3)")?
                     .execute(params![row, home, word.as_str()])?;

@@ -13,7 +13,7 @@ use super::fault;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-const STEPS: [&str; 8] = [
+pub(super) const STEPS: [&str; 8] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -147,7 +147,7 @@ const STEPS: [&str; 8] = [
 ];
 
 /// How long a commit waits for another process's.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The ledger, open. Each thread opens its own.
 #[derive(Debug)]

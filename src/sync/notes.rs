@@ -94,35 +94,50 @@ impl Notes<'_> {
         })
     }
 
-    /// Tells the labels of all messages of a mailbox, wishes and all.
     fn tell_labels(&mut self, home: &MailboxId) -> Result<(), Fault> {
         let report = self.report;
         let ledger = self.ledger(&home.account)?;
-        let key = ledger.mailbox(home)?;
-        let mut wishes = ledger.label_wishes(key)?;
-        let mut rows: Vec<(UniqueName, Labels)> = Vec::new();
-        let mut keep = |row: (UniqueName, Labels)| {
-            rows.push(row);
-            if rows.len() == AT_ONCE {
-                report(SyncReport::Labels { home: home.clone(), rows: std::mem::take(&mut rows) });
-            }
-        };
-        ledger.each_row(key, |row| {
-            let labels = match wishes.remove(&row.unique) {
-                Some(wish) => wish.applied(&row.flags).labels(),
-                None => row.flags.labels(),
-            };
-            // That one has none is told as well: whoever asks may know older ones.
-            keep((row.unique, labels));
-        })?;
-        // What is not on the server yet has nothing but what is wished for it.
-        wishes.into_iter().for_each(|(unique, LabelWish { given, .. })| keep((unique, given)));
-        if !rows.is_empty() {
+        labels(ledger, home, &mut |rows| {
             report(SyncReport::Labels { home: home.clone(), rows });
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
+
+/// Tells the labels of all messages of a mailbox, wishes and all, some hundreds at a time.
+///
+/// # Errors
+/// The ledger cannot be read, or they cannot be told.
+pub fn labels(ledger: &mut Ledger, home: &MailboxId, tell: Tell<'_>) -> Result<(), Fault> {
+    let key = ledger.mailbox(home)?;
+    let mut wishes = ledger.label_wishes(key)?;
+    let mut rows: Vec<(UniqueName, Labels)> = Vec::new();
+    let mut told = Ok(());
+    let mut keep = |row: (UniqueName, Labels)| {
+        rows.push(row);
+        if rows.len() == AT_ONCE {
+            let some = std::mem::take(&mut rows);
+            if told.is_ok() {
+                told = tell(some);
+            }
+        }
+    };
+    ledger.each_row(key, |row| {
+        let labels = match wishes.remove(&row.unique) {
+            Some(wish) => wish.applied(&row.flags).labels(),
+            None => row.flags.labels(),
+        };
+        // That one has none is told as well: whoever asks may know older ones.
+        keep((row.unique, labels));
+    })?;
+    // What is not on the server yet has nothing but what is wished for it.
+    wishes.into_iter().for_each(|(unique, LabelWish { given, .. })| keep((unique, given)));
+    told?;
+    if rows.is_empty() { Ok(()) } else { tell(rows) }
+}
+
+/// Who is told the labels of some messages.
+pub type Tell<'a> = &'a mut dyn FnMut(Vec<(UniqueName, Labels)>) -> Result<(), Fault>;
 
 #[cfg(test)]
 mod tests {

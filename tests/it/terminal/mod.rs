@@ -2,6 +2,7 @@
 
 mod disk;
 mod journey;
+mod labels;
 mod mailbox;
 mod session;
 mod thrift;
