@@ -202,7 +202,9 @@ impl Workers {
             }
         }
         let account = match &job {
-            SyncJob::Label { .. } | SyncJob::TellLabels(_) => return give(&self.notes, job, Job::Sync),
+            SyncJob::Label { .. } | SyncJob::TellLabels(_) | SyncJob::Wish { .. } => {
+                return give(&self.notes, job, Job::Sync);
+            }
             SyncJob::Fetch(place) => Some(place.mailbox.account.clone()),
             SyncJob::Wake { account, .. } => account.clone(),
             SyncJob::Visible(mailbox) | SyncJob::Answer { mailbox, .. } => Some(mailbox.account.clone()),
@@ -246,6 +248,7 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::Views { .. }
         | IndexJob::Label { .. }
         | IndexJob::SetLabels { .. }
+        | IndexJob::Renamed { .. }
         | IndexJob::Known(_) => false,
     }
 }

@@ -9,15 +9,14 @@ use super::exit::Exit;
 use super::{output, setting};
 use crate::config::{Account, Config};
 use crate::fault::Fault;
+use crate::job::files::{FolderDone, FolderOrder};
 use crate::ledger::{Ledger, Wish};
 use crate::mail::clean::Clean;
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
 use crate::store::folders::Root;
-use crate::store::maildir::Maildir;
-use crate::store::quarantine::Quarantine;
-use crate::store::scan;
+use crate::store::orders::{self, Failure, Refusal};
 
 /// A folder that was named, and where it would lie.
 struct Folder<'a> {
@@ -60,8 +59,7 @@ fn named<'a>(config: &'a Config, options: &FolderOptions) -> Result<Folder<'a>, 
 }
 
 fn name(text: &str) -> Result<MailboxName, Exit> {
-    let has_empty_level = text.split('/').any(str::is_empty);
-    MailboxName::new(text).filter(|_| !has_empty_level).ok_or_else(|| {
+    MailboxName::typed(text).ok_or_else(|| {
         output::error("folders", format_args!("{} is no folder's name", output::quoted(text)));
         Exit::Usage
     })
@@ -91,13 +89,48 @@ impl Folder<'_> {
         exit
     }
 
-    fn create(&self) -> Result<Exit, Fault> {
-        if self.is_there() {
-            return Ok(self.refuse(Exit::Partly, "there is such a folder already"));
+    /// Carries an order out, and says what became of it in these words.
+    fn order(&self, order: &FolderOrder, said: impl FnOnce(&FolderDone) -> String) -> Result<Exit, Fault> {
+        let now = UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
+        let now = Timestamp::new(i64::try_from(now).unwrap_or(i64::MAX));
+        match orders::carry_out(&self.root, &self.config.paths.data, &self.id, order, now) {
+            Ok(done) => {
+                self.say(&said(&done));
+                Ok(Exit::Done)
+            }
+            Err(failure) => self.failed(failure),
         }
-        self.root.create(&self.id.name)?;
-        self.say("made here");
-        Ok(Exit::Done)
+    }
+
+    fn failed(&self, failure: Failure) -> Result<Exit, Fault> {
+        let refusal = match failure {
+            Failure::Fault(fault) => return Err(fault),
+            Failure::Refused(refusal) => refusal,
+        };
+        Ok(match &refusal {
+            Refusal::Missing => self.missing(),
+            Refusal::Inbox | Refusal::BelowItself | Refusal::TooLong => self.refuse(Exit::Usage, &refusal.words()),
+            Refusal::Exists(_) => self.refuse(Exit::Partly, &refusal.words()),
+            Refusal::Full(_) => {
+                let exit = self.refuse(Exit::Partly, &refusal.words());
+                output::note("  next: to delete them with it, here and on the server, add `--yes`");
+                exit
+            }
+        })
+    }
+
+    /// A folder that is there again is not to be removed on the server any more.
+    fn keep(&self, name: &MailboxName) -> Result<(), Fault> {
+        if self.account.imap.is_none() {
+            return Ok(());
+        }
+        let id = MailboxId { account: self.id.account.clone(), name: name.clone() };
+        self.ledger()?.fulfilled(&id, Wish::Remove)
+    }
+
+    fn create(&self) -> Result<Exit, Fault> {
+        self.keep(&self.id.name)?;
+        self.order(&FolderOrder::Make, |_| "made here".to_owned())
     }
 
     fn rename(&self, to: &str) -> Result<Exit, Fault> {
@@ -105,66 +138,41 @@ impl Folder<'_> {
             Ok(to) => to,
             Err(exit) => return Ok(exit),
         };
-        let from = &self.id.name;
-        let below = format!("{from}/");
-        if from.is_inbox() || to.is_inbox() || to.as_str().starts_with(&below) {
-            return Ok(self.refuse(Exit::Usage, "INBOX keeps its name, and no folder goes below itself"));
+        let said = format!("renamed to {} here", Clean::line(to.as_str()));
+        let mut empty = Vec::new();
+        let exit = self.order(&FolderOrder::Rename(to.clone()), |done| {
+            if let FolderDone::Renamed(folders) = done {
+                empty.extend(folders.iter().filter(|folder| folder.is_empty).map(|folder| folder.from.clone()));
+            }
+            said
+        })?;
+        if exit == Exit::Done && self.account.imap.is_some() {
+            let mut ledger = self.ledger()?;
+            let id = |name| MailboxId { account: self.id.account.clone(), name };
+            ledger.fulfilled(&id(to), Wish::Remove)?;
+            // Of an empty one nothing tells that it is the same folder: to the sync, one went and one came.
+            empty.into_iter().try_for_each(|from| ledger.wish(&id(from), Wish::Remove))?;
         }
-        let all = self.root.list().found;
-        let new_name = |name: &MailboxName| {
-            let rest = name.as_str().strip_prefix(from.as_str()).unwrap_or_default();
-            MailboxName::new(&format!("{to}{rest}"))
-        };
-        // Parents first, as a map of names is sorted.
-        let affected = all.keys().filter(|name| *name == from || name.as_str().starts_with(&below));
-        let Some(moves) = affected.map(|name| Some((name, new_name(name)?))).collect::<Option<Vec<_>>>() else {
-            return Ok(self.refuse(Exit::Usage, "the new name is too long"));
-        };
-        if moves.is_empty() {
-            return Ok(self.missing());
-        }
-        if moves.iter().any(|(_, to)| all.contains_key(to)) {
-            return Ok(self.refuse(Exit::Partly, "there is a folder of the new name already"));
-        }
-        for (from, to) in &moves {
-            self.root.rename(from, to)?;
-        }
-        self.say(&format!("renamed to {} here", Clean::line(to.as_str())));
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     fn delete(&self, yes: bool) -> Result<Exit, Fault> {
-        if self.id.name.is_inbox() {
-            return Ok(self.refuse(Exit::Usage, "INBOX cannot be deleted"));
-        }
-        if !self.is_there() {
-            return Ok(self.missing());
-        }
-        let maildir = Maildir::open(&self.root.directory(&self.id.name)?)?;
-        let entries = scan::scan(&maildir)?.entries;
-        if !yes && !entries.is_empty() {
-            let exit = self.refuse(Exit::Partly, &format!("{} messages are in it; nothing was deleted", entries.len()));
-            output::note("  next: to delete them with it, here and on the server, add `--yes`");
-            return Ok(exit);
+        let order = FolderOrder::Remove { at_most: if yes { usize::MAX } else { 0 } };
+        if let Err(failure) = orders::check(&self.root, &self.id.name, &order) {
+            return self.failed(failure);
         }
         // The wish comes first: without it the sync would ask what became of the folder.
         if self.account.imap.is_some() {
             self.ledger()?.wish(&self.id, Wish::Remove)?;
         }
-        let now = UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
-        let now = Timestamp::new(i64::try_from(now).unwrap_or(i64::MAX));
-        let quarantine = Quarantine::below(&self.config.paths.data).shelf(&self.id, now)?;
-        for entry in &entries {
-            quarantine.take(&maildir, entry)?;
+        let exit = self.order(&order, |done| match done {
+            FolderDone::Removed { kept: 0 } | FolderDone::Made | FolderDone::Renamed(_) => "deleted here".to_owned(),
+            FolderDone::Removed { .. } => "deleted here, its mail is kept in quarantine for 14 days".to_owned(),
+        })?;
+        if exit != Exit::Done {
+            self.keep(&self.id.name)?;
         }
-        quarantine.settle()?;
-        maildir.settle()?;
-        if !self.root.remove(&self.id.name)? {
-            return Ok(self.refuse(Exit::Partly, "mail came into it meanwhile; it is not deleted"));
-        }
-        let kept = if entries.is_empty() { "" } else { ", its mail is kept in quarantine for 14 days" };
-        self.say(&format!("deleted here{kept}"));
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     fn wish(&self, wish: Wish) -> Result<Exit, Fault> {

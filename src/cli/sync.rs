@@ -287,6 +287,7 @@ impl<'a> Telling<'a> {
             | SyncReport::Views { .. }
             | SyncReport::Labels { .. }
             | SyncReport::Labelled { .. }
+            | SyncReport::Wished { .. }
             | SyncReport::Fetched { .. }
             | SyncReport::RoundOver { .. }
             | SyncReport::WantsPassword(_) => {}

@@ -2,6 +2,7 @@
 //! forgotten, with what lay in it.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension as _, Result, params};
@@ -9,6 +10,7 @@ use rusqlite::{OptionalExtension as _, Result, params};
 use super::schema::{self, UNIFIED};
 use super::views::Views;
 use super::write::Writer;
+use crate::job::files::RenamedFolder;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::MailboxId;
@@ -114,6 +116,38 @@ impl Writer {
             .prepare_cached("UPDATE mailboxes SET directory = NULL, cur = 0, new = 0 WHERE id = ?1")?
             .execute([mailbox])?;
         self.backlog.forget(mailbox);
+        Ok(())
+    }
+
+    /// A mailbox of the new name that came first, by a look at the disk, gives way: the old one has all of it.
+    pub(super) fn rename_mailbox(&mut self, account: &AccountId, folder: &RenamedFolder) -> Result<()> {
+        let row = |name: &MailboxName| {
+            self.db
+                .prepare_cached("SELECT id FROM mailboxes WHERE account = ?1 AND name = ?2 AND id > 0")?
+                .query_row(params![account.as_str(), name.as_str()], |row| row.get::<_, i64>(0))
+                .optional()
+        };
+        let (old, new) = (row(&folder.from)?, row(&folder.to)?);
+        let Some(old) = old else { return Ok(()) };
+        let views = self.all_views(account)?;
+        let is_bound = |row: i64| views.contains_key(&row) || views.values().any(|home| *home == row);
+        if is_bound(old) || new.is_some_and(is_bound) {
+            // Names of these are told by the sync; what lies in them by the next look at the disk.
+            return Ok(());
+        }
+        if let Some(new) = new {
+            self.forget_mailbox(new)?;
+        }
+        // What waits to be taken in has the old paths; it is listed again.
+        self.backlog.forget(old);
+        self.db.prepare_cached("UPDATE mailboxes SET name = ?2, directory = ?3, role = ?4 WHERE id = ?1")?.execute(
+            params![
+                old,
+                folder.to.as_str(),
+                folder.directory.as_os_str().as_bytes(),
+                Role::guess(&folder.to).map(Role::word)
+            ],
+        )?;
         Ok(())
     }
 

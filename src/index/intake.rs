@@ -14,12 +14,12 @@ use super::folders::{KnownMailbox, mailbox_id};
 use super::schema::ATTACHMENT;
 use super::write::{FileName, Haste, Writer, from_words};
 use crate::fault::Fault;
-use crate::job::files::{DirStamp, ListedFile, Listing, Seen};
+use crate::job::files::{DirStamp, ListedFile, Listing, RenamedFolder, Seen};
 use crate::job::index::{Arrival, IndexReport};
 use crate::job::{Changed, PlaceChange, PlaceFile};
 use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
-use crate::mail::mailbox::Role;
+use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::{MailboxId, UniqueName};
 
 /// How many files the first step of a listing takes in: enough for a screen.
@@ -169,6 +169,18 @@ impl Writer {
     ) -> std::result::Result<IndexReport, Fault> {
         self.step(|writer| writer.set_folders(account, mailboxes))?;
         Ok(self.refreshed(mailboxes.iter().map(|(id, _)| id.clone()).collect(), Vec::new()))
+    }
+
+    /// Mailboxes have other names now; what is in them is the same and is not read again.
+    pub fn renamed(
+        &mut self,
+        account: &AccountId,
+        folders: &[RenamedFolder],
+    ) -> std::result::Result<IndexReport, Fault> {
+        self.step(|writer| folders.iter().try_for_each(|folder| writer.rename_mailbox(account, folder)))?;
+        let id = |name: &MailboxName| MailboxId { account: account.clone(), name: name.clone() };
+        let names = folders.iter().flat_map(|folder| [&folder.from, &folder.to]);
+        Ok(self.refreshed(names.map(id).collect(), Vec::new()))
     }
 
     /// The stamps of the mailboxes that were taken in as a whole.

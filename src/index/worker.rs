@@ -137,6 +137,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         IndexJob::Views { account, views } => return writer.views(account, views),
         IndexJob::Label { places, add, remove } => writer.label(places, add, remove),
         IndexJob::SetLabels { home, rows } => writer.set_labels(home, rows),
+        IndexJob::Renamed { account, folders } => writer.renamed(account, folders),
         IndexJob::Known(account) => writer.known(account),
         IndexJob::ReadBooks => writer.read_books().map(|faults| IndexReport::Books { faults }),
         IndexJob::Mailboxes
@@ -264,6 +265,7 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::Views { .. }
         | IndexJob::Label { .. }
         | IndexJob::SetLabels { .. }
+        | IndexJob::Renamed { .. }
         | IndexJob::Known(_) => None,
     }
 }
@@ -294,6 +296,7 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
         | IndexJob::Views { .. }
         | IndexJob::Label { .. }
         | IndexJob::SetLabels { .. }
+        | IndexJob::Renamed { .. }
         | IndexJob::Known(_) => Err(misdirected(path, "a change")),
     };
     answer.unwrap_or_else(|fault| IndexReport::Failed { ticket: asked, fault })

@@ -12,6 +12,7 @@ use crate::mail::document::Document;
 use crate::mail::draft::Draft;
 use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
+use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// What the thread shall do.
@@ -83,6 +84,15 @@ pub enum FilesJob {
         /// is removed once the new one is safe.
         replaces: Option<Place>,
     },
+    /// Make, rename or remove a mailbox as a whole. Answer: `Arranged`, or `Failed`.
+    Arrange {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which mailbox.
+        mailbox: MailboxId,
+        /// What is to become of it.
+        order: FolderOrder,
+    },
     /// List the folders of an account and, of each whose directories moved since `known`, the
     /// files. Answers: `Folders`, then one `Listed` a folder that moved, then `Scanned`.
     Scan {
@@ -128,6 +138,47 @@ pub enum FilesJob {
     DropDraft(String),
     /// Which drafts lie in the journal from an earlier run? Answer: `Drafts`.
     ListDrafts,
+}
+
+/// What is to become of a folder as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FolderOrder {
+    /// It is made.
+    Make,
+    /// It gets this name, and with it those below it.
+    Rename(MailboxName),
+    /// It is removed, and its mail goes into quarantine.
+    Remove {
+        /// So many messages the user agreed to; if there are more, nothing is done.
+        at_most: usize,
+    },
+}
+
+/// What became of a folder as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FolderDone {
+    /// It is there.
+    Made,
+    /// It and those below it, parents first.
+    Renamed(Vec<RenamedFolder>),
+    /// It is gone.
+    Removed {
+        /// So many messages are in quarantine.
+        kept: usize,
+    },
+}
+
+/// A folder that was renamed on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenamedFolder {
+    /// Its old name.
+    pub from: MailboxName,
+    /// Its new name.
+    pub to: MailboxName,
+    /// The absolute path of its directory now.
+    pub directory: PathBuf,
+    /// Is no message in it? Then no sync can tell that both names mean the same folder.
+    pub is_empty: bool,
 }
 
 /// Why a part is saved.
@@ -226,6 +277,15 @@ pub enum FilesReport {
         ticket: Ticket,
         /// From and to.
         places: Vec<(Place, Place)>,
+    },
+    /// A mailbox was made, renamed or removed.
+    Arranged {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which, by the name that it had.
+        mailbox: MailboxId,
+        /// What became of it.
+        done: FolderDone,
     },
     /// A message was written durably.
     Stored {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::files::{DirStamp, Listing, Seen};
+use super::files::{DirStamp, Listing, RenamedFolder, Seen};
 use super::{Changed, Ticket};
 use crate::fault::Fault;
 use crate::mail::address::Address;
@@ -116,6 +116,13 @@ pub enum IndexJob {
         home: MailboxId,
         /// Each with all its labels.
         rows: Vec<(UniqueName, Labels)>,
+    },
+    /// Mailboxes were renamed on disk, with all that is in them. Answer: `Refreshed`.
+    Renamed {
+        /// Whose.
+        account: AccountId,
+        /// Each with its new name and directory.
+        folders: Vec<RenamedFolder>,
     },
     /// Which directories were seen when? Answer: `Known`, which becomes a `FilesJob::Scan`.
     Known(AccountId),

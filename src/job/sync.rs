@@ -39,6 +39,16 @@ pub enum SyncJob {
     /// Which labels do the messages of this mailbox have? For the thread `notes`. Answer: `Labels`, as often
     /// as it takes.
     TellLabels(MailboxId),
+    /// Writes down what the user wishes for a folder on the server: durable when answered, and fulfilled by
+    /// the next round over all folders. For the thread `notes`. Answer: `Wished`.
+    Wish {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which folder.
+        mailbox: MailboxId,
+        /// What is wished.
+        wish: FolderWish,
+    },
     /// The user answered the guard's question.
     Answer {
         /// Which mailbox was held.
@@ -55,6 +65,19 @@ pub enum SyncJob {
     },
 }
 
+/// What is wished for a folder on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderWish {
+    /// It shall be removed, as it is here.
+    Remove,
+    /// It shall not be removed after all.
+    Keep,
+    /// It shall be subscribed.
+    Subscribe,
+    /// It shall be subscribed no more.
+    Unsubscribe,
+}
+
 /// Why a sync thread is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
@@ -62,6 +85,8 @@ pub enum Wake {
     Asked,
     /// A local file changed.
     LocalChange,
+    /// Folders were made, renamed or removed here, or something is wished for them.
+    Folders,
     /// The server told of news in the mailbox that is watched.
     News,
     /// The network came back or the program came to the foreground.
@@ -149,6 +174,17 @@ pub enum SyncReport {
     },
     /// Files were written, renamed or removed.
     Changed(Changed),
+    /// The wish for a folder is durable, or could not be written down.
+    Wished {
+        /// The question's number.
+        ticket: Ticket,
+        /// Which folder.
+        mailbox: MailboxId,
+        /// What was wished.
+        wish: FolderWish,
+        /// Why it could not.
+        result: Result<(), Fault>,
+    },
     /// The wish for labels is durable, or could not be written down.
     Labelled {
         /// The question's number.

@@ -103,6 +103,8 @@ impl Context {
 /// What an action is about; the sections of the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
+    /// Acts on folders as a whole.
+    Folder,
     /// Acts on messages.
     Message,
     /// Selecting.
@@ -123,6 +125,7 @@ impl Group {
     /// The heading in the help.
     pub fn title(self) -> &'static str {
         match self {
+            Self::Folder => "Folders",
             Self::Message => "Messages",
             Self::Select => "Select",
             Self::Move => "Move",
@@ -171,6 +174,21 @@ pub struct Situation {
     pub unfinished: usize,
     /// How many labels there are to give in the account of the message.
     pub labels: usize,
+    /// What stands in the way of changing the folder under the cursor.
+    pub folder: FolderBars,
+}
+
+/// Why something cannot be done with the folder under the cursor; `None`: it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FolderBars {
+    /// Making one beside or below it.
+    pub make: Option<&'static str>,
+    /// Giving it another name.
+    pub rename: Option<&'static str>,
+    /// Deleting it.
+    pub delete: Option<&'static str>,
+    /// Subscribing to it, or ending that.
+    pub subscribe: Option<&'static str>,
 }
 
 /// Why an action cannot be done now; `None`: it can.
@@ -317,6 +335,18 @@ const fn doubtful(at: &Situation) -> Option<&'static str> {
 const fn next_in(at: &Situation) -> Option<&'static str> {
     if at.finding || at.thread > 1 { None } else { Some("no search, and one message only") }
 }
+const fn makable(at: &Situation) -> Option<&'static str> {
+    if at.accounts == 0 { account(at) } else { at.folder.make }
+}
+const fn renamable(at: &Situation) -> Option<&'static str> {
+    at.folder.rename
+}
+const fn deletable(at: &Situation) -> Option<&'static str> {
+    at.folder.delete
+}
+const fn subscribable(at: &Situation) -> Option<&'static str> {
+    at.folder.subscribe
+}
 
 actions! {
     Send "review.send" in &[Review]; keys &["y"]; Write; "Send, after the time in which it can be taken back"; hint "send"; always;
@@ -353,6 +383,11 @@ actions! {
     RetryAll "outbox.retry-all" in &[Outbox]; keys &["R"]; Write; "Try to send all of them now"; hint "all"; waiting;
 
     Open "go.open" in &[List, Folders]; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; account;
+    NewFolder "folder.new" in &[Folders]; keys &["n"]; Folder; "Make a folder, below the one under the cursor or elsewhere"; hint "new"; makable;
+    RenameFolder "folder.rename" in &[Folders]; keys &["r"]; Folder; "Rename the folder, and with it those below it"; hint "rename"; renamable;
+    DeleteFolder "folder.delete" in &[Folders]; keys &["d", "Del"]; Folder; "Delete the folder; its mail goes into quarantine, after a question"; hint "delete"; deletable;
+    Subscribe "folder.subscribe" in &[Folders]; keys &["s"]; Folder; "Subscribe to the folder on the server"; hint ""; subscribable;
+    Unsubscribe "folder.unsubscribe" in &[Folders]; keys &["S"]; Folder; "End the subscription on the server; its mail stays"; hint ""; subscribable;
     Archive "message.archive" in MAIL; keys &["a", "e"]; Message; "Archive: move to the archive folder"; hint "archive"; message;
     Trash "message.trash" in MAIL; keys &["d", "Del"]; Message; "Move to the trash"; hint "trash"; message;
     Reply "message.reply" in MAIL; keys &["r"]; Write; "Answer the author"; hint "reply"; answerable;

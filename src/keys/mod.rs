@@ -6,6 +6,6 @@ pub mod action;
 pub mod key;
 pub mod keymap;
 
-pub use action::{Action, Context, Row, Situation};
+pub use action::{Action, Context, FolderBars, Row, Situation};
 pub use key::{Code, Key, Keys};
 pub use keymap::{Bound, Entry, Keymap, Override, Pending, Step, Trouble};

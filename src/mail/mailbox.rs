@@ -30,6 +30,26 @@ impl MailboxName {
         Some(Self(Arc::from(name)))
     }
 
+    /// A name as a person types it: as [`MailboxName::new`], and no level of it is empty.
+    pub fn typed(name: &str) -> Option<Self> {
+        Self::new(name).filter(|name| name.levels().all(|level| !level.trim().is_empty()))
+    }
+
+    /// The name that a folder below `self`, or `self`, gets where `self` is called `to` from now on; `None`:
+    /// it lies elsewhere, or its name would be too long.
+    pub fn carried(&self, below: &Self, to: &Self) -> Option<Self> {
+        let rest = below.as_str().strip_prefix(self.as_str())?;
+        if !rest.is_empty() && !rest.starts_with('/') {
+            return None;
+        }
+        Self::new(&format!("{to}{rest}"))
+    }
+
+    /// Does it lie below the other one?
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.as_str().strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// The mailbox that every account has.
     pub fn inbox() -> Self {
         Self(Arc::from("INBOX"))

@@ -26,6 +26,8 @@ pub struct AccountState {
     pub server: bool,
     /// Does it fetch by POP3, which knows one INBOX, no flags and no news?
     pub pop3: bool,
+    /// Has it folders on that server, so that what is done to them here is done there too?
+    pub folders_there: bool,
     /// Can it send?
     pub sends: bool,
     folders: FolderMap,
@@ -42,6 +44,7 @@ impl AccountState {
             address: account.address.clone(),
             server: account.has_server(),
             pop3: account.pop3.is_some(),
+            folders_there: account.imap.is_some(),
             sends: account.submit.is_some(),
             folders: account.folders.clone(),
             told: BTreeMap::new(),

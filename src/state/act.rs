@@ -14,6 +14,7 @@ use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::{MailboxId, Place};
 
 use super::change::What;
+use super::folders::Why as OrderedWhy;
 use super::labelling::Route;
 use super::menu::given;
 use super::undo::{Entry, Reverse};
@@ -395,15 +396,18 @@ impl Model {
         let mut jobs = Vec::new();
         for step in entry.steps.into_iter().rev() {
             let ticket = self.ticket();
-            jobs.push(match step {
-                Reverse::Flags { places, add, remove } => files(FilesJob::SetFlags { ticket, places, add, remove }),
-                Reverse::Labels { places, add, remove } => self.wish_labels(ticket, places, add, remove),
+            match step {
+                Reverse::Flags { places, add, remove } => {
+                    jobs.push(files(FilesJob::SetFlags { ticket, places, add, remove }));
+                }
+                Reverse::Labels { places, add, remove } => jobs.push(self.wish_labels(ticket, places, add, remove)),
                 Reverse::Move { places, to, labels } => {
                     let targets = places.into_iter().map(|place| (place, labels.clone())).collect();
-                    self.move_files(ticket, targets, to)
+                    jobs.push(self.move_files(ticket, targets, to));
                 }
-                Reverse::Recall(entry) => Job::Outbox(OutboxJob::Recall(entry)),
-            });
+                Reverse::Recall(entry) => jobs.push(Job::Outbox(OutboxJob::Recall(entry))),
+                Reverse::Folder { mailbox, order } => jobs.extend(self.order(mailbox, order, OrderedWhy::Undoing)),
+            }
         }
         jobs
     }

@@ -270,10 +270,40 @@ impl List {
         self.dirty = true;
     }
 
+    /// Folders have other names now: what is listed, and what the list goes back to, goes with them.
+    pub(super) fn follow_folders(&mut self, follow: &impl Fn(&mut MailboxId)) {
+        if let Some(spec) = &mut self.spec {
+            follow_source(&mut spec.source, follow);
+        }
+        self.follow_back(follow);
+        if let Some(SearchInfo { scope: SearchScope::Mailbox(mailbox), .. }) = &mut self.search {
+            follow(mailbox);
+        }
+        let rows = self.rows.iter_mut().chain(&mut self.base).chain(self.selected.values_mut());
+        rows.for_each(|row| {
+            follow(&mut row.place.mailbox);
+            follow(&mut row.mailbox);
+        });
+    }
+
+    /// The same for what the list goes back to alone.
+    pub(super) fn follow_back(&mut self, follow: &impl Fn(&mut MailboxId)) {
+        if let Some(back) = &mut self.back {
+            follow_source(&mut back.spec.source, follow);
+        }
+    }
+
     /// Where the list is, to come back to.
     pub(super) fn bookmark(&self) -> Option<Back> {
         let row = self.current().map(|row| row.message);
         self.spec.clone().map(|spec| Back { spec, row, cursor: self.cursor, top: self.top })
+    }
+}
+
+fn follow_source(source: &mut Source, follow: &impl Fn(&mut MailboxId)) {
+    match source {
+        Source::Mailbox(mailbox) | Source::Search { scope: SearchScope::Mailbox(mailbox), .. } => follow(mailbox),
+        Source::Unified | Source::Search { .. } => {}
     }
 }
 

@@ -6,7 +6,7 @@ use crate::job::{Job, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
 use crate::mail::labels::Label;
-use crate::mail::mailbox::Role;
+use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::MailboxId;
 
 use super::{AccountState, Model, mailbox_title};
@@ -22,6 +22,8 @@ pub struct Mailboxes {
     pub cursor: usize,
     /// The first row on screen.
     pub top: usize,
+    /// The mailbox that the cursor goes to once it is told of.
+    expected: Option<MailboxId>,
     asked: bool,
     dirty: bool,
 }
@@ -39,8 +41,10 @@ pub enum Item {
         account: AccountId,
         /// How deep it is in the tree.
         depth: u16,
-        /// Its name.
+        /// Its last level, for the screen.
         title: Clean,
+        /// Its whole name; `None`: a level of it has none.
+        name: Option<MailboxName>,
     },
     /// A mailbox.
     Mailbox {
@@ -105,6 +109,14 @@ impl Mailboxes {
             None => {}
         }
         self.cursor = self.cursor.min(self.items.len().saturating_sub(1));
+        if let Some(expected) = self.expected.take_if(|expected| self.rows.iter().any(|row| row.mailbox == *expected)) {
+            self.point_at(&expected);
+        }
+    }
+
+    /// Puts the cursor on a mailbox as soon as it is there, unless it goes elsewhere first.
+    pub(super) fn expect(&mut self, mailbox: MailboxId) {
+        self.expected = Some(mailbox);
     }
 
     /// Puts the cursor on a mailbox, if it is there.
@@ -178,7 +190,8 @@ fn tree<'a>(own: impl Iterator<Item = (usize, &'a MailboxRow)>, rows: &[MailboxR
             let shown = above.get(..=depth).is_some_and(|known| levels.starts_with(known));
             if !shown && !there(depth + 1) {
                 let account = row.mailbox.account.clone();
-                items.push(Item::Heading { account, depth: shallow(depth), title: Clean::line(level) });
+                let name = levels.get(..=depth).and_then(|above| MailboxName::typed(&above.join("/")));
+                items.push(Item::Heading { account, depth: shallow(depth), title: Clean::line(level), name });
             }
         }
         items.push(Item::Mailbox { row: at, depth: shallow(levels.len().saturating_sub(1)), title });
@@ -208,6 +221,7 @@ impl Model {
     pub(super) fn take_mailboxes(&mut self, rows: Vec<MailboxRow>) -> Vec<Job> {
         let first = self.mailboxes.items.is_empty();
         self.mailboxes.take(rows, &self.accounts);
+        self.mailboxes.follow(usize::from(self.viewport.folder_rows));
         if first && let Some(mailbox) = self.list.mailbox().cloned() {
             self.mailboxes.point_at(&mailbox);
         }
@@ -227,6 +241,7 @@ impl Model {
 
     /// Moves the cursor in the folder pane.
     pub(super) fn move_folder(&mut self, rows: isize) {
+        self.mailboxes.expected = None;
         let last = self.mailboxes.items.len().saturating_sub(1);
         self.mailboxes.cursor = self.mailboxes.cursor.saturating_add_signed(rows).min(last);
         self.mailboxes.follow(usize::from(self.viewport.folder_rows));
@@ -241,7 +256,6 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::mailbox::MailboxName;
 
     #[test]
     fn a_folder_stays_with_the_one_above_it_and_a_missing_one_is_a_heading() {

@@ -10,6 +10,7 @@ mod compose;
 mod editor;
 mod event;
 mod field;
+mod folders;
 mod go;
 mod input;
 mod labelling;
@@ -105,6 +106,7 @@ pub struct Model {
     tickets: Ticket,
     acting: act::Acting,
     labelling: labelling::Labelling,
+    orders: folders::Orders,
     /// Jobs that a full queue refused; they go out again at the next tick.
     again: Vec<Job>,
     scanned_at: Timestamp,
@@ -195,6 +197,7 @@ impl Model {
             tickets: Ticket::default(),
             acting: act::Acting::default(),
             labelling: labelling::Labelling::default(),
+            orders: folders::Orders::default(),
             again: Vec::new(),
             scanned_at: now,
             last_place: None,
@@ -281,6 +284,7 @@ impl Model {
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
             labels: self.count_labels(),
+            folder: self.folder_bars(),
         }
     }
 

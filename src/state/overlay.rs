@@ -10,7 +10,7 @@ use crate::job::{Job, OutboxJob, ShellJob, SyncJob};
 use crate::keys::{Action, Context, Key};
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
-use crate::mail::place::Place;
+use crate::mail::place::{MailboxId, Place};
 use crate::query;
 
 use super::list::SearchInfo;
@@ -54,11 +54,13 @@ pub struct Prompt {
     pub input: Input,
     /// The names that go on from it, where a path is typed and Tab was pressed.
     pub choices: Vec<Clean>,
+    /// What is wrong with what was typed, since it was last taken.
+    pub problem: Option<Clean>,
 }
 
 impl Prompt {
     pub(super) fn new(kind: PromptKind, input: Input) -> Self {
-        Self { kind, input, choices: Vec::new() }
+        Self { kind, input, choices: Vec::new(), problem: None }
     }
 
     /// Is a path typed, so that Tab goes on with names?
@@ -85,6 +87,10 @@ pub enum PromptKind {
     Password(AccountId),
     /// The file to attach.
     Attach,
+    /// The name of a new folder of this account.
+    NewFolder(AccountId),
+    /// The new name of this folder.
+    RenameFolder(MailboxId),
 }
 
 /// Links and attachments with the keys that open them.
@@ -265,6 +271,7 @@ impl Model {
     fn prompt_changed(&mut self) -> Vec<Job> {
         let Some(Overlay::Prompt(prompt)) = &mut self.overlay else { return Vec::new() };
         prompt.choices.clear();
+        prompt.problem = None;
         let text = prompt.input.text().to_owned();
         match prompt.kind {
             PromptKind::Search => self.search(&text, None),
@@ -277,7 +284,11 @@ impl Model {
                 }
                 Vec::new()
             }
-            PromptKind::Save { .. } | PromptKind::Password(_) | PromptKind::Attach => Vec::new(),
+            PromptKind::Save { .. }
+            | PromptKind::Password(_)
+            | PromptKind::Attach
+            | PromptKind::NewFolder(_)
+            | PromptKind::RenameFolder(_) => Vec::new(),
         }
     }
 
@@ -371,6 +382,7 @@ impl Model {
                     .collect()
             }
             PromptKind::Attach => self.look_at_file(prompt.input.text()),
+            PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) => self.accept_folder_name(prompt),
             PromptKind::Password(account) => {
                 let secret = Hidden(prompt.input.take());
                 vec![

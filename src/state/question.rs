@@ -1,11 +1,13 @@
 //! Questions that are answered by yes or no: what is asked, in words, and what each answer does.
 
+use crate::job::files::FolderOrder;
 use crate::job::{Job, ShellJob, SyncJob};
 use crate::keys::Action;
 use crate::mail::clean::Clean;
 use crate::mail::place::{MailboxId, Place};
 
 use super::act::messages;
+use super::folders::Why;
 use super::{Model, Overlay};
 
 /// A question.
@@ -34,6 +36,15 @@ pub enum Question {
     },
     /// Throw the message away that is being written?
     Discard,
+    /// Delete a folder with all that is in it?
+    DeleteFolder {
+        /// Which.
+        mailbox: MailboxId,
+        /// How many messages are in it.
+        messages: usize,
+        /// Is it on a server too?
+        served: bool,
+    },
     /// Throw a message of the outbox away?
     RemoveEntry(crate::job::outbox::EntryId),
 }
@@ -47,6 +58,16 @@ impl Question {
             }
             // The words name the mailbox.
             Self::Guard { mailbox, words } => Clean::line(&format!("{}: {words}", mailbox.account.as_str())),
+            Self::DeleteFolder { mailbox, messages: count, served } => {
+                let (its, they, them) =
+                    if *count == 1 { ("message", "It is", "it") } else { ("messages", "They are", "them") };
+                let there =
+                    if *served { format!("; the next sync deletes {them} on the server") } else { String::new() };
+                Clean::line(&format!(
+                    "Delete the folder {} and its {count} {its}? {they} kept in quarantine on this disk for 14 days{there}.",
+                    mailbox.name
+                ))
+            }
             Self::Discard => Clean::line("Throw this message away? It is not kept as a draft."),
             Self::RemoveEntry(_) => Clean::line("Throw this message away? It will not be sent."),
             Self::Quit { waiting } => {
@@ -65,6 +86,7 @@ impl Question {
             }
             Self::Quit { .. } => ["Yes: leave", "No: stay until they are sent"],
             Self::Discard => ["Yes: throw it away", "No: go on with it"],
+            Self::DeleteFolder { .. } => ["Yes: delete it, and its mail with it", "No: it stays as it is"],
             Self::RemoveEntry(_) => ["Yes: throw it away", "No: it stays in the outbox"],
         };
         match answer {
@@ -109,11 +131,19 @@ impl Model {
                 vec![Job::Sync(SyncJob::Answer { mailbox, go_on })]
             }
             (Question::Quit { .. }, true) => vec![Job::Shell(ShellJob::Quit)],
+            (Question::DeleteFolder { mailbox, messages, .. }, true) => {
+                self.order(mailbox, FolderOrder::Remove { at_most: messages }, Why::Wanted)
+            }
             (Question::Discard, true) => self.discard(),
             (Question::RemoveEntry(id), true) => self.remove_entry(id),
-            (Question::Delete(_) | Question::Quit { .. } | Question::Discard | Question::RemoveEntry(_), false) => {
-                Vec::new()
-            }
+            (
+                Question::Delete(_)
+                | Question::DeleteFolder { .. }
+                | Question::Quit { .. }
+                | Question::Discard
+                | Question::RemoveEntry(_),
+                false,
+            ) => Vec::new(),
         }
     }
 }

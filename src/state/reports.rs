@@ -81,12 +81,15 @@ impl Model {
                 self.say(Level::Ok, &format!("Saved {}", path.display()));
                 Vec::new()
             }
+            FilesReport::Arranged { ticket, mailbox, done } => self.arranged(ticket, mailbox, done),
             FilesReport::Failed { ticket, fault } => {
                 self.take_back(ticket);
                 self.forget_after_move(ticket);
                 self.document_failed(ticket);
                 self.status.fault(self.now, &fault);
-                self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry))
+                let mut jobs = self.order_failed(ticket);
+                jobs.extend(self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry)));
+                jobs
             }
             FilesReport::Scanned { .. }
             | FilesReport::Stored { .. }
@@ -196,15 +199,19 @@ impl Model {
                 vec![Job::Index(IndexJob::Folders { account, mailboxes })]
             }
             // Its files have other paths now: the index hears of them by a look at the disk.
-            SyncReport::FolderChanged { mailbox, change } => match change {
-                FolderChange::RenamedHere(_) | FolderChange::RenamedThere(_) => {
-                    vec![Job::Index(IndexJob::Known(mailbox.account))]
+            SyncReport::FolderChanged { mailbox, change } => {
+                self.drop_questions_about(&mailbox);
+                match change {
+                    FolderChange::RenamedHere(_) | FolderChange::RenamedThere(_) => {
+                        vec![Job::Index(IndexJob::Known(mailbox.account))]
+                    }
+                    FolderChange::MadeHere
+                    | FolderChange::MadeThere
+                    | FolderChange::RemovedHere
+                    | FolderChange::RemovedThere => Vec::new(),
                 }
-                FolderChange::MadeHere
-                | FolderChange::MadeThere
-                | FolderChange::RemovedHere
-                | FolderChange::RemovedThere => Vec::new(),
-            },
+            }
+            SyncReport::Wished { ticket, mailbox, wish, result } => self.wished(ticket, mailbox, wish, result),
             SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
             SyncReport::Labelled { ticket, account, result } => self.labelled(ticket, account, result),
             SyncReport::Views { account, views } => vec![Job::Index(IndexJob::Views { account, views })],

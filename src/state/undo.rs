@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::Ticket;
+use crate::job::files::FolderOrder;
 use crate::job::outbox::EntryId;
 use crate::mail::flags::Flags;
 use crate::mail::labels::Labels;
@@ -65,6 +66,13 @@ pub(super) enum Reverse {
     },
     /// Take a message back from the outbox.
     Recall(EntryId),
+    /// Do the contrary of what was done with a folder.
+    Folder {
+        /// Which.
+        mailbox: MailboxId,
+        /// What.
+        order: FolderOrder,
+    },
 }
 
 impl Undo {
@@ -125,12 +133,29 @@ impl Undo {
         for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
             let places = match step {
                 Reverse::Flags { places, .. } | Reverse::Labels { places, .. } | Reverse::Move { places, .. } => places,
-                Reverse::Recall(_) => continue,
+                Reverse::Recall(_) | Reverse::Folder { .. } => continue,
             };
             for place in places {
                 if let Some(to) = now.get(place) {
                     *place = (*to).clone();
                 }
+            }
+        }
+    }
+
+    /// Folders have other names now: older changes find them there.
+    pub(super) fn follow_folders(&mut self, follow: &impl Fn(&mut MailboxId)) {
+        for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
+            match step {
+                Reverse::Flags { places, .. } | Reverse::Labels { places, .. } => {
+                    places.iter_mut().for_each(|place| follow(&mut place.mailbox));
+                }
+                Reverse::Move { places, to, .. } => {
+                    places.iter_mut().for_each(|place| follow(&mut place.mailbox));
+                    follow(to);
+                }
+                Reverse::Folder { mailbox, .. } => follow(mailbox),
+                Reverse::Recall(_) => {}
             }
         }
     }

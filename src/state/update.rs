@@ -3,7 +3,7 @@
 
 use crate::job::files::Purpose;
 use crate::job::index::{Direction, Source};
-use crate::job::sync::{SyncJob, Wake};
+use crate::job::sync::{FolderWish, SyncJob, Wake};
 use crate::job::{Job, ShellJob};
 use crate::keys::{Action, Bound, Context, Key, Step};
 use crate::mail::draft::DraftKind;
@@ -187,6 +187,17 @@ impl Model {
                 self.begin_search();
                 Vec::new()
             }
+            Action::NewFolder => {
+                self.ask_new_folder();
+                Vec::new()
+            }
+            Action::RenameFolder => {
+                self.ask_folder_name();
+                Vec::new()
+            }
+            Action::DeleteFolder => self.delete_folder(),
+            Action::Subscribe => self.wish_folder(FolderWish::Subscribe),
+            Action::Unsubscribe => self.wish_folder(FolderWish::Unsubscribe),
             _ => self.message_action(bound),
         }
     }

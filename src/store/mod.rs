@@ -10,6 +10,7 @@ pub mod keywords;
 mod look;
 pub mod maildir;
 pub mod name;
+pub mod orders;
 pub mod parts;
 pub mod quarantine;
 pub mod scan;

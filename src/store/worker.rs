@@ -14,11 +14,12 @@ use super::folders::Root;
 use super::look;
 use super::maildir::{Maildir, fresh};
 use super::name;
+use super::orders;
 use super::parts::{self, Opened};
 use super::quarantine::Quarantine;
 use super::scan;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
-use crate::job::files::{DirStamp, Purpose, Seen};
+use crate::job::files::{DirStamp, FolderOrder, Purpose, Seen};
 use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, Ticket};
 use crate::mail::answer;
 use crate::mail::envelope::Envelope;
@@ -83,6 +84,7 @@ impl Files<'_> {
             FilesJob::Deliver { ticket, mailbox, bytes, flags, replaces } => {
                 (ticket, self.deliver(ticket, mailbox, &bytes, &flags, replaces))
             }
+            FilesJob::Arrange { ticket, mailbox, order } => (ticket, self.arrange(ticket, mailbox, &order)),
             FilesJob::Scan { account, known } => (Ticket::default(), self.scan(&account, &known)),
             FilesJob::SavePart { ticket, place, part, directory, purpose } => {
                 (ticket, self.save_part(ticket, &place, part, directory, purpose))
@@ -285,6 +287,14 @@ impl Files<'_> {
             Some(old) => self.delete(&[old]),
             None => Ok(()),
         }
+    }
+
+    fn arrange(&self, ticket: Ticket, mailbox: MailboxId, order: &FolderOrder) -> Result<(), Fault> {
+        let root = self.root(&mailbox.account)?;
+        let done = orders::carry_out(root, &self.env.data, &mailbox, order, now());
+        let done = done.map_err(|failure| failure.fault(&mailbox))?;
+        (self.report)(FilesReport::Arranged { ticket, mailbox, done });
+        Ok(())
     }
 
     fn scan(&mut self, account: &AccountId, known: &[Seen]) -> Result<(), Fault> {

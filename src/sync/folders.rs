@@ -109,13 +109,13 @@ pub(crate) fn remove_left(
         env.step()?;
         let id = env.mailbox(name);
         let key = ledger.mailbox(&id)?;
-        if ledger.count(key)? > 0 {
-            // Something was refused or cut short: the wish stands until the next round.
+        if has_files(env, name)? {
+            // Mail came into it meanwhile, or it was not removed after all: it is a folder like others.
+            ledger.fulfilled(&id, Wish::Remove)?;
             continue;
         }
-        if has_files(env, name)? {
-            // Mail came into it meanwhile: it is a folder again.
-            ledger.fulfilled(&id, Wish::Remove)?;
+        if ledger.count(key)? > 0 {
+            // Something was refused or cut short: the wish stands until the next round.
             continue;
         }
         match remote.delete(name) {

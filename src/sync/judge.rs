@@ -9,6 +9,7 @@ use super::look::Look;
 use super::plan::{Op, Plan};
 use super::round::Round;
 use crate::job::{Changed, PlaceChange, SyncReport};
+use crate::ledger::Wish;
 use crate::mail::clean::Clean;
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -188,7 +189,12 @@ impl Round<'_> {
     /// What the user said to the guard about this mailbox.
     pub(super) fn said(&self, name: &MailboxName) -> Option<bool> {
         let is_leaving = self.memory.folders.as_ref().is_some_and(|folders| folders.leaving.contains(name));
-        if is_leaving {
+        // Perhaps it was removed after the folders of this round were listed.
+        let is_unwanted = || {
+            let wishes = self.ledger.wishes(&self.env.account.id).unwrap_or_default();
+            wishes.iter().any(|(wished, wish)| wished == name && *wish == Wish::Remove)
+        };
+        if is_leaving || is_unwanted() {
             return Some(true);
         }
         // Whoever agreed that another program gives way was not asked about removals.

@@ -1,5 +1,5 @@
-//! The body of the thread `notes`: writes down which labels the user gives and takes, and tells which there
-//! are. It never meets a server, so an answer is never far; the account's own thread tells the server of it
+//! The body of the thread `notes`: writes down which labels the user gives and takes and what is wished for
+//! folders, and tells which labels there are. It never meets a server, so an answer is never far; the account's own thread tells the server of it
 //! when it is woken.
 
 use std::collections::BTreeMap;
@@ -7,8 +7,9 @@ use std::sync::mpsc::Receiver;
 
 use super::env::{Env, Reporter};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::job::sync::FolderWish;
 use crate::job::{SyncJob, SyncReport};
-use crate::ledger::{LabelWish, Ledger};
+use crate::ledger::{LabelWish, Ledger, Wish};
 use crate::mail::ids::AccountId;
 use crate::mail::labels::Labels;
 use crate::mail::mailbox::MailboxName;
@@ -36,6 +37,10 @@ pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
                 if let Err(fault) = notes.tell_labels(&home) {
                     report(SyncReport::Fault(fault.of(&home.account)));
                 }
+            }
+            SyncJob::Wish { ticket, mailbox, wish } => {
+                let result = notes.wish(&mailbox, wish).map_err(|fault| fault.of(&mailbox.account));
+                report(SyncReport::Wished { ticket, mailbox, wish, result });
             }
             // For other threads.
             SyncJob::Wake { .. }
@@ -74,6 +79,16 @@ impl Notes<'_> {
         let views = self.ledger(account)?.labelled(account)?.map(|labelled| labelled.views).unwrap_or_default();
         (self.report)(SyncReport::Views { account: account.clone(), views });
         Ok(())
+    }
+
+    fn wish(&mut self, mailbox: &MailboxId, wish: FolderWish) -> Result<(), Fault> {
+        let ledger = self.ledger(&mailbox.account)?;
+        match wish {
+            FolderWish::Remove => ledger.wish(mailbox, Wish::Remove),
+            FolderWish::Keep => ledger.fulfilled(mailbox, Wish::Remove),
+            FolderWish::Subscribe => ledger.wish(mailbox, Wish::Subscribe),
+            FolderWish::Unsubscribe => ledger.wish(mailbox, Wish::Unsubscribe),
+        }
     }
 
     /// Writes a wish down. Only where labels are told to a server is there any use in it.

@@ -234,10 +234,12 @@ impl<'a> Worker<'a> {
                         Some(Extent::All)
                     }
                     // What changes here alone is nothing to a POP3 server, and each round signs in anew.
-                    Wake::LocalChange if self.env.account.pop3.is_some() => None,
+                    Wake::LocalChange | Wake::Folders if self.env.account.pop3.is_some() => None,
                     // While the server cannot be reached the timer decides.
                     _ if self.failures > 0 => None,
                     Wake::LocalChange => Some(Extent::Here),
+                    // Which folders there are is asked in a whole round only.
+                    Wake::Folders => Some(Extent::All),
                     Wake::News => Some(Extent::News),
                 }
             }
@@ -262,6 +264,7 @@ impl<'a> Worker<'a> {
             SyncJob::Visible(_)
             | SyncJob::Answer { .. }
             | SyncJob::Password { .. }
+            | SyncJob::Wish { .. }
             | SyncJob::Label { .. }
             | SyncJob::TellLabels(_) => None,
         }

@@ -27,7 +27,9 @@ pub(super) fn draw(
             (None, 0)
         }
         Some(Overlay::Prompt(prompt)) => {
-            if !prompt.choices.is_empty() {
+            if let Some(problem) = &prompt.problem {
+                problem_box(theme, painter, body, problem.as_str());
+            } else if !prompt.choices.is_empty() {
                 choices(theme, painter, body, &prompt.choices);
             }
             (Some(prompt_line(model, theme, painter, message, prompt)), 0)
@@ -96,6 +98,11 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         PromptKind::Save { parts, .. } if parts.len() > 1 => format!("Save {} attachments to: ", parts.len()),
         PromptKind::Save { .. } => "Save to: ".to_owned(),
         PromptKind::Attach => "Attach file: ".to_owned(),
+        PromptKind::NewFolder(account) if model.accounts.len() > 1 => {
+            format!("New folder in {}: ", Clean::line(account.as_str()))
+        }
+        PromptKind::NewFolder(_) => "New folder: ".to_owned(),
+        PromptKind::RenameFolder(_) => "Rename to: ".to_owned(),
         PromptKind::Password(account) => {
             format!("Password for {}: ", crate::mail::clean::Clean::line(account.as_str()))
         }
@@ -115,6 +122,7 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
             let key = model.keymap.key_of(Context::Prompt, Action::Widen).unwrap_or_default();
             format!("{key} goes on with the name")
         }
+        PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) => "/ goes a level down".to_owned(),
         PromptKind::Password(_) => String::new(),
     };
     let note = crate::mail::clean::Clean::line(&note);
@@ -142,6 +150,16 @@ fn choices(theme: &Theme, painter: &mut Painter<'_>, body: Rect, names: &[Clean]
     let rows = inside.area.height.max(1);
     for (at, name) in (0u16..).zip(names).take(usize::from(rows) * usize::from(columns)) {
         inside.text(at / rows * widest, at % rows, widest - 2, name.as_str(), theme.popup);
+    }
+}
+
+/// What is wrong with what was typed, above it.
+fn problem_box(theme: &Theme, painter: &mut Painter<'_>, body: Rect, problem: &str) {
+    let lines = pieces(problem, usize::from(body.width.saturating_sub(4)).max(1));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let mut inside = boxed(theme, painter, bottom(body, height), "");
+    for (y, line) in (0..inside.area.height).zip(lines) {
+        inside.text(0, y, inside.area.width, line, theme.popup.patch(theme.warn));
     }
 }
 

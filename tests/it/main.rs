@@ -24,6 +24,7 @@ mod cotenants;
 mod doctor;
 mod endings;
 mod folder_names;
+mod folder_pane;
 mod held;
 mod hostile;
 mod imap;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tern::index::{Sources, Writer, run_reader, run_writer};
 use tern::job::Ticket;
+use tern::job::files::RenamedFolder;
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, Row, SearchScope, Source};
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{AccountId, MessageId, Timestamp};
 use tern::mail::mailbox::Role;
+use tern::mail::place::MailboxId;
 use tern::query::{Query, parse};
 
 use super::disk::*;
@@ -65,6 +67,48 @@ fn mail_comes_is_read_moved_and_deleted() {
     assert_eq!(reader.rows(&flat(&archive), 0, 10, None).unwrap().total, 0);
     assert_eq!(reader.search(&query("noon"), &SearchScope::All, 0, 9).unwrap().total, 0);
     assert_eq!(reader.place_of(lunch.message).unwrap(), None);
+}
+
+#[test]
+fn a_folder_that_is_renamed_is_not_read_again() {
+    let mut disk = Disk::new();
+    let (lists, below) = (mailbox("home", "Lists"), mailbox("home", "Lists/rust"));
+    let (mut writer, mut reader) = (disk.writer(), disk.reader());
+    for n in 0..3 {
+        tell(&mut writer, &disk.deliver(&lists, n, &mail(&format!("{n}@x"), &[], 60, "llama", "deep"), &Flags::none()));
+    }
+    tell(&mut writer, &disk.deliver(&below, 3, &mail("3@x", &["0@x"], 90, "Re: llama", "deeper"), &read()));
+    writer.reconcile(&disk.listing(&lists, true)).unwrap();
+    settle(&mut writer);
+    let before = reader.rows(&grouped(&lists), 0, 10, None).unwrap().rows;
+
+    let (rolls, deep) = (mailbox("home", "Rolls"), mailbox("home", "Rolls/rust"));
+    // Another look at the disk may have told of the new name first.
+    writer.folders(&lists.account, &[(lists.clone(), None), (below.clone(), None), (rolls.clone(), None)]).unwrap();
+    let folder = |from: &MailboxId, to: &MailboxId| RenamedFolder {
+        from: from.name.clone(),
+        to: to.name.clone(),
+        directory: disk.directory(to),
+        is_empty: false,
+    };
+    let report = writer.renamed(&lists.account, &[folder(&lists, &rolls), folder(&below, &deep)]).unwrap();
+    let IndexReport::Refreshed { mailboxes, arrived, .. } = report else { panic!("{report:?}") };
+    assert_eq!((mailboxes, arrived), (vec![lists.clone(), rolls.clone(), below, deep.clone()], vec![]));
+    // No file lies where the index believes it: it was not looked at.
+    let after = reader.rows(&grouped(&rolls), 0, 10, None).unwrap().rows;
+    let ids = |rows: &[Row]| rows.iter().map(|row| (row.message, row.messages, row.unread)).collect::<Vec<_>>();
+    assert_eq!(ids(&after), ids(&before));
+    assert!(after.iter().all(|row| row.place.mailbox == rolls));
+    let path = reader.file_of(&after[0].place).unwrap().unwrap();
+    assert!(path.starts_with(disk.directory(&rolls)), "{}", path.display());
+    assert_eq!(reader.rows(&flat(&lists), 0, 10, None).unwrap().total, 0);
+    assert_eq!(reader.search(&query("deep"), &SearchScope::Mailbox(rolls.clone()), 0, 9).unwrap().total, 3);
+    let IndexReport::Known { seen, .. } = writer.known(&rolls.account).unwrap() else { panic!() };
+    assert_eq!(seen.iter().map(|seen| &seen.mailbox).collect::<Vec<_>>(), [&rolls], "its stamp is the old one's");
+    // A second telling, and one of a folder that nobody knew, change nothing.
+    writer.renamed(&lists.account, &[folder(&lists, &rolls)]).unwrap();
+    assert_eq!(reader.rows(&flat(&deep), 0, 10, None).unwrap().total, 1);
+    assert_eq!(reader.rows(&flat(&rolls), 0, 10, None).unwrap().total, 3);
 }
 
 #[test]

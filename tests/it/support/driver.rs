@@ -12,10 +12,10 @@ use ratatui::buffer::Buffer;
 
 use tern::config::{self, Config, Paths};
 use tern::fault::{Cause, Doing, Fault};
-use tern::job::files::{FilesJob, FilesReport};
+use tern::job::files::{FilesJob, FilesReport, FolderDone, FolderOrder, RenamedFolder};
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source};
 use tern::job::outbox::{Entry, EntryId, EntryState, Verdict};
-use tern::job::{Changed, Job, OutboxJob, OutboxReport, PlaceChange, PlaceFile, Report, SyncJob, SyncReport};
+use tern::job::{Changed, Job, OutboxJob, OutboxReport, PlaceChange, PlaceFile, Report, SyncJob, SyncReport, Ticket};
 use tern::keys::{Key, Keymap, Keys};
 use tern::mail::address::Address;
 use tern::mail::answer;
@@ -280,6 +280,11 @@ impl World {
                 vec![IndexReport::Completed { ticket, found }]
             }
             IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
+            IndexJob::Renamed { account, folders } => {
+                let id = |name: &MailboxName| MailboxId { account: account.clone(), name: name.clone() };
+                let mailboxes = folders.iter().flat_map(|folder| [id(&folder.from), id(&folder.to)]).collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+            }
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
             IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
         }
@@ -361,7 +366,11 @@ impl World {
                 let path = directory.join(format!("part{}", part.unwrap_or(0)));
                 vec![FilesReport::Saved { ticket, path, purpose }]
             }
-            FilesJob::Scan { account, .. } => vec![FilesReport::Scanned { account }],
+            FilesJob::Arrange { ticket, mailbox, order } => vec![self.arrange(ticket, mailbox, order)],
+            FilesJob::Scan { account, .. } => {
+                let mailboxes = self.mailboxes.iter().filter(|id| id.account == account).cloned().collect();
+                vec![FilesReport::Folders { account: account.clone(), mailboxes }, FilesReport::Scanned { account }]
+            }
             FilesJob::Quote { ticket, place } => match self.mails.iter().find(|mail| mail.place == place) {
                 Some(mail) => vec![FilesReport::Quoted { ticket, source: Arc::new(source(mail)), place }],
                 None => {
@@ -401,6 +410,44 @@ impl World {
             }
             FilesJob::ListDrafts => vec![FilesReport::Drafts(self.journal.values().cloned().collect())],
         }
+    }
+
+    fn arrange(&mut self, ticket: Ticket, mailbox: MailboxId, order: FolderOrder) -> FilesReport {
+        let done = match order {
+            FolderOrder::Make => {
+                self.mailboxes.push(mailbox.clone());
+                FolderDone::Made
+            }
+            FolderOrder::Rename(to) => {
+                let mut renamed = Vec::new();
+                for id in self.mailboxes.iter_mut().filter(|id| id.account == mailbox.account) {
+                    if let Some(to) = mailbox.name.carried(&id.name, &to) {
+                        let from = std::mem::replace(&mut id.name, to.clone());
+                        let is_empty = !self.mails.iter().any(|mail| mail.place.mailbox.name == from);
+                        renamed.push(RenamedFolder { directory: to.as_str().into(), from, to, is_empty });
+                    }
+                }
+                renamed.sort_by(|a, b| a.from.cmp(&b.from));
+                for mail in self.mails.iter_mut().filter(|mail| mail.place.mailbox.account == mailbox.account) {
+                    if let Some(one) = renamed.iter().find(|one| one.from == mail.place.mailbox.name) {
+                        mail.place.mailbox.name = one.to.clone();
+                    }
+                }
+                FolderDone::Renamed(renamed)
+            }
+            FolderOrder::Remove { at_most } => {
+                let kept = self.mails.iter().filter(|mail| mail.place.mailbox == mailbox).count();
+                if kept > at_most {
+                    let fault = Fault::new(Doing::Storing, mailbox.name.as_str(), Cause::Refused);
+                    let fault = fault.detail(&format!("{kept} messages are in it; nothing was deleted"));
+                    return FilesReport::Failed { ticket, fault };
+                }
+                self.mails.retain(|mail| mail.place.mailbox != mailbox);
+                self.mailboxes.retain(|id| *id != mailbox);
+                FolderDone::Removed { kept }
+            }
+        };
+        FilesReport::Arranged { ticket, mailbox, done }
     }
 
     fn entries(&self) -> OutboxReport {
@@ -675,6 +722,10 @@ impl Driver {
                 self.world.outbox(job).into_iter().map(Report::Outbox).collect()
             }
             Job::Files(job) => self.world.files(job).into_iter().map(Report::Files).collect(),
+            Job::Sync(SyncJob::Wish { ticket, mailbox, wish }) => {
+                self.outside.push(Job::Sync(SyncJob::Wish { ticket, mailbox: mailbox.clone(), wish }));
+                vec![Report::Sync(SyncReport::Wished { ticket, mailbox, wish, result: Ok(()) })]
+            }
             other => {
                 self.outside.push(other.clone());
                 let Job::Sync(job) = other else { return Vec::new() };
@@ -774,7 +825,10 @@ impl Driver {
 fn refuse(job: &FilesJob) -> Vec<Report> {
     let fault = Fault::new(Doing::Storing, "INBOX", Cause::DiskFull);
     match job {
-        FilesJob::SetFlags { ticket, .. } | FilesJob::Move { ticket, .. } | FilesJob::Delete { ticket, .. } => {
+        FilesJob::SetFlags { ticket, .. }
+        | FilesJob::Move { ticket, .. }
+        | FilesJob::Delete { ticket, .. }
+        | FilesJob::Arrange { ticket, .. } => {
             vec![Report::Files(FilesReport::Failed { ticket: *ticket, fault })]
         }
         _ => Vec::new(),
