@@ -85,7 +85,7 @@ impl Session {
     }
 
     /// The mailbox was compared: only what changes from here on is news.
-    fn settled(&mut self) {
+    pub(super) fn settled(&mut self) {
         if let Some(selected) = &mut self.selected {
             selected.stirred = false;
         }

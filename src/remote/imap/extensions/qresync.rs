@@ -278,7 +278,9 @@ impl Session {
         };
         match (inventory, listed) {
             (Some(Inventory { listing, stirred: false }), Some(status)) if status.answer == Answer::Ok => {
-                one(self.inventoried(mailbox, &opened.selected, listing)).map(Some)
+                let told = one(self.inventoried(mailbox, &opened.selected, listing))?;
+                self.settled();
+                Ok(Some(told))
             }
             _ => Ok(None),
         }
