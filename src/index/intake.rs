@@ -31,7 +31,7 @@ const SMALL: usize = 64;
 /// How many messages' words one step takes in.
 const TEXT_STEP: usize = 250;
 /// A step ends once it has so many bytes of words.
-const TEXT_BYTES: usize = 8 << 20;
+const TEXT_BYTES: usize = 2 << 20;
 /// The most notices of one step.
 const MAX_ARRIVED: usize = 20;
 

@@ -13,6 +13,8 @@ use rusqlite::{Connection, ErrorCode};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
+/// What SQLite keeps of the file in memory, in KiB as it wants them told. What lies beyond is in the system's memory.
+const CACHE: i64 = -8000;
 /// The version of the tables; a file of another one is emptied.
 const VERSION: i64 = 5;
 
@@ -167,7 +169,6 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
     if purpose == Purpose::Reading {
         connection.execute_batch(VOCABULARY).map_err(|error| fault(path, &error))?;
         connection.pragma_update(None, "query_only", true).map_err(|error| fault(path, &error))?;
-        connection.pragma_update(None, "cache_size", -8000).map_err(|error| fault(path, &error))?;
     }
     Ok(connection)
 }
@@ -220,7 +221,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(Duration::from_secs(15))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    connection.pragma_update(None, "cache_size", -16_000)?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_prepared_statement_cache_capacity(96);

@@ -82,7 +82,11 @@ impl Maildir {
 
     /// The absolute path of a file in it.
     pub fn path_of(&self, entry: &Entry) -> PathBuf {
-        self.0.path.join(entry.directory()).join(entry.file_name())
+        let parts = [self.0.path.as_os_str(), entry.directory().as_ref(), entry.file_name().as_ref()];
+        // Of a first sync as many are on their way to the index as there are messages: no byte more than it takes.
+        let mut path = PathBuf::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+        path.extend(parts);
+        path
     }
 
     /// What the index wants to know of a file.

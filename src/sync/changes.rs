@@ -240,8 +240,8 @@ pub struct ServerListing {
 pub struct NewThere {
     /// Its flags.
     pub flags: Flags,
-    /// What it is, once the server was asked.
-    pub identity: Option<Identity>,
+    /// What it is, once the server was asked. In a first comparison nobody asks, and there are many.
+    pub identity: Option<Box<Identity>>,
 }
 
 /// A new message on the server that lay in another mailbox there before; its file lies there still.

@@ -227,7 +227,7 @@ impl Round<'_> {
             }
             for uid in &asked.uids {
                 match (found.get(uid), server.new.get_mut(uid)) {
-                    (Some(identity), Some(new)) => new.identity = Some(*identity),
+                    (Some(identity), Some(new)) => new.identity = Some(Box::new(*identity)),
                     // It is gone meanwhile.
                     _ => drop(server.new.remove(uid)),
                 }

@@ -306,7 +306,7 @@ impl Round<'_> {
         let mut echoes = echoes.to_vec();
         let new: Vec<Uid> = server.new.keys().copied().filter(late).collect();
         for uid in new {
-            let Some(identity) = server.new.get(&uid).and_then(|new| new.identity) else { continue };
+            let Some(identity) = server.new.get(&uid).and_then(|new| new.identity.as_deref()) else { continue };
             let fits = |echo: &Echo| {
                 echo.uid_next.is_none_or(|from| uid >= from)
                     && (echo.identity.size, echo.identity.id) == (identity.size, identity.id)

@@ -7,7 +7,7 @@
 //! so that what a second connection could add to a first sync is the disk's, not the line's: messages come
 //! faster than they can be made durable. Measured with 50 ms there and back, durable, on two cores: 10,000
 //! messages (183 MB) in 2.7 s, where mbsync without any fsync takes 3.5 s; 100,000 (1.9 GB) in 12 s on a quiet
-//! disk, and as long without the delay. On a disk that others keep busy it is 30 s against 23 s: then all of
+//! disk, within the 7 to 14 s that it takes without the delay. On a disk that others keep busy it is 30 s against 23 s: then all of
 //! the difference is the wait for the disk.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -236,7 +236,7 @@ struct Pairing<'a> {
 impl Pairing<'_> {
     /// May this message be a file that cannot be read?
     fn may_be_sealed(&self, new: &NewThere) -> bool {
-        self.sealed.iter().any(|file| file.may_be(new.identity.as_ref()))
+        self.sealed.iter().any(|file| file.may_be(new.identity.as_deref()))
     }
 
     /// May this new message be the one of a file that stays? An origin tells where a file came from, not
@@ -328,7 +328,7 @@ fn pair<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) 
         for candidate in std::mem::take(&mut out.here) {
             let found = candidate.identity.and_then(|identity| {
                 let is_it = |uid: &&Uid| {
-                    let new = out.there.get(*uid).and_then(|new| new.identity.as_ref());
+                    let new = out.there.get(*uid).and_then(|new| new.identity.as_deref());
                     new.is_some_and(|new| new.matches(identity))
                 };
                 let sizes = [identity.size.saturating_add(tuid), identity.size.saturating_sub(tuid)];
@@ -407,7 +407,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
         let row = Agreed {
             unique: candidate.unique.clone(),
             flags: known,
-            identity: candidate.identity.copied().or(new.identity).unwrap_or_default(),
+            identity: candidate.identity.or(new.identity.as_deref()).copied().unwrap_or_default(),
         };
         flags.extend(meet(uid, &row, &new.flags, &candidate.flags, server));
         ops.push(Op::Adopt { uid, row: Box::new(row) });
@@ -517,7 +517,7 @@ mod tests {
         let epoch = UidValidity::MIN;
         let uid = |n| Uid::new(n).unwrap();
         let identity = |size| Identity { size, id: Some(7), digest: None };
-        let told = |size| NewThere { flags: Flags::none(), identity: Some(identity(size)) };
+        let told = |size| NewThere { flags: Flags::none(), identity: Some(Box::new(identity(size))) };
         let server = ServerChanges {
             epoch,
             restarted: false,

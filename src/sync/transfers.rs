@@ -101,7 +101,7 @@ impl Round<'_> {
             let id = item.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
             let identity = Identity { size: item.size, id, digest: None };
             if let Some(new) = server.new.get_mut(&item.uid) {
-                new.identity = Some(identity);
+                new.identity = Some(Box::new(identity));
                 found.push((item.uid, (identity, item.date)));
             }
         }

@@ -142,7 +142,7 @@ impl World {
             let wanted = server.new.iter_mut().filter(|(uid, _)| side.changes.complete && !here.contains(uid));
             for (uid, message) in wanted {
                 let identity = identity(self.boxes[mailbox].server[uid].mail, false);
-                message.identity = Some(identity);
+                message.identity = Some(Box::new(identity));
                 new.push((Seat { mailbox, uid: *uid }, identity));
             }
         }
@@ -271,7 +271,8 @@ impl World {
             let asked = unsure(server, &side.changes, &side.base);
             for (uids, with_digest) in [(&asked.uids, false), (&asked.digests, true)] {
                 for uid in uids {
-                    server.new.get_mut(uid).unwrap().identity = Some(identity(it.server[uid].mail, with_digest));
+                    let told = Box::new(identity(it.server[uid].mail, with_digest));
+                    server.new.get_mut(uid).unwrap().identity = Some(told);
                 }
             }
             for unique in &asked.files {
