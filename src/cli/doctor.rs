@@ -75,5 +75,5 @@ fn examine(account: &Account, config: &Config, offline: bool, tell: &mut Tell) {
         return;
     }
     let typed = password::ask([account], &|| false).remove(&account.id).map(|typed| Secret::new(typed.to_string()));
-    server::look(account, typed, tell);
+    server::look(account, &config.paths.data, typed, tell);
 }

@@ -238,12 +238,24 @@ pub struct SyncSettings {
     pub guard: bool,
     /// What becomes of a folder that was removed on one side.
     pub folder_deletes: FolderDeletes,
+    /// How mailboxes are synced that are labels there; `None`: as views where nothing is here yet, else as
+    /// they were begun.
+    pub labels: Option<LabelMode>,
     /// Are only folders synced that are subscribed on the server?
     pub subscribed_only: bool,
     /// For how long messages that were read and not flagged are kept whole; `None`: for ever.
     pub keep: Option<Duration>,
     /// The size in bytes over which only the header is fetched until the message is opened; `None`: any.
     pub max_size: Option<u64>,
+}
+
+/// How mailboxes are synced that are labels on the server (Gmail).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelMode {
+    /// A message lies here once; the mailboxes show those that have their label.
+    Views,
+    /// Each mailbox is a folder, and a message with several labels lies in each of them.
+    Folders,
 }
 
 /// What becomes of a folder that was removed on one side, with the mail in it.
@@ -267,6 +279,7 @@ impl Default for SyncSettings {
             exclude: Vec::new(),
             guard: true,
             folder_deletes: FolderDeletes::Ask,
+            labels: None,
             subscribed_only: false,
             keep: None,
             max_size: None,

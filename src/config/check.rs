@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::account::{Account, FolderDeletes, FolderMap, Layout, SecretSource, Submit, SyncSettings};
+use super::account::{Account, FolderDeletes, FolderMap, LabelMode, Layout, SecretSource, Submit, SyncSettings};
 use super::load::{Privacy, privacy, read_text};
 use super::raw::{At, Limit, Never, Notes, Table, Time};
 use super::{Auth, Compose, Contacts, KeyOverride, Paths, Quote, Ui};
@@ -271,6 +271,8 @@ fn sync(table: &Table<'_>, by_pop3: bool, notes: &mut Notes<'_>) -> SyncSettings
     set(&mut settings.guard, table.boolean("guard", notes));
     let deletes = [("ask", FolderDeletes::Ask), ("never", FolderDeletes::Never), ("follow", FolderDeletes::Follow)];
     set(&mut settings.folder_deletes, table.choice("folder_deletes", &deletes, notes));
+    let modes = [("views", LabelMode::Views), ("folders", LabelMode::Folders)];
+    settings.labels = table.choice("labels", &modes, notes);
     let which = [("all", false), ("subscribed", true)];
     set(&mut settings.subscribed_only, table.choice("subscribe", &which, notes));
     let days = Duration::from_hours(24)..Duration::from_hours(24 * 36_500);

@@ -72,6 +72,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "exclude",
             "guard",
             "folder_deletes",
+            "labels",
             "subscribe",
             "keep",
             "max_size",

@@ -316,14 +316,16 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
         lost += db.prepare_cached("DELETE FROM base WHERE mailbox = ?1")?.execute([key.0])?;
     }
     let mut remove = db.prepare_cached("DELETE FROM base WHERE mailbox = ?1 AND uid = ?2")?;
-    for uid in &change.remove {
-        lost += remove.execute(params![key.0, uid.get()])?;
-    }
-    let mut free = db.prepare_cached("DELETE FROM base WHERE mailbox = ?1 AND name = ?2")?;
     let mut name_of = db.prepare_cached("SELECT name FROM base WHERE mailbox = ?1 AND uid = ?2")?;
     let mut name_of = |uid: Uid| -> rusqlite::Result<Option<String>> {
         name_of.query_row(params![key.0, uid.get()], |row| row.get(0)).optional()
     };
+    let mut gone = Vec::new();
+    for uid in &change.remove {
+        gone.extend(name_of(*uid)?);
+        lost += remove.execute(params![key.0, uid.get()])?;
+    }
+    let mut free = db.prepare_cached("DELETE FROM base WHERE mailbox = ?1 AND name = ?2")?;
     let mut put = db.prepare_cached(
         "INSERT OR IGNORE INTO base (mailbox, uid, name, flags, keywords, size, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -393,6 +395,7 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
             agreed.stamp_new,
         ])?;
     }
+    labels::forget(db, key, &gone)?;
     labels::fulfil(db, key, &change.wishes)?;
     intents::settle(db, &change.settled)
 }

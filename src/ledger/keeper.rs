@@ -65,7 +65,7 @@ pub fn offlineimap_status(path: &Path) -> BTreeMap<Uid, Flags> {
     read_only(path).and_then(|db| read(&db).ok()).unwrap_or_default()
 }
 
-fn read_only(path: &Path) -> Option<Connection> {
+pub(super) fn read_only(path: &Path) -> Option<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     path.is_file().then(|| Connection::open_with_flags(path, flags).ok()).flatten()
 }

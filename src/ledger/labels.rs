@@ -3,11 +3,13 @@
 //! a commit has made it part of the base, whatever happens between.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 use super::base::MailboxKey;
 use super::fault;
+use super::keeper::read_only;
 use super::schema::Ledger;
 use crate::fault::Fault;
 use crate::mail::flags::{Flags, Keyword};
@@ -41,9 +43,40 @@ impl LabelWish {
         flags.minus(&Flags::none().with_labels(&self.taken)).with_labels(&self.given)
     }
 
+    /// These flags as if nothing of this wish were true: against them all of it is a change, whatever both sides
+    /// agreed on since it was made.
+    #[must_use]
+    pub fn undone(&self, flags: &Flags) -> Flags {
+        flags.minus(&Flags::none().with_labels(&self.given)).with_labels(&self.taken)
+    }
+
     /// This wish and a later one: where they contradict each other the later one counts.
     fn then(&self, add: &Labels, remove: &Labels) -> Self {
         Self { given: self.given.minus(remove).union(add), taken: self.taken.union(remove).minus(add) }
+    }
+}
+
+/// How an account was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It was never synced, as far as is known.
+    Not,
+    /// Its mailboxes are views of one, by labels.
+    ByLabels,
+    /// Each of its mailboxes is a folder.
+    ByFolders,
+}
+
+/// How an account was begun, without opening the ledger for writing; one that cannot be read says nothing.
+pub fn begun(data: &Path, account: &AccountId) -> Begun {
+    let Some(db) = read_only(&data.join("ledger.db")) else { return Begun::Not };
+    let has = |sql| db.query_row(sql, [account.as_str()], |_| Ok(())).is_ok();
+    if has("SELECT 1 FROM labelled WHERE account = ?1") {
+        Begun::ByLabels
+    } else if has("SELECT 1 FROM mailbox WHERE account = ?1 AND validity IS NOT NULL LIMIT 1") {
+        Begun::ByFolders
+    } else {
+        Begun::Not
     }
 }
 
@@ -154,6 +187,18 @@ pub(super) fn fulfil(db: &Connection, key: MailboxKey, wishes: &[(UniqueName, La
     Ok(())
 }
 
+/// What was wished for messages that are gone is void: whoever moves one elsewhere leaves its labels behind.
+pub(super) fn forget(db: &Connection, key: MailboxKey, names: &[String]) -> rusqlite::Result<()> {
+    let mut drop = db.prepare_cached(
+        "DELETE FROM label_wish WHERE mailbox = ?1 AND name = ?2
+         AND NOT EXISTS (SELECT 1 FROM base WHERE base.mailbox = ?1 AND base.name = ?2)",
+    )?;
+    for name in names {
+        drop.execute(params![key.number(), name])?;
+    }
+    Ok(())
+}
+
 /// What is wished for a file goes with it when it gets another name.
 pub(super) fn follow(db: &Connection, key: MailboxKey, from: &str, to: &str) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE OR IGNORE label_wish SET name = ?3 WHERE mailbox = ?1 AND name = ?2")?
@@ -176,8 +221,8 @@ fn wish_in(given: &str, taken: &str) -> LabelWish {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Change, Row};
-    use crate::mail::ids::Uid;
+    use crate::ledger::{Agreed, Change, Row};
+    use crate::mail::ids::{Uid, UidValidity};
     use crate::mail::labels::Label;
 
     fn labels(words: &[&str]) -> Labels {
@@ -216,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_goes_with_its_file_and_not_with_its_row() {
+    fn a_wish_goes_with_its_message_and_outlives_an_epoch() {
         let data = tempfile::tempdir().unwrap();
         let (mut ledger, _) = Ledger::open(data.path()).unwrap();
         let key = ledger.mailbox(&home()).unwrap();
@@ -239,10 +284,10 @@ mod tests {
         };
         ledger.commit(&[(key, change)]).unwrap();
         let names: Vec<_> = ledger.label_wishes(key).unwrap().into_keys().collect();
-        assert_eq!(names, [unique("1.whole"), unique("2.new"), unique("3.gone"), unique("4.new")]);
+        assert_eq!(names, [unique("1.whole"), unique("2.new"), unique("4.new")]);
         // A new epoch makes new rows; what was wished for the files stands.
         ledger.commit(&[(key, Change { reset: true, put: vec![row(9, "2.new")], ..Change::default() })]).unwrap();
-        assert_eq!(ledger.label_wishes(key).unwrap().len(), 4);
+        assert_eq!(ledger.label_wishes(key).unwrap().len(), 3);
         ledger.forget(key).unwrap();
         assert!(ledger.label_wishes(key).unwrap().is_empty());
     }
@@ -262,8 +307,14 @@ mod tests {
         let labelled = Labelled { home: home().name, views };
         ledger.set_labelled(&account, Some(&labelled)).unwrap();
         assert_eq!(ledger.labelled(&account).unwrap(), Some(labelled));
+        assert_eq!(begun(data.path(), &account), Begun::ByLabels);
         assert_eq!(ledger.labelled(&AccountId::new("other")).unwrap(), None);
         ledger.set_labelled(&account, None).unwrap();
+        assert_eq!(begun(data.path(), &account), Begun::Not);
+        let key = ledger.mailbox(&home()).unwrap();
+        let agreed = Agreed { validity: Some(UidValidity::MIN), ..Agreed::default() };
+        ledger.commit(&[(key, Change { agreed: Some(agreed), ..Change::default() })]).unwrap();
+        assert_eq!(begun(data.path(), &account), Begun::ByFolders);
         assert_eq!(ledger.labelled(&account).unwrap(), None);
     }
 }

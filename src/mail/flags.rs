@@ -186,6 +186,12 @@ impl Flags {
         Self { bits: self.bits, keywords }
     }
 
+    /// The keywords of this set alone, as far as letters of a file's name can tell them: without its labels.
+    #[must_use]
+    pub fn lettered(&self) -> Self {
+        Self { bits: 0, ..self.without_labels() }
+    }
+
     /// The keywords and labels in one line, for a ledger or an index; `None`: there are none.
     pub fn stored_words(&self) -> Option<String> {
         let words: Vec<&str> = self.keywords.iter().map(Keyword::as_str).collect();

@@ -64,6 +64,11 @@ impl Label {
         }
     }
 
+    /// What it is called: the word of one of the provider's own, else its name.
+    pub fn as_str(&self) -> &str {
+        self.word().unwrap_or_else(|| self.name().map_or("", MailboxName::as_str))
+    }
+
     /// What a mailbox is for that shows the messages with this label.
     pub fn role(&self) -> Option<Role> {
         match self {

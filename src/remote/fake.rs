@@ -208,7 +208,8 @@ impl FakeServer {
             if let Some(old) = state.mailboxes.get_mut(mailbox) {
                 let mut new = Mailbox::new(old.role, validity);
                 for message in std::mem::take(&mut old.messages).into_values() {
-                    new.add(message.bytes, message.flags, message.date);
+                    let uid = new.add(message.bytes, message.flags, message.date);
+                    new.label(uid, &message.labels, &Labels::none());
                 }
                 *old = new;
             }

@@ -41,6 +41,8 @@ pub struct RemoteMailbox {
     pub name: MailboxName,
     /// What the server says it is for.
     pub role: Option<Role>,
+    /// Does it show what the server holds important (`\Important`, RFC 8457)?
+    pub important: bool,
     /// Can it be selected?
     pub selectable: bool,
     /// Is it subscribed (RFC 9051 §6.3.7)? `None`: the server was not asked.
@@ -273,6 +275,12 @@ pub enum Rest {
 pub trait Remote: Send {
     /// What it lets us do.
     fn rights(&self) -> Rights;
+    /// Does the server know labels (X-GM-EXT-1)?
+    fn knows_labels(&self) -> bool {
+        false
+    }
+    /// From now on listings tell the labels of messages, where the server knows any.
+    fn ask_for_labels(&mut self) {}
     /// All mailboxes. Complete, or a fault.
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault>;
     /// Makes a mailbox, for that role where the server takes it (CREATE-SPECIAL-USE, RFC 6154 §3). It is no

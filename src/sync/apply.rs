@@ -13,7 +13,7 @@ use super::plan::{FlagChange, Op, Plan};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::sync::Counts;
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
-use crate::ledger::{Agreed, Change, Intent, IntentId, Ledger, MailboxKey, Row, digest};
+use crate::ledger::{Agreed, Change, Intent, IntentId, LabelWish, Ledger, MailboxKey, Row, digest};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -50,8 +50,12 @@ pub(crate) struct Hands<'a> {
     pub(crate) intents: BTreeMap<UniqueName, Vec<IntentId>>,
     /// What the names of its files tell of keywords.
     pub(super) lettering: &'a Lettering,
+    /// What is wished for the labels of its messages.
+    pub(super) wishes: &'a BTreeMap<UniqueName, LabelWish>,
     /// What was done.
     pub(crate) counts: Counts,
+    /// The labels that the server told of messages that are fetched: nothing tells them again.
+    pub(super) labels: BTreeMap<Uid, Flags>,
     /// Messages that could not be fetched before, of which the user was told.
     pub(crate) again: BTreeSet<Uid>,
     /// What went wrong with single messages; they are tried again in a later round.
@@ -197,6 +201,11 @@ impl Hands<'_> {
         let wanted = plan.ops.iter().filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None });
         let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
         let (stubs, whole): (Vec<Uid>, Vec<Uid>) = first.into_iter().partition(|uid| plan.stubs.contains(uid));
+        let words = plan.ops.iter().filter_map(|op| match op {
+            Op::Download { uid, flags } => Some((*uid, flags.minus(&flags.without_labels()))),
+            _ => None,
+        });
+        self.labels = words.filter(|(_, words)| !words.is_empty()).collect();
         self.fetch(&whole, Want::Whole)?;
         if self.overtaken.is_empty() {
             self.fetch(&stubs, Want::Header)?;
@@ -225,6 +234,7 @@ impl Hands<'_> {
         self.env.step()?;
         let target = (self.mailbox, self.key, self.maildir);
         let mut tray = Tray::new(self.env, self.ledger, self.report, target, (uids.len(), want, self.yields));
+        tray.labels.clone_from(&self.labels);
         let fetched = self.remote.fetch(&self.mailbox.name, uids, want, &mut tray);
         let finished = tray.finish(fetched);
         self.counts.fetched += tray.landed;
@@ -313,6 +323,10 @@ impl Hands<'_> {
             };
             self.counts.appended += 1;
             if let Some((_, uid)) = id.filter(|(epoch, _)| *epoch == self.epoch) {
+                if self.is_twin((self.mailbox, self.key, self.maildir), uid, (unique, &file.identity))? {
+                    change.settled.push(intent);
+                    continue;
+                }
                 let known = Known { unique: unique.clone(), flags: flags.clone(), identity: file.identity };
                 change.letters.push((uid, self.lettering.now(unique, uid)));
                 change.put.push(row(uid, &known));
@@ -342,20 +356,22 @@ impl Hands<'_> {
             plan.ops.iter().filter_map(|op| if let Op::Flags(change) = op { Some(&**change) } else { None }).collect();
         for some in changes.chunks(AT_ONCE) {
             self.env.step()?;
-            let places = self.flags_here(some)?;
+            let (agreed, wishes) = self.labels_there(some)?;
+            self.env.step()?;
+            let places = self.flags_here(some, &agreed)?;
             self.env.step()?;
             self.flags_there(some)?;
             self.env.step()?;
-            let flags = some.iter().map(|change| (change.uid, change.agreed.clone())).collect();
+            let flags = some.iter().map(|change| change.uid).zip(agreed).collect();
             let table = self.maildir.table();
             let letters = some.iter().map(|change| (change.uid, self.lettering.after(&table, change))).collect();
-            self.commit(Change { flags, letters, ..Change::default() })?;
+            self.commit(Change { flags, letters, wishes, ..Change::default() })?;
             self.tell(places);
         }
         Ok(())
     }
 
-    fn flags_here(&mut self, some: &[&FlagChange]) -> Result<Vec<PlaceChange>, Halt> {
+    fn flags_here(&mut self, some: &[&FlagChange], agreed: &[Flags]) -> Result<Vec<PlaceChange>, Halt> {
         let uniques: Vec<UniqueName> = some.iter().map(|change| change.unique.clone()).collect();
         let wanted = some.iter().fold(Flags::none(), |all, change| all.union(&change.add_here.words()));
         // A keyword that gets no letter is carried by the base alone.
@@ -363,7 +379,7 @@ impl Hands<'_> {
         let found = self.maildir.find_all(&uniques)?;
         let mut places = Vec::new();
         let mut renamed = false;
-        for change in some {
+        for (change, agreed) in some.iter().zip(agreed) {
             let Some(mut entry) = found.get(&change.unique).cloned() else { continue };
             if !change.add_here.is_empty() || !change.remove_here.is_empty() {
                 match self.maildir.set_flags(&entry, &change.add_here, &change.remove_here)? {
@@ -373,7 +389,7 @@ impl Hands<'_> {
                 renamed = true;
                 self.counts.flagged_here += 1;
             }
-            let flags = self.maildir.flags(&entry).union(&change.agreed.words());
+            let flags = self.maildir.flags(&entry).union(&agreed.words());
             let now = PlaceFile { path: self.maildir.path_of(&entry), flags, tells: None };
             places.push(PlaceChange { unique: change.unique.clone(), now: Some(now) });
         }
@@ -384,13 +400,16 @@ impl Hands<'_> {
     }
 
     fn flags_there(&mut self, some: &[&FlagChange]) -> Result<(), Halt> {
-        let mut alike: BTreeMap<(&Flags, &Flags), Vec<Uid>> = BTreeMap::new();
-        for change in some.iter().filter(|c| !c.add_there.is_empty() || !c.remove_there.is_empty()) {
-            alike.entry((&change.add_there, &change.remove_there)).or_default().push(change.uid);
+        let mut alike: BTreeMap<(Flags, Flags), Vec<Uid>> = BTreeMap::new();
+        for change in some {
+            let delta = (change.add_there.without_labels(), change.remove_there.without_labels());
+            if !(delta.0.is_empty() && delta.1.is_empty()) {
+                alike.entry(delta).or_default().push(change.uid);
+            }
         }
-        for ((add, remove), uids) in alike {
+        for ((add, remove), uids) in &alike {
             self.env.step()?;
-            self.remote.push(&self.mailbox.name, &Push::Flags { uids: &uids, add, remove })?;
+            self.remote.push(&self.mailbox.name, &Push::Flags { uids, add, remove })?;
             self.counts.flagged_there += uids.len() as u64;
         }
         Ok(())
@@ -480,11 +499,20 @@ impl Hands<'_> {
         // is fetched then.
         let taken: BTreeSet<UniqueName> =
             self.ledger.rows_of_names(target_key, files.values().copied())?.into_iter().map(|row| row.unique).collect();
-        let put = sure.iter().filter_map(|(row, _)| {
-            let (uid, unique) = (*new.get(&row.uid)?, (*files.get(&row.uid)?).clone());
-            (!taken.contains(&unique)).then(|| Row { uid, unique, ..row.clone() })
-        });
-        let arrive = Change { put: put.collect(), ..Change::default() };
+        let mut put = Vec::new();
+        for (row, _) in &sure {
+            let (Some(uid), Some(unique)) = (new.get(&row.uid), files.get(&row.uid)) else { continue };
+            if !taken.contains(*unique) && !self.is_moved_twin(&target, target_key, *uid, (unique, row))? {
+                // Labels are told where the message lies now.
+                put.push(Row {
+                    uid: *uid,
+                    unique: (*unique).clone(),
+                    flags: row.flags.without_labels(),
+                    ..row.clone()
+                });
+            }
+        }
+        let arrive = Change { put, ..Change::default() };
         let leave = Change { remove: uids.into_iter().chain(gone).collect(), settled, ..Change::default() };
         self.env.step()?;
         Ok(self.ledger.commit(&[(self.key, leave), (target_key, arrive)])?)
@@ -550,6 +578,6 @@ impl Hands<'_> {
 type Sure = (Row, Option<MessageId>);
 
 /// Did the server say no, so that nothing was done and the connection is good?
-fn refused(fault: &Fault) -> bool {
+pub(super) fn refused(fault: &Fault) -> bool {
     matches!(fault.cause, Cause::Refused | Cause::RefusedForNow)
 }

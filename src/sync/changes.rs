@@ -197,12 +197,14 @@ pub struct Allows {
     pub delete: bool,
     /// May messages be moved to another mailbox?
     pub r#move: bool,
+    /// May labels be given and taken away?
+    pub labels: bool,
 }
 
 impl Allows {
     /// Everything is allowed.
     pub fn all() -> Self {
-        Self { keeps: None, new_keywords: true, flags: true, append: true, delete: true, r#move: true }
+        Self { keeps: None, new_keywords: true, flags: true, append: true, delete: true, r#move: true, labels: true }
     }
 
     /// The part of `wish` that the server would keep.
@@ -210,6 +212,11 @@ impl Allows {
         if !self.flags {
             return Flags::none();
         }
+        let labels = if self.labels { wish.minus(&wish.without_labels()) } else { Flags::none() };
+        labels.union(&self.settable_flags(&wish.without_labels()))
+    }
+
+    fn settable_flags(&self, wish: &Flags) -> Flags {
         let Some(keeps) = &self.keeps else { return wish.clone() };
         let kept = wish.common(keeps);
         // `$Forwarded` is a keyword on the wire although it has a letter in a Maildir.

@@ -19,8 +19,9 @@ use super::round::Round;
 use crate::fault::{Fault, Scope};
 use crate::ledger::digest;
 use crate::mail::ids::{MessageId, ModSeq, Uid, UidValidity};
+use crate::mail::labels::{Label, Labels};
 use crate::mail::place::UniqueName;
-use crate::remote::{Presence, RemoteChanges, Since, Want};
+use crate::remote::{Presence, RemoteChanges, RemoteItem, Since, Want};
 use crate::store::maildir::Maildir;
 use crate::store::name::{self, Home};
 
@@ -108,9 +109,23 @@ impl Round<'_> {
             certain: told.presence != Presence::Unknown,
             in_full,
         };
-        let listing = ServerListing {
+        let labelled = self.is_home(&look.mailbox.name);
+        let (mut items, mut unlabelled) = (BTreeMap::new(), Vec::new());
+        for RemoteItem { uid, flags, labels } in told.items {
+            let told_nothing = labels.is_none();
+            let flags = match labels.filter(|_| labelled) {
+                // A star is a flag here, and nothing besides.
+                Some(labels) => flags.with_labels(&labels.minus(&Labels::from_iter([Label::Starred]))),
+                None => flags,
+            };
+            if labelled && told_nothing {
+                unlabelled.push(uid);
+            }
+            items.insert(uid, flags);
+        }
+        let mut listing = ServerListing {
             epoch: told.validity,
-            items: told.items.into_iter().map(|item| (item.uid, item.flags)).collect(),
+            items,
             present: match told.presence {
                 Presence::Exactly(uids) => Present::Exactly(uids.into_iter().collect()),
                 Presence::Except(uids) => Present::Except(uids),
@@ -123,6 +138,7 @@ impl Round<'_> {
                 append: rights.append && writable,
                 delete: rights.delete && writable,
                 r#move: rights.r#move && writable,
+                labels: labelled,
             },
         };
         let rows = match &listing.present {
@@ -141,6 +157,12 @@ impl Round<'_> {
         // What was kept of what was read is needed further on.
         let kept: BTreeSet<Uid> = base.iter().map(|(uid, _)| uid).collect();
         base.complete(rows.into_iter().map(known));
+        for uid in unlabelled.iter().filter(|_| !restarted) {
+            // What the server did not tell of is as it was.
+            if let (Some(row), Some(flags)) = (base.get(*uid), listing.items.get_mut(uid)) {
+                *flags = std::mem::take(flags).with_labels(&row.flags.labels());
+            }
+        }
         let mut server = diff_server(&listing, base);
         if !restarted {
             let mut touched = changes.touched(Some(server.epoch));

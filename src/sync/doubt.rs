@@ -279,7 +279,7 @@ fn arrival(env: &Env, remote: &mut dyn Remote, ledger: &mut Ledger, intent: &Int
     // Where a move is a copy and a removal, the second half may be missing: then the old row stays, and
     // its file that is gone tells the next plan.
     let stayed = remote.identify(&from.name, &[*uid])?.iter().any(|message| message.uid == *uid);
-    let flags = ledger.rows_of_uids(from_key, &[*uid])?.pop().map_or(Flags::none(), |row| row.flags);
+    let flags = ledger.rows_of_uids(from_key, &[*uid])?.pop().map_or(Flags::none(), |row| row.flags.without_labels());
     let row = Row { uid: *there, unique: unique.clone(), flags, size: *size, digest: Some(digest(id.as_str())) };
     Ok(Some((from_key, (!stayed).then_some(*uid), to_key, row)))
 }

@@ -2,6 +2,7 @@
 //! the lane to disk and ledger while the next one is filled.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -63,6 +64,8 @@ pub(crate) struct Tray<'a> {
     pub(crate) nameless: Vec<Uid>,
     /// Messages that could not be fetched or stored: they are tried again in the next round.
     pub(crate) faults: Vec<Fault>,
+    /// The labels of messages, as far as they were listed.
+    pub(crate) labels: BTreeMap<Uid, Flags>,
     halt: Option<Halt>,
 }
 
@@ -98,6 +101,7 @@ impl<'a> Tray<'a> {
             landed: 0,
             nameless: Vec::new(),
             faults: Vec::new(),
+            labels: BTreeMap::new(),
             halt: None,
         }
     }
@@ -195,6 +199,7 @@ impl<'a> Tray<'a> {
             }
             Want::Header => self.keep_stub(message, &flags)?,
         };
+        let flags = self.labels.get(&uid).map_or(flags.clone(), |labels| flags.union(labels));
         self.rows.push(Row { uid, unique, flags, size, digest });
         Ok(())
     }

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::env::{Env, Halt, Reporter};
 use super::guard::MANY;
-use super::renames;
+use super::{renames, views};
 use crate::config::account::FolderDeletes;
 use crate::fault::{Fault, Scope};
 use crate::job::sync::FolderChange;
 use crate::job::{Changed, PlaceChange, SyncReport};
 use crate::ledger::{Agreed, Ledger, MailboxKey, Wish};
 use crate::mail::clean::Clean;
+use crate::mail::labels::View;
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::UniqueName;
 use crate::remote::{Remote, RemoteMailbox, Standing};
@@ -24,6 +25,10 @@ use crate::store::scan;
 /// The mailboxes of an account.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Folders {
+    /// The mailbox with all messages, where the others are views of it by labels.
+    pub(crate) home: Option<MailboxName>,
+    /// Those views.
+    pub(crate) views: Vec<View>,
     /// All that lie on disk, with their roles, for the screen.
     pub(crate) shown: Vec<(MailboxName, Option<Role>)>,
     /// Those that are synced, in the order in which they are.
@@ -40,6 +45,19 @@ pub(crate) struct Folders {
     pub(crate) held: Vec<(MailboxName, Clean)>,
     /// What is wrong with single folders.
     pub(crate) faults: Vec<Fault>,
+}
+
+impl Folders {
+    /// The mailbox that every account of its kind has, where new mail shows first.
+    pub(crate) fn anchor(&self) -> MailboxName {
+        self.home.clone().unwrap_or_else(MailboxName::inbox)
+    }
+
+    /// The mailbox that has the messages of this one.
+    pub(crate) fn home_of(&self, name: &MailboxName) -> MailboxName {
+        let view = self.views.iter().find(|view| view.mailbox.name == *name);
+        view.map_or_else(|| name.clone(), |view| view.home.name.clone())
+    }
 }
 
 /// How the folders are met.
@@ -88,6 +106,8 @@ pub(crate) fn meet(
 ) -> Result<Folders, Halt> {
     let mut table = Table::lay(env, remote, ledger, stance)?;
     table.subscribe()?;
+    table.label_folders()?;
+    table.remove_labels()?;
     renames::join(&mut table)?;
     table.make_sure()?;
     for name in table.names() {
@@ -150,37 +170,44 @@ impl<'a> Table<'a> {
         stance: &'a Stance<'a>,
     ) -> Result<Self, Halt> {
         let account = &env.account.id;
-        let there = remote.mailboxes()?;
+        let there = by_name(remote.mailboxes()?);
         let local = env.root().list();
+        let home = views::home(env, &*remote, ledger, &there, &local.found)?;
+        if home.is_some() {
+            remote.ask_for_labels();
+        }
         let mut met = BTreeMap::new();
         for (name, key) in ledger.mailboxes(account)? {
             let agreed = ledger.agreed(key)?;
             // A server that knows no folders says nothing about those that another one had.
-            let may_tell = remote.rights().create || there.iter().any(|listed| listed.name == name);
+            let may_tell = remote.rights().create || there.contains_key(&name);
             if agreed.validity.is_some() && may_tell {
                 met.insert(name, Met { key, agreed, count: ledger.count(key)? as usize });
             }
         }
         let wished = ledger.wishes(account)?.into_iter().filter(|(_, wish)| *wish == Wish::Remove);
-        Ok(Self {
+        let mut table = Self {
             unwanted: wished.map(|(name, _)| name).collect(),
-            there: by_name(there),
+            there,
             here: local.found.into_keys().collect(),
             met,
             done: BTreeSet::new(),
             lost: BTreeSet::new(),
             synced: BTreeSet::new(),
-            out: Folders { faults: local.faults, ..Folders::default() },
+            out: Folders { home, faults: local.faults, ..Folders::default() },
             env,
             remote,
             ledger,
             stance,
-        })
+        };
+        table.part();
+        Ok(table)
     }
 
     /// Lists the server's side again.
-    pub(super) fn list_again(&mut self) -> Result<(), Halt> {
+    pub(super) fn list_again(&mut self) -> Result<(), Fault> {
         self.there = by_name(self.remote.mailboxes()?);
+        self.part();
         Ok(())
     }
 
@@ -188,16 +215,21 @@ impl<'a> Table<'a> {
         self.there.get(name).is_some_and(|mailbox| mailbox.selectable)
     }
 
-    /// Does the listing look whole? A server that forgot the INBOX has lost its head.
+    /// Does the listing look whole? A server that forgot the INBOX, or the mailbox with all mail, has lost its
+    /// head.
     pub(super) fn is_whole(&self) -> bool {
-        self.is_there(&MailboxName::inbox())
+        self.is_there(&self.out.anchor())
     }
 
-    /// Is the INBOX gone from disk although mail was in it? Then the disk is perhaps not mounted, and
+    /// Is that mailbox gone from disk although mail was in it? Then the disk is perhaps not mounted, and
     /// what is missing was not removed.
     pub(super) fn is_adrift(&self) -> bool {
-        let inbox = MailboxName::inbox();
-        !self.here.contains(&inbox) && self.met.get(&inbox).is_some_and(|met| met.count > 0)
+        let anchor = self.out.anchor();
+        !self.here.contains(&anchor) && self.met.get(&anchor).is_some_and(|met| met.count > 0)
+    }
+
+    fn is_anchor(&self, name: &MailboxName) -> bool {
+        *name == self.out.anchor()
     }
 
     /// Is it to be synced at all?
@@ -250,7 +282,7 @@ impl<'a> Table<'a> {
     /// Lists a second time, where folders seem to be gone on the server.
     fn make_sure(&mut self) -> Result<(), Halt> {
         let gone: BTreeSet<MailboxName> =
-            self.met.keys().filter(|name| !name.is_inbox() && !self.is_there(name)).cloned().collect();
+            self.met.keys().filter(|name| !self.is_anchor(name) && !self.is_there(name)).cloned().collect();
         if gone.is_empty() || !self.is_whole() {
             return Ok(());
         }
@@ -278,7 +310,7 @@ impl<'a> Table<'a> {
 
     fn missing_here(&mut self, name: &MailboxName) -> Result<(), Halt> {
         let Some(met) = self.met.get(name).copied() else { return self.make_here(name) };
-        if name.is_inbox() || self.is_adrift() {
+        if self.is_anchor(name) || self.is_adrift() {
             // The guard asks.
             self.synced.insert(name.clone());
             return Ok(());
@@ -317,7 +349,7 @@ impl<'a> Table<'a> {
         let Some(met) = self.met.get(name).copied() else {
             return if self.there.contains_key(name) { Ok(()) } else { self.make_there(name) };
         };
-        if name.is_inbox() || !self.lost.contains(name) || !self.env.wants(name) {
+        if self.is_anchor(name) || !self.lost.contains(name) || !self.env.wants(name) {
             return Ok(());
         }
         let said = (self.stance.said)(name);
@@ -436,7 +468,10 @@ impl<'a> Table<'a> {
     }
 
     fn roles(&self) -> BTreeMap<MailboxName, Role> {
-        roles(&self.env.account.folders.by_role, &self.there, &self.here)
+        // Where labels are views, what holds messages is what the server says it is.
+        let none = BTreeMap::new();
+        let by_user = if self.out.home.is_some() { &none } else { &self.env.account.folders.by_role };
+        roles(by_user, &self.there, &self.here)
     }
 
     fn told(self) -> Folders {
@@ -504,6 +539,7 @@ mod tests {
         let listed = listed.map(|(n, role)| RemoteMailbox {
             name: name(n),
             role,
+            important: false,
             selectable: true,
             subscribed: None,
             standing: None,

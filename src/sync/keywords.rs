@@ -51,7 +51,7 @@ impl Lettering {
 
     /// The rows of which letters or keywords are known: few have any.
     pub(super) fn touched(&self, base: &Base) -> BTreeSet<Uid> {
-        let with_words = base.iter().filter(|(_, row)| !row.flags.words().is_empty()).map(|(uid, _)| uid);
+        let with_words = base.iter().filter(|(_, row)| !row.flags.lettered().is_empty()).map(|(uid, _)| uid);
         with_words
             .chain(self.names.keys().filter_map(|unique| base.uid_of(unique)))
             .chain(self.before.keys().copied())
@@ -60,7 +60,7 @@ impl Lettering {
 
     /// Is this file as its row says, and is there no keyword about it at all?
     pub(super) fn is_at_rest_with(&self, entry: &Entry, uid: Uid, flags: &Flags) -> bool {
-        entry.letters().is_empty() && !self.before.contains_key(&uid) && entry.flags() == *flags
+        entry.letters().is_empty() && !self.before.contains_key(&uid) && entry.flags() == flags.without_labels()
     }
 
     /// Do the letters of these rows tell what is remembered, and all keywords? Else there is something
@@ -69,7 +69,7 @@ impl Lettering {
         !self.read
             || base.iter().all(|(uid, row)| {
                 let now = self.now(&row.unique, uid);
-                now == self.before(uid) && row.flags.words().minus(&self.table.meaning(now)).is_empty()
+                now == self.before(uid) && row.flags.lettered().minus(&self.table.meaning(now)).is_empty()
             })
     }
 
@@ -145,7 +145,7 @@ impl Rest {
 
     fn compare(&mut self, lettering: &Lettering, uid: Uid, unique: &UniqueName, flags: &Flags, letters: Letters) {
         self.refused = self.refused.union(&lettering.refused(unique, uid, flags));
-        let words = flags.words().minus(&lettering.table.meaning(letters));
+        let words = flags.lettered().minus(&lettering.table.meaning(letters));
         if !words.is_empty() {
             self.lacking.push(Lacking { uid, unique: unique.clone(), words, letters });
         }

@@ -17,13 +17,13 @@ use super::stubs::regained;
 use crate::fault::Fault;
 use crate::job::files::DirStamp;
 use crate::job::sync::Keeper;
-use crate::ledger::{Agreed, Change, MailboxKey, digest};
+use crate::ledger::{Agreed, Change, LabelWish, MailboxKey, digest};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid};
 use crate::mail::mailbox::MailboxName;
-use crate::mail::place::MailboxId;
+use crate::mail::place::{MailboxId, UniqueName};
 use crate::store::maildir::Maildir;
-use crate::store::name::Home;
+use crate::store::name::{Entry, Home};
 use crate::store::scan;
 
 /// What is written down of directories that went back in time until all that they lack is answered for: any
@@ -54,6 +54,8 @@ pub(super) struct Look {
     pub(super) side: Side,
     /// What its names tell of keywords.
     pub(super) lettering: Lettering,
+    /// What is wished for the labels of its messages.
+    pub(super) wishes: BTreeMap<UniqueName, LabelWish>,
     /// Which program kept how many of its messages so far.
     pub(super) kept: Option<(Keeper, u64)>,
 }
@@ -201,6 +203,8 @@ impl Round<'_> {
             stamp: known,
             side,
             lettering: Lettering::default(),
+            // Before the files are listed: what is wished for a file that is not among them is void then.
+            wishes: self.label_wishes(name, key)?,
             kept: None,
         };
         let Some(maildir) = &look.maildir else { return Ok(look) };
@@ -215,7 +219,11 @@ impl Round<'_> {
             self.ledger.each_row(key, |row| {
                 let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
                 let found = found.ok().and_then(|at| Some((resting.get_mut(at)?, scan.entries.get(at)?)));
-                match found.filter(|(_, entry)| lettering.is_at_rest_with(entry, row.uid, &row.flags)) {
+                let wishes = &look.wishes;
+                let rests = |entry: &&Entry| {
+                    lettering.is_at_rest_with(entry, row.uid, &row.flags) && !wishes.contains_key(&row.unique)
+                };
+                match found.filter(|(_, entry)| rests(entry)) {
                     Some((rests, _)) => *rests = true,
                     None => rows.push(row),
                 }
@@ -236,10 +244,19 @@ impl Round<'_> {
                 let (uid, row) = known_row(row);
                 base.insert(uid, row);
             }
-            let file = |entry: &crate::store::name::Entry| {
+            for unique in look.wishes.keys() {
+                let uid = base.uid_of(unique);
+                let row = uid.and_then(|uid| Some((uid, base.get(uid)?.clone())));
+                if let (Some((uid, row)), Some(wish)) = (row, look.wishes.get(unique)) {
+                    base.insert(uid, Known { flags: wish.undone(&row.flags), ..row });
+                }
+            }
+            let file = |entry: &Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
                 let unique = entry.unique()?;
-                Some(LocalFile { flags: lettering.wished(entry, &unique, base), unique, origin })
+                let flags = lettering.wished(entry, &unique, base);
+                let flags = look.wishes.get(&unique).map_or(flags.clone(), |wish| wish.applied(&flags));
+                Some(LocalFile { flags, unique, origin })
             };
             let stirred = scan.entries.iter().zip(&resting).filter(|(_, rests)| !**rests);
             let files = stirred.filter_map(|(entry, _)| file(entry)).collect();
@@ -254,6 +271,13 @@ impl Round<'_> {
             look.lettering = lettering;
             look.read = true;
             look.stamp = if scan.complete && !tidied { scan.stamp } else { DirStamp::default() };
+            let is_here = |unique: &UniqueName| {
+                let at = scan.entries.binary_search_by(|entry| entry.base().cmp(unique.as_str()));
+                !scan.complete || at.is_ok()
+            };
+            self.sort_wishes(&look, &is_here)?;
+        } else {
+            self.wish_unread(&mut look)?;
         }
         Ok(look)
     }
@@ -284,13 +308,13 @@ impl Round<'_> {
         Ok(diff_local(listing, base))
     }
 
-    /// Is INBOX gone from disk although mail was in it? Then the disk is perhaps not mounted, and a
-    /// folder that is there was made by something that wrote below the empty mount point: a sent
-    /// copy, a kept draft. What it lacks is not removed.
+    /// Is INBOX, or where all mail lies, gone from disk although mail was in it? Then the disk is perhaps not
+    /// mounted, and a folder that is there was made by something that wrote below the empty mount point: a
+    /// sent copy, a kept draft. What it lacks is not removed.
     pub(super) fn is_adrift(&mut self) -> Result<bool, Fault> {
-        let inbox = MailboxName::inbox();
-        let key = self.ledger.mailbox(&self.env.mailbox(&inbox))?;
-        Ok(self.ledger.count(key)? > 0 && !self.env.root().directory(&inbox)?.join("cur").is_dir())
+        let anchor = self.anchor();
+        let key = self.ledger.mailbox(&self.env.mailbox(&anchor))?;
+        Ok(self.ledger.count(key)? > 0 && !self.env.root().directory(&anchor)?.join("cur").is_dir())
     }
 
     /// Files that came from a mailbox which was synced earlier in this round have rows by now.
@@ -302,6 +326,8 @@ impl Round<'_> {
                 changes.arriving.remove(&row.unique);
                 // Nothing is known yet of the letters that its name had before: they add, at most.
                 let now = file.flags.union(&row.flags.words());
+                let wish = look.wishes.get(&row.unique).cloned().unwrap_or_default();
+                let (now, row) = (wish.applied(&now), Known { flags: wish.undone(&row.flags), ..row });
                 if now != row.flags {
                     changes.flags.insert(uid, now);
                 }

@@ -103,7 +103,7 @@ impl Round<'_> {
         // Where nobody told how large it is, it costs a round trip to ask.
         let may_be_large = match standing {
             Some(standing) => standing.messages > MANY,
-            None => name.is_inbox() || self.memory.visible.as_ref() == Some(&name),
+            None => name == self.anchor() || self.on_screen().as_ref() == Some(&name),
         };
         if self.memory.dry.is_some() || unborn || !is_blank || !may_be_large || look.maildir.is_none() {
             return Ok(look);
@@ -149,6 +149,8 @@ impl Round<'_> {
                 uid_next: heard.uid_next,
                 intents: std::mem::take(&mut intents),
                 lettering: &look.lettering,
+                wishes: &look.wishes,
+                labels: BTreeMap::new(),
                 again: self.memory.troubles.get(&look.mailbox.name).map(Trouble::uids).unwrap_or_default(),
                 counts: std::mem::take(&mut done.counts),
                 faults: std::mem::take(&mut done.faults),
@@ -179,8 +181,7 @@ impl Round<'_> {
         self.run_errands()?;
         self.memory.visible = self.env.urgency.visible().or_else(|| self.memory.visible.take());
         let synced = self.memory.folders.as_ref().map(|folders| folders.synced.clone()).unwrap_or_default();
-        let visible = self.memory.visible.clone();
-        let mut first: Vec<MailboxName> = visible.into_iter().chain([MailboxName::inbox()]).collect();
+        let mut first: Vec<MailboxName> = self.on_screen().into_iter().chain([self.anchor()]).collect();
         first.dedup();
         first.retain(|name| {
             name != waiting && synced.contains(name) && self.env.wants(name) && !self.ahead.contains(name)

@@ -450,7 +450,8 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
         let known = here.iter().filter(ours).filter(|file| file.identity.is_some());
         let append = |file: &Candidate<'_>| Op::Append {
             unique: file.unique.clone(),
-            flags: server.allows.settable(&file.flags),
+            // Labels are given once the server has told under which UID it keeps the message.
+            flags: server.allows.settable(&file.flags.without_labels()),
         };
         ops.extend(known.map(append));
     }
@@ -491,8 +492,9 @@ fn meet(uid: Uid, row: &Agreed, there: &Flags, here: &Flags, server: &ServerChan
     let change = FlagChange {
         uid,
         unique: row.unique.clone(),
-        add_here: target.minus(here),
-        remove_here: here.minus(&target),
+        // No file's name tells a label: what is agreed on is where they lie here.
+        add_here: target.minus(here).without_labels(),
+        remove_here: here.minus(&target).without_labels(),
         agreed: there.union(&add_there).minus(&remove_there),
         add_there,
         remove_there,

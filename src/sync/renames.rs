@@ -188,5 +188,5 @@ fn lead(table: &mut Table<'_>, from: &MailboxName, to: &MailboxName) -> Result<(
     }
     table.env.step()?;
     agree(table, from, to)?;
-    table.list_again()
+    Ok(table.list_again()?)
 }

@@ -17,6 +17,7 @@ use super::overtake::{self, Deeds};
 use super::plan::{Op, Plan, plan};
 use super::rivals::{Rivals, Way};
 use super::trouble::Trouble;
+use super::views;
 use crate::fault::{Cause, Fault, Scope};
 use crate::job::files::DirStamp;
 use crate::job::sync::{Counts, FolderChange, SyncState};
@@ -147,8 +148,9 @@ impl Round<'_> {
         let mut order = folders.synced.clone();
         let standings = if fresh { folders.standings.clone() } else { BTreeMap::new() };
         self.memory.folders = Some(folders);
-        let visible = self.memory.visible.clone();
-        order.sort_by_key(|name| (!name.is_inbox(), Some(name) != visible.as_ref()));
+        let (anchor, visible) = (self.anchor(), self.on_screen());
+        let labelled = self.memory.folders.as_ref().is_some_and(|folders| folders.home.is_some());
+        order.sort_by_key(|name| (*name != anchor, Some(name) != visible.as_ref()));
         let mut settled = match self.memory.dry {
             Some(_) => BTreeMap::new(),
             None => doubt::settle(self.env, self.remote, self.ledger)?,
@@ -174,19 +176,27 @@ impl Round<'_> {
                 (Extent::Here, _) => false,
                 (_, Some(standing)) => !self.is_known(look, standing),
                 (Extent::News, None) => {
-                    name.is_inbox() || Some(name) == visible.as_ref() || self.env.account.sync.watch.contains(name)
+                    labelled || *name == anchor || Some(name) == visible.as_ref() || self.is_watched(name)
                 }
                 (Extent::All, None) => true,
             };
             look.due || here || asked || there
         };
         self.stay_within(&mut looks);
-        let (wanted, calm): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(is_wanted);
+        let (mut wanted, mut calm): (Vec<Look>, Vec<Look>) = looks.into_iter().partition(is_wanted);
+        if labelled && wanted.iter().any(|look| look.mailbox.name == anchor) {
+            // What is gone from all mail went to the trash or to spam, and is asked about there in one go.
+            let is_open = |look: &mut Look| match standings.get(&look.mailbox.name) {
+                Some(standing) => !self.is_known(look, standing),
+                None => look.agreed.complete_at.get() != 0,
+            };
+            wanted.extend(calm.extract_if(.., is_open));
+        }
         self.rest(&calm)?;
         // A mailbox that was never compared in full may be large.
         let (known, mut strangers): (Vec<Look>, Vec<Look>) =
             wanted.into_iter().partition(|look| look.agreed.complete_at.get() != 0);
-        let is_first = |look: &Look| look.mailbox.name.is_inbox() || Some(&look.mailbox.name) == visible.as_ref();
+        let is_first = |look: &Look| look.mailbox.name == anchor || Some(&look.mailbox.name) == visible.as_ref();
         let first: Vec<Look> = strangers.extract_if(.., |look| is_first(look)).collect();
         for look in first {
             let standing = standings.get(&look.mailbox.name);
@@ -194,6 +204,21 @@ impl Round<'_> {
         }
         self.meet(known, &mut settled)?;
         self.meet_strangers(strangers, &standings, &mut settled)
+    }
+
+    /// The mailbox that comes first: INBOX, or where all mail lies.
+    pub(super) fn anchor(&self) -> MailboxName {
+        self.memory.folders.as_ref().map_or_else(MailboxName::inbox, Folders::anchor)
+    }
+
+    /// The mailbox whose messages are on screen.
+    pub(super) fn on_screen(&self) -> Option<MailboxName> {
+        let visible = self.memory.visible.as_ref()?;
+        Some(self.memory.folders.as_ref().map_or_else(|| visible.clone(), |folders| folders.home_of(visible)))
+    }
+
+    fn is_watched(&self, name: &MailboxName) -> bool {
+        self.env.account.sync.watch.contains(name)
     }
 
     /// Is the list of folders good enough for this round? One that tells where there is news is asked
@@ -386,6 +411,8 @@ impl Round<'_> {
         for (name, change) in std::mem::take(&mut folders.changes) {
             self.folder_changed(&name, change);
         }
+        views::note(self.env, self.ledger, folders.home.as_ref(), &folders.views, self.report)?;
+        self.env.watches.stand_in(folders.home.as_ref());
         let mailboxes = folders.shown.iter().map(|(name, role)| (self.env.mailbox(name), *role)).collect();
         (self.report)(SyncReport::Folders { account: self.env.account.id.clone(), mailboxes });
         Ok(folders)
@@ -471,7 +498,7 @@ impl Round<'_> {
         let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
         let Deeds { counts, faults, mut unfetched, troubles, lone } = done;
         unfetched.extend(&plan.withheld);
-        self.unsettled |= !look.side.changes.arriving.is_empty();
+        self.unsettled |= !look.side.changes.arriving.is_empty() || Self::leaves_labels(&look, &plan);
         let clean = faults.is_empty();
         let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();
         self.outcome.counts.add(&counts);

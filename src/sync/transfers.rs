@@ -56,8 +56,10 @@ impl Round<'_> {
         for (from, to) in self.make_sure(sights, found, &dates)? {
             let Some(arrival) = sights.get(from.mailbox).and_then(|source| {
                 let Side { mailbox, base, changes, .. } = &source.look.side;
-                let row = base.get(from.uid)?.clone();
-                let here = changes.flags.get(&from.uid).unwrap_or(&row.flags).clone();
+                let mut row = base.get(from.uid)?.clone();
+                // Labels are those of the mailbox where it lies: the server tells them there.
+                let here = changes.flags.get(&from.uid).unwrap_or(&row.flags).without_labels();
+                row.flags = row.flags.without_labels();
                 Some(Arrival { from: mailbox.clone(), from_uid: from.uid, unique: row.unique.clone(), here, row })
             }) else {
                 continue;

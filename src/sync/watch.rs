@@ -47,6 +47,8 @@ pub struct Watches {
     wakers: Mutex<BTreeMap<MailboxName, Waker>>,
     reach: Mutex<Reach>,
     found: Condvar,
+    /// The mailbox with all messages, where the others are views of it.
+    home: Mutex<Option<MailboxName>>,
 }
 
 impl Watches {
@@ -56,6 +58,18 @@ impl Watches {
         for waker in self.wakers.lock().unwrap_or_else(PoisonError::into_inner).values() {
             waker.wake();
         }
+    }
+
+    /// Says which mailbox stands in for all others, where those are views of it; who waits elsewhere changes over.
+    pub(super) fn stand_in(&self, home: Option<&MailboxName>) {
+        let before = std::mem::replace(&mut *self.home.lock().unwrap_or_else(PoisonError::into_inner), home.cloned());
+        if before.as_ref() != home {
+            self.wake();
+        }
+    }
+
+    fn home(&self) -> Option<MailboxName> {
+        self.home.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set_waker(&self, mailbox: &MailboxName, waker: Waker) {
@@ -183,6 +197,12 @@ fn listen(
     };
     wake();
     while !(env.stop)() {
+        let home = env.watches.home();
+        if home.is_some() && !is_first {
+            // The first of them hears of all that there is to hear of.
+            break;
+        }
+        let mailbox = home.as_ref().unwrap_or(mailbox);
         if remote.wait(mailbox, LIMIT)? == Waited::Changed {
             let until = Instant::now() + LOUD;
             while remote.wait(mailbox, QUIET)? == Waited::Changed && Instant::now() < until && !(env.stop)() {}

@@ -29,11 +29,12 @@ fn imap(server: &Gmail) -> Imap {
 }
 
 /// A user of it with a Maildir.
-fn world(server: &Gmail) -> World {
+fn world(server: &Gmail, settings: &str) -> World {
     World::new(&format!(
         "[accounts.ada]\naddress = \"ada@example.org\"\nmaildir = \"{{home}}/mail\"\n\
          password = {{ file = \"{{home}}/password\" }}\n\
-         imap = {{ host = \"127.0.0.1\", port = {}, tls = \"plain\", user = \"ada\" }}\n",
+         imap = {{ host = \"127.0.0.1\", port = {}, tls = \"plain\", user = \"ada\" }}\n\
+         sync = {{ {settings} }}\n",
         server.port
     ))
 }
@@ -163,7 +164,7 @@ fn the_server_in_memory_knows_labels_if_it_is_told_to() {
 fn as_folders_each_label_has_a_file_of_its_own() {
     let server = Gmail::start(Tongue::English);
     let one = server.deliver(LETTER, &["\\Inbox", "Work"]);
-    let world = world(&server);
+    let world = world(&server, "labels = \"folders\"");
     let files = |mailbox: &str| {
         ["cur", "new"]
             .iter()
@@ -188,13 +189,22 @@ fn as_folders_each_label_has_a_file_of_its_own() {
 }
 
 #[test]
-fn tern_doctor_tells_that_folders_are_labels() {
+fn tern_doctor_tells_how_folders_that_are_labels_are_synced() {
     let server = Gmail::start(Tongue::German);
-    let output = world(&server).run(&["doctor", "--json"]);
-    let told = String::from_utf8(output.stdout).unwrap();
-    let line = told.lines().find(|line| line.contains("\"imap.labels\"")).unwrap_or_else(|| panic!("{told}"));
-    let finding: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert_eq!(finding["verdict"], "ok");
-    assert!(finding["text"].as_str().unwrap().contains("[Google Mail]/Alle Nachrichten being one of them"), "{line}");
-    assert!(finding["next"].as_str().unwrap().contains("`exclude` in [accounts.ada.sync]"), "{line}");
+    for (settings, text, next) in [
+        ("", "kept once, in [Google Mail]/Alle Nachrichten", "`labels = \"folders\"` in [accounts.ada.sync]"),
+        (
+            "labels = \"folders\"",
+            "[Google Mail]/Alle Nachrichten being one of them",
+            "`exclude` in [accounts.ada.sync]",
+        ),
+    ] {
+        let output = world(&server, settings).run(&["doctor", "--json"]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        let line = told.lines().find(|line| line.contains("\"imap.labels\"")).unwrap_or_else(|| panic!("{told}"));
+        let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(finding["verdict"], "ok");
+        assert!(finding["text"].as_str().unwrap().contains(text), "{line}");
+        assert!(finding["next"].as_str().unwrap().contains(next), "{line}");
+    }
 }

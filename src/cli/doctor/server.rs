@@ -4,15 +4,18 @@
 mod pop3;
 
 use std::net::ToSocketAddrs as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::finding::{Finding, Tell, Verdict};
 use crate::app;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::config::account::LabelMode;
 use crate::config::quirk::Quirk;
 use crate::config::{Account, SecretSource, Server, Submit, Tls};
 use crate::fault::{Cause, Doing, Fault};
+use crate::ledger::labels::{Begun, begun};
 use crate::login::channel::Channel;
 use crate::login::{Secret, dial, secret};
 use crate::mail::clean::Clean;
@@ -74,7 +77,7 @@ const PATHS: [(&str, &str); 12] = [
 ];
 
 /// Looks at all servers of the account.
-pub(super) fn look(account: &Account, typed: Option<Secret>, tell: &mut Tell) {
+pub(super) fn look(account: &Account, data: &Path, typed: Option<Secret>, tell: &mut Tell) {
     if account.imap.is_none() && account.pop3.is_none() {
         tell.tell(Finding::ok("servers", "mail comes from no server: others fill the Maildir"));
     }
@@ -85,7 +88,7 @@ pub(super) fn look(account: &Account, typed: Option<Secret>, tell: &mut Tell) {
         if silent {
             tell.tell(unasked(IMAP.sign_in));
         } else {
-            imap(account, server, typed.clone(), tell);
+            imap(data, account, server, typed.clone(), tell);
         }
     }
     if let Some(pop3) = &account.pop3
@@ -207,7 +210,7 @@ fn sign_in(mechanism: &str, server: &Server, names: &Names, tell: &mut Tell) {
     tell.tell(Finding::ok(names.sign_in, &format!("{} by {mechanism}: {kind}", server.user)));
 }
 
-fn imap(account: &Account, server: &Server, typed: Option<Secret>, tell: &mut Tell) {
+fn imap(data: &Path, account: &Account, server: &Server, typed: Option<Secret>, tell: &mut Tell) {
     let source = account.secret.clone();
     let provider = move || typed.clone().map_or_else(|| secret::fetch(&source, None), Ok);
     match Imap::new(account, Arc::new(provider)).describe() {
@@ -219,7 +222,7 @@ fn imap(account: &Account, server: &Server, typed: Option<Secret>, tell: &mut Te
             paths(account, &facts, tell);
             news(account, &facts, tell);
             oddities(account, &facts, tell);
-            labels(account, &facts, tell);
+            labels(data, account, &facts, tell);
             for alert in &facts.alerts {
                 tell.tell(Finding::warn("imap.alert", &format!("the server says: {alert}")));
             }
@@ -326,18 +329,33 @@ fn oddities(account: &Account, facts: &Facts, tell: &mut Tell) {
     tell.tell(Finding::ok("imap.quirks", &text).next(&next));
 }
 
-/// Folders that are labels (Gmail): what that costs here.
-fn labels(account: &Account, facts: &Facts, tell: &mut Tell) {
+/// Folders that are labels (Gmail): how they are synced, and what that costs here.
+fn labels(data: &Path, account: &Account, facts: &Facts, tell: &mut Tell) {
     if !facts.offers("X-GM-EXT-1") {
         return;
     }
-    let all = facts.mailboxes.iter().find(|known| known.role == Some(Role::All)).map(|known| known.name.as_str());
-    let all = all.map_or_else(String::new, |name| format!(", {name} being one of them"));
-    let text = format!("folders are labels there: a message with several is fetched and kept once for each{all}");
+    let all = facts.mailboxes.iter().find(|known| known.role == Some(Role::All)).map(|known| known.name.clone());
+    let id = account.id.as_str();
+    let known = begun(data, &account.id);
+    let by_views = match (account.sync.labels, known) {
+        (Some(LabelMode::Views), _) | (None, Begun::ByLabels) => true,
+        (None, Begun::Not) => all.as_ref().is_some_and(|all| !account.is_excluded(all)),
+        (Some(LabelMode::Folders), _) | (None, Begun::ByFolders) => false,
+    };
+    let all = all.map_or_else(|| "a folder of all mail".to_owned(), |name| Clean::line(name.as_str()).to_string());
+    if by_views {
+        let text = format!("folders are labels there, and views here: a message is fetched and kept once, in {all}");
+        let next = format!("for a copy in each folder instead: `labels = \"folders\"` in [accounts.{id}.sync]");
+        tell.tell(Finding::ok("imap.labels", &text).next(&next));
+        return;
+    }
+    let text = format!(
+        "folders are labels there, synced by folders: a message with several is fetched and kept once for each, {all} \
+         being one of them"
+    );
     let next = format!(
-        "leave out what you do not want twice: `exclude` in [accounts.{}.sync]; but what was archived lies in \
-         the folder of all mail alone",
-        account.id.as_str()
+        "leave out what you do not want twice: `exclude` in [accounts.{id}.sync]; but what was archived lies in \
+         the folder of all mail alone. Or begin anew with an empty `maildir`: then each message is kept once"
     );
     tell.tell(Finding::ok("imap.labels", &text).next(&next));
 }

@@ -54,11 +54,16 @@ impl Remote for FakeSession {
         self.server.state().habits.rights
     }
 
+    fn knows_labels(&self) -> bool {
+        self.server.state().habits.labels
+    }
+
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
         self.step(Doing::ListingMailboxes, |state| {
             let row = |(name, it): (&MailboxName, &Mailbox)| RemoteMailbox {
                 name: name.clone(),
                 role: it.role,
+                important: false,
                 selectable: true,
                 subscribed: Some(it.subscribed),
                 standing: state.habits.list_status.then(|| it.standing(&state.habits)),

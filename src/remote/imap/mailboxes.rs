@@ -204,7 +204,8 @@ impl Session {
             let selectable = !one.is("\\Noselect") && !one.is("\\NonExistent");
             let subscribed =
                 if extended { Some(one.is("\\Subscribed")) } else { subscriptions.tell(&one.name, subscribed) };
-            out.insert(name.clone(), RemoteMailbox { name, role, selectable, subscribed, standing: None });
+            let important = one.is("\\Important");
+            out.insert(name.clone(), RemoteMailbox { name, role, important, selectable, subscribed, standing: None });
         }
         if out.is_empty() {
             let fault = self.fault(Doing::ListingMailboxes, &self.host, Cause::Protocol);

@@ -86,7 +86,7 @@ impl Imap {
         };
         let mut session = entry::enter(server, &self.account, &*self.secret, self.token)?;
         if self.labelling == Labelling::Asked {
-            session.ask_for_labels();
+            session.tell_labels();
         }
         Ok(session)
     }
@@ -101,6 +101,14 @@ impl Connect for Imap {
 impl Remote for Session {
     fn rights(&self) -> Rights {
         Rights { flags: true, append: true, create: true, delete: true, r#move: true }
+    }
+
+    fn knows_labels(&self) -> bool {
+        self.capabilities.labels()
+    }
+
+    fn ask_for_labels(&mut self) {
+        self.tell_labels();
     }
 
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {

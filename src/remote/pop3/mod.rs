@@ -101,6 +101,7 @@ impl Remote for Session {
         Ok(vec![RemoteMailbox {
             name: MailboxName::inbox(),
             role: Some(Role::Inbox),
+            important: false,
             selectable: true,
             subscribed: None,
             standing: None,

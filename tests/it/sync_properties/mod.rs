@@ -42,6 +42,7 @@ fn rights() -> impl Strategy<Value = Allows> {
         append: false,
         delete,
         r#move: false,
+        labels: false,
     });
     let any = (keeps, any::<[bool; 5]>()).prop_map(|(keeps, [new_keywords, flags, append, delete, r#move])| Allows {
         keeps,
@@ -50,6 +51,7 @@ fn rights() -> impl Strategy<Value = Allows> {
         append,
         delete,
         r#move,
+        labels: false,
     });
     prop_oneof![1 => pop3, 2 => any]
 }

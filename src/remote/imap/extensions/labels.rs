@@ -34,7 +34,7 @@ impl Labelling {
 impl Session {
     /// From now on labels are asked for, if the server knows any. What SELECT tells by itself (QRESYNC) has
     /// none, so that is not used then.
-    pub(in crate::remote::imap) fn ask_for_labels(&mut self) {
+    pub(in crate::remote::imap) fn tell_labels(&mut self) {
         if self.capabilities.labels() {
             self.labelling = Labelling::Asked;
             self.capabilities.forget(&["QRESYNC"]);
