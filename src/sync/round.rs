@@ -213,8 +213,11 @@ impl Round<'_> {
 
     /// The mailbox whose messages are on screen.
     pub(super) fn on_screen(&self) -> Option<MailboxName> {
-        let visible = self.memory.visible.as_ref()?;
-        Some(self.memory.folders.as_ref().map_or_else(|| visible.clone(), |folders| folders.home_of(visible)))
+        self.memory.visible.as_ref().map(|visible| self.home_of(visible))
+    }
+
+    fn home_of(&self, name: &MailboxName) -> MailboxName {
+        self.memory.folders.as_ref().map_or_else(|| name.clone(), |folders| folders.home_of(name))
     }
 
     fn is_watched(&self, name: &MailboxName) -> bool {
@@ -336,7 +339,7 @@ impl Round<'_> {
         self.ahead = sights.iter().map(|sight| sight.look.mailbox.name.clone()).collect();
         let mut sights = VecDeque::from(sights);
         loop {
-            let visible = self.env.urgency.visible();
+            let visible = self.env.urgency.visible().map(|name| self.home_of(&name));
             let on_screen = sights.iter().position(|sight| Some(&sight.look.mailbox.name) == visible.as_ref());
             let Some(sight) = sights.remove(on_screen.unwrap_or_default()) else { return Ok(()) };
             self.env.step()?;
