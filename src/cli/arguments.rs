@@ -227,18 +227,57 @@ pub(super) struct SearchOptions {
     /// At most this many
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(super) limit: usize,
-    /// Print only ids
+    /// Print only the number of all that is found
+    #[arg(long, conflicts_with_all = ["limit", "format", "ids", "paths", "json"])]
+    pub(super) count: bool,
+    /// Only in this account
+    #[arg(short = 'A', long, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    /// Only in this folder: its name, the last part of it, or what it is for (`sent`); `lists/**` is `lists` and
+    /// all below
+    #[arg(long = "in", value_name = "FOLDER")]
+    pub(super) folder: Option<String>,
+    /// What to print of each message
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["ids", "paths", "json"])]
+    format: Option<Printed>,
+    /// Print only ids: --format=ids
     #[arg(long, conflicts_with_all = ["paths", "json"])]
-    pub(super) ids: bool,
-    /// Print only the files' paths
+    ids: bool,
+    /// Print only the files' paths: --format=files
     #[arg(long, conflicts_with = "json")]
-    pub(super) paths: bool,
+    paths: bool,
     /// End paths with NUL instead of a line end
-    #[arg(short = '0', long, requires = "paths")]
+    #[arg(short = '0', long)]
     pub(super) null: bool,
-    /// One JSON object a line
+    /// One JSON object a line: --format=json
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
+}
+
+impl SearchOptions {
+    /// What to print.
+    pub(super) fn format(&self) -> Printed {
+        match self.format {
+            Some(format) => format,
+            None if self.json => Printed::Json,
+            None if self.ids => Printed::Ids,
+            None if self.paths => Printed::Files,
+            None => Printed::Summary,
+        }
+    }
+}
+
+/// What `tern search` prints of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Printed {
+    /// Date, marks, who, subject and id
+    Summary,
+    /// The id that `tern show` takes
+    Ids,
+    /// The path of the file
+    Files,
+    /// One JSON object a line
+    Json,
 }
 
 #[derive(Debug, Args)]

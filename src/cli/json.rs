@@ -25,6 +25,7 @@ pub(super) fn row(row: &Row) -> Value {
     json!({
         "v": 1,
         "id": id(row).as_str(),
+        "thread": crate::query::thread_text(row.thread),
         "account": row.place.mailbox.account.as_str(),
         "folder": Clean::line(row.place.mailbox.name.as_str()).as_str(),
         "from": row.who.as_str(),

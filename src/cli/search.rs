@@ -1,16 +1,19 @@
-//! `tern search`: what a query finds, newest first. What changed on disk is taken in before.
+//! `tern search`: what a query finds, newest first. What changed on disk is taken in before. Only what is printed
+//! is searched for, unless the number of all is asked.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use super::arguments::{Common, SearchOptions};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::arguments::{Common, Printed, SearchOptions};
 use super::exit::Exit;
 use super::{json, list, output, refresh, setting};
 use crate::app::start;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::index::Index;
-use crate::job::index::{Row, SearchScope};
+use crate::job::index::{Grouping, ListSpec, Row, SearchScope, Source};
 use crate::query::{self, Query, QueryError};
 use crate::store::maildir::Maildir;
 
@@ -20,15 +23,24 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
         Ok(config) => config,
         Err(exit) => return exit,
     };
-    if let Err(exit) = setting::accounts("search", &config, None) {
-        return exit;
-    }
+    let scope = match (setting::accounts("search", &config, options.account.as_deref()), &options.account) {
+        (Err(exit), _) => return exit,
+        (Ok(_), None) => SearchScope::All,
+        (Ok(accounts), Some(_)) => match accounts.first() {
+            Some(account) => SearchScope::Account(account.id.clone()),
+            None => return Exit::Config,
+        },
+    };
     let text = options.query.join(" ");
     let query = match query::parse(&text, crate::app::now(), &start::zone()) {
         Ok(query) => query,
         Err(error) => return point_at(&text, &error),
     };
-    match find(&config, options, &query) {
+    let query = match &options.folder {
+        Some(folder) => Query::And(vec![Query::In(folder.clone()), query]),
+        None => query,
+    };
+    match find(&config, options, query, scope) {
         Ok(exit) => exit,
         Err(fault) => {
             output::fault("search", &fault);
@@ -40,26 +52,33 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
 fn point_at(text: &str, error: &QueryError) -> Exit {
     output::error("search", output::quoted(&error.to_string()));
     output::note(format_args!("  {}", output::quoted(text)));
-    output::note(format_args!("  {}^", " ".repeat(error.column.saturating_sub(1))));
+    let before: String = text.chars().take(error.column.saturating_sub(1)).collect();
+    output::note(format_args!("  {}^", " ".repeat(before.width())));
     Exit::Usage
 }
 
-fn find(config: &Config, options: &SearchOptions, query: &Query) -> Result<Exit, Fault> {
+fn find(config: &Config, options: &SearchOptions, query: Query, scope: SearchScope) -> Result<Exit, Fault> {
     let mut index = refresh::up_to_date("search", config)?;
-    let window = index.search(query, &SearchScope::All, 0, options.limit)?;
+    let list = ListSpec { source: Source::Search { query, scope }, grouping: Grouping::Flat };
+    if options.count {
+        index.count(&list, &|| true)?;
+        let total = index.rows(&list, 0, 0, None)?.total;
+        output::line(total);
+        return Ok(if total == 0 { Exit::Partly } else { Exit::Done });
+    }
+    let window = index.rows(&list, 0, options.limit, None)?;
     let zone = start::zone();
     for row in &window.rows {
-        if options.json {
-            output::line(json::row(row));
-        } else if options.ids {
-            output::line(json::id(row));
-        } else if options.paths {
-            if let Some(path) = path(config, &index, row)? {
-                let end: &[u8] = if options.null { b"\0" } else { b"\n" };
-                output::raw(&[path.as_os_str().as_bytes(), end].concat());
+        match options.format() {
+            Printed::Json => output::line(json::row(row)),
+            Printed::Ids => output::line(json::id(row)),
+            Printed::Files => {
+                if let Some(path) = path(config, &index, row)? {
+                    let end: &[u8] = if options.null { b"\0" } else { b"\n" };
+                    output::raw(&[path.as_os_str().as_bytes(), end].concat());
+                }
             }
-        } else {
-            output::line(list::line(row, &zone));
+            Printed::Summary => output::line(list::line(row, &zone)),
         }
     }
     Ok(if window.rows.is_empty() { Exit::Partly } else { Exit::Done })

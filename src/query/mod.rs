@@ -8,11 +8,13 @@
 
 pub mod ast;
 mod date;
+mod marks;
 mod parse;
 mod print;
 mod terms;
 
 pub use ast::Query;
+pub use marks::Marks;
 pub use parse::{QueryError, parse, parse_typed};
 pub use print::print;
 pub use terms::thread_text;

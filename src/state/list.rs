@@ -3,11 +3,14 @@
 //! has just changed is laid over the rows until the index has taken it in.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::job::index::{Grouping, IndexJob, ListSpec, Row, SearchScope, Source};
 use crate::job::{Job, Ticket};
 use crate::mail::ids::{RowId, Timestamp};
 use crate::mail::place::MailboxId;
+use crate::query::Marks;
+use crate::query::ast::Field;
 
 use super::change::Changes;
 use super::{Focus, Model, Screen};
@@ -65,6 +68,33 @@ pub struct SearchInfo {
     pub scope: SearchScope,
     /// What is wrong with the text, if something is.
     pub problem: Option<String>,
+    /// What it looks for, to be marked in list and message.
+    pub(super) marks: Marks,
+}
+
+/// A part of what is shown, as far as queries tell parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Who wrote it, and to whom.
+    People,
+    /// The subject.
+    Subject,
+    /// All of a message.
+    Message,
+}
+
+impl SearchInfo {
+    /// Where a text of that part has what is searched for, in bytes.
+    pub fn marked(&self, part: Shown, text: &str) -> Vec<Range<usize>> {
+        match part {
+            Shown::People => self.marks.find(text, &[Field::From, Field::To, Field::Cc]),
+            Shown::Subject => self.marks.find(text, &[Field::Subject]),
+            Shown::Message => {
+                use Field::{Body, Cc, File, From, List, Subject, To};
+                self.marks.find(text, &[From, To, Cc, Subject, Body, List, File])
+            }
+        }
+    }
 }
 
 /// A list to go back to.

@@ -46,7 +46,7 @@ pub use editor::{Editor, Wrapped};
 pub use event::{Event, MouseAct};
 pub use field::Field;
 pub use input::{Edited, Input};
-pub use list::{List, SearchInfo};
+pub use list::{List, SearchInfo, Shown};
 pub use mailboxes::{Item, Mailboxes};
 pub use marks::Mark;
 pub use menu::{Choice, Menu, MenuItem, MenuKind};

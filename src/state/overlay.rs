@@ -299,18 +299,20 @@ impl Model {
         if text.trim().is_empty() {
             return self.leave_search(true);
         }
-        let (query, problem) = match query::parse(text, self.now, &self.zone) {
+        let (query, problem) = match query::parse_typed(text, self.now, &self.zone) {
             Ok(query) => (query, None),
             Err(error) => {
                 // Half a query is no reason to lose the hits of the whole one before.
                 let problem = Some(error.to_string());
-                self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem });
+                let marks = self.list.search.take().map(|search| search.marks).unwrap_or_default();
+                self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks });
                 return Vec::new();
             }
         };
+        let marks = query::Marks::of(&query);
         let spec = ListSpec { source: Source::Search { query, scope: scope.clone() }, grouping: self.list.grouping };
         let jobs = self.show_list(spec);
-        self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem });
+        self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks });
         jobs
     }
 

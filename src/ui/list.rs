@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::text::{Painter, date, fit};
 use crate::job::index::Row;
 use crate::mail::flags::Flag;
-use crate::state::{Focus, Mark, Model, Screen};
+use crate::state::{Focus, Mark, Model, Screen, Shown};
 use crate::theme::Theme;
 
 /// How wide a date is in a row of one line.
@@ -102,6 +102,7 @@ fn one_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, 
     let who = (width / 5).clamp(10, 24);
     let x = 3 + DATE + 1;
     painter.text(x, 0, who, row.who.as_str(), look.ground);
+    mark(model, theme, painter, (x, 0, who), row.who.as_str(), Shown::People);
     let marks = marks(theme, row);
     // Marks stand in a column of their own, so that the eye finds them.
     let end = width.saturating_sub(4);
@@ -112,7 +113,7 @@ fn one_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, 
         subject_end = subject_end.saturating_sub(1);
     }
     let x = x + who + 2;
-    subject(theme, painter, (x, 0, subject_end.saturating_sub(x)), row, look.ground);
+    subject(model, theme, painter, (x, 0, subject_end.saturating_sub(x)), row, look.ground);
 }
 
 fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, look: Look) {
@@ -126,17 +127,34 @@ fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row,
         end = painter.right(end.saturating_sub(1), 0, &marks, look.over(theme.list_star));
     }
     painter.text(3, 0, end.saturating_sub(4), row.who.as_str(), look.ground);
-    subject(theme, painter, (5, 1, width.saturating_sub(5)), row, look.below);
+    mark(model, theme, painter, (3, 0, end.saturating_sub(4)), row.who.as_str(), Shown::People);
+    subject(model, theme, painter, (5, 1, width.saturating_sub(5)), row, look.below);
 }
 
-fn subject(theme: &Theme, painter: &mut Painter<'_>, (x, y, width): (u16, u16, u16), row: &Row, style: Style) {
+/// Marks what a search found.
+fn mark(model: &Model, theme: &Theme, painter: &mut Painter<'_>, at: (u16, u16, u16), text: &str, part: Shown) {
+    if let Some(search) = &model.list.search {
+        painter.mark(at, text, &search.marked(part, text), theme.matched);
+    }
+}
+
+fn subject(
+    model: &Model,
+    theme: &Theme,
+    painter: &mut Painter<'_>,
+    (x, y, width): (u16, u16, u16),
+    row: &Row,
+    style: Style,
+) {
     let text = if row.subject.is_empty() { "(no subject)" } else { row.subject.as_str() };
     let indent = (row.depth.min(6) * 2).min(width / 3);
     let mut x = x;
     if indent > 0 {
         x = painter.text(x + indent - 2, y, 2, &format!("{} ", theme.glyphs.branch), style);
     }
-    painter.text(x, y, width.saturating_sub(indent), &fit(text, width.saturating_sub(indent), painter.ellipsis), style);
+    let room = width.saturating_sub(indent);
+    painter.text(x, y, room, &fit(text, room, painter.ellipsis), style);
+    mark(model, theme, painter, (x, y, room), row.subject.as_str(), Shown::Subject);
 }
 
 fn marks(theme: &Theme, row: &Row) -> String {

@@ -3,7 +3,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::text::{Painter, cells, clock, pieces};
+use super::text::{Painter, cells, clock, fit, pieces};
 use crate::job::files::Purpose;
 use crate::job::index::SearchScope;
 use crate::keys::{Action, Context, Keys};
@@ -109,6 +109,7 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
     };
     let mut end = area.width.saturating_sub(1);
     let problem = model.list.search.as_ref().and_then(|search| search.problem.as_deref());
+    let problem = problem.filter(|_| matches!(prompt.kind, PromptKind::Search));
     let note = match &prompt.kind {
         PromptKind::Search => match problem {
             Some(problem) => problem.to_owned(),
@@ -126,9 +127,13 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         PromptKind::Password(_) => String::new(),
     };
     let note = crate::mail::clean::Clean::line(&note);
-    if cells(note.as_str()) < area.width / 2 {
-        let style = if problem.is_some() { theme.warn } else { theme.muted };
-        end = line.right(end, 0, note.as_str(), style).saturating_sub(1);
+    let (style, note) = match problem {
+        // What is wrong is said even where there is no room for all of it: the column comes first.
+        Some(_) => (theme.warn, fit(note.as_str(), area.width / 2, theme.glyphs.ellipsis)),
+        None => (theme.muted, note.as_str().to_owned()),
+    };
+    if cells(&note) <= area.width / 2 {
+        end = line.right(end, 0, &note, style).saturating_sub(1);
     }
     let x = line.text(1, 0, end, &label, theme.hint_key);
     let (before, after) = prompt.input.shown();

@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::text::{Painter, cells, clock, short, soon};
+use super::text::{Painter, cells, clock, grouped, short, soon};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::keys::action::TABLE;
@@ -68,7 +68,7 @@ fn counts(model: &Model) -> String {
     }
     let more = if model.list.counted { "" } else { "+" };
     let hits = if model.list.search.is_some() { " found" } else { "" };
-    format!("{}{more}{hits}", model.list.total)
+    format!("{}{more}{hits}", grouped(model.list.total))
 }
 
 /// Outbox and sync, from left to right.

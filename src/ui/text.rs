@@ -1,5 +1,7 @@
 //! Text on cells: cut to a width with a mark, dates and numbers as people read them.
 
+use std::ops::Range;
+
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -51,6 +53,18 @@ impl<'a> Painter<'a> {
         let (at_x, at_y) = (self.area.x + x, self.area.y + y);
         let (end, _) = self.buffer.set_stringn(at_x, at_y, shown, usize::from(room), style);
         end - self.area.x
+    }
+
+    /// Gives what a text has at `found` (in bytes) another look, where it was drawn at `x` and has room.
+    pub(super) fn mark(&mut self, (x, y, width): (u16, u16, u16), text: &str, found: &[Range<usize>], style: Style) {
+        let room = self.area.width.min(x.saturating_add(width));
+        for at in found {
+            let (Some(before), Some(marked)) = (text.get(..at.start), text.get(at.clone())) else { continue };
+            let from = x.saturating_add(cells(before)).min(room);
+            let until = from.saturating_add(cells(marked)).min(room);
+            let area = Rect { x: self.area.x + from, y: self.area.y.saturating_add(y), width: until - from, height: 1 };
+            self.buffer.set_style(area.intersection(self.area), style);
+        }
     }
 
     /// Draws a text so that it ends before column `end`; gives back the column where it begins.
@@ -135,6 +149,19 @@ pub(super) fn short(number: u64) -> String {
     }
 }
 
+/// A number with its thousands apart: `1,234`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// Cuts a text into pieces of at most so many cells, at a blank where there is one.
 pub(super) fn pieces(text: &str, width: usize) -> Vec<&str> {
     let mut pieces = Vec::new();
@@ -208,6 +235,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
+        assert_eq!([7, 1_234, 1_000_000].map(grouped), ["7", "1,234", "1,000,000"]);
         let table = [(7, "7"), (999, "999"), (3149, "3.1k"), (48_000, "48k"), (2_000_000, "2M")];
         for (number, shown) in table {
             assert_eq!(short(number), shown);

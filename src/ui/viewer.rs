@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style};
 use super::text::Painter;
 use crate::mail::clean::Clean;
 use crate::mail::document::{LineKind, SpanStyle};
-use crate::state::{Focus, LineRole, Model, Screen, ViewLine, ViewSpan};
+use crate::state::{Focus, LineRole, Model, Screen, SearchInfo, Shown, ViewLine, ViewSpan};
 use crate::theme::Theme;
 
 /// Draws the line between list and message.
@@ -46,6 +46,8 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
         let found = model.viewer.find.as_ref().filter(|find| find.lines.binary_search(&at).is_ok());
         if let Some(find) = found {
             mark(theme, painter, y, line, &find.needle);
+        } else if let (None, Some(search)) = (&model.viewer.find, &model.list.search) {
+            mark_words(theme, painter, y, line, search);
         }
     }
 }
@@ -112,6 +114,18 @@ fn span_style(theme: &Theme, line: &ViewLine, span: &ViewSpan, base: Style) -> S
     table.iter().filter(|(is, _)| *is).fold(style, |style, (_, modifier)| style.add_modifier(*modifier))
 }
 
+/// Marks the words by which the message was found.
+fn mark_words(theme: &Theme, painter: &mut Painter<'_>, y: u16, line: &ViewLine, search: &SearchInfo) {
+    let (text, x) = (line.text(), indent(line));
+    let found = search.marked(Shown::Message, &text);
+    painter.mark((x, y, painter.area.width.saturating_sub(x)), &text, &found, theme.matched);
+}
+
+/// Where the text of a line begins.
+fn indent(line: &ViewLine) -> u16 {
+    1 + if matches!(line.role, LineRole::Body(_) | LineRole::Fold) { u16::from(line.quote.min(8)) * 2 } else { 0 }
+}
+
 /// Marks what was searched for.
 fn mark(theme: &Theme, painter: &mut Painter<'_>, y: u16, line: &ViewLine, needle: &str) {
     let text = line.text();
@@ -120,7 +134,7 @@ fn mark(theme: &Theme, painter: &mut Painter<'_>, y: u16, line: &ViewLine, needl
     if lower.len() != text.len() || needle.is_empty() {
         return;
     }
-    let indent = 1 + if matches!(line.role, LineRole::Body(_)) { u16::from(line.quote.min(8)) * 2 } else { 0 };
+    let indent = indent(line);
     for (at, found) in lower.match_indices(needle) {
         if let (Some(before), Some(found)) = (text.get(..at), text.get(at..at + found.len())) {
             let x = indent.saturating_add(super::text::cells(before));

@@ -77,7 +77,16 @@ fn search_list_folders_and_show_agree() {
     assert_eq!(found[0]["from"], "Bob");
     assert_eq!((&found[1]["date"], &found[1]["flags"][0]), (&"2026-11-02T10:00:01Z".into(), &"\\Seen".into()));
     assert_eq!(world.succeed(&["search", "--ids", "--limit", "1", "brass"]), "ada:INBOX:1002.c\n");
+    assert_eq!(
+        world.succeed(&["search", "--format=ids", "--in", "inbox", "brass"]),
+        "ada:INBOX:1002.c\nada:INBOX:1000.a\n"
+    );
+    assert_eq!(world.succeed(&["search", "--count", "brass"]), "2\n");
+    assert_eq!(world.succeed(&["search", "-A", "ada", "--count", "--in", "rust", "*"]), "1\n");
+    let of_one = format!("thread:{}", found[1]["thread"].as_str().unwrap());
+    assert_eq!(world.succeed(&["search", "--ids", &of_one]), "ada:INBOX:1000.a\n");
     let paths = world.succeed(&["search", "--paths", "-0", "brass", "is:read"]);
+    assert_eq!(world.succeed(&["search", "--format=files", "-0", "brass", "tag:read"]), paths);
     assert_eq!(paths, format!("{}\0", world.path("mail/INBOX/cur/1000.a:2,S").display()));
 
     let listed = world.succeed(&["list"]);
@@ -151,6 +160,8 @@ fn wrong_calls_have_codes_and_words() {
         (&["serch"], 2, "unrecognized subcommand"),
         (&["search", "--ids", "--json", "x"], 2, "cannot be used with"),
         (&["search", "nothingofthekind"], 1, ""),
+        (&["search", "--count", "nothingofthekind"], 1, ""),
+        (&["search", "-A", "eve", "tea"], 2, "no account eve; there is: ada"),
         (&["search", "(tea"], 2, "tern: search: column"),
         (&["show", "nobody@nowhere"], 66, "there is no message nobody@nowhere"),
         (&["list", "Nowhere"], 66, "there is no folder Nowhere"),
@@ -168,6 +179,8 @@ fn wrong_calls_have_codes_and_words() {
     let pointed = err(&world.run(&["search", "tea )"]));
     let lines: Vec<&str> = pointed.lines().collect();
     assert_eq!(lines[2].find('^'), lines[1].find(')'), "{pointed}");
+    let pointed = err(&world.run(&["search", "林伟 is:odd"]));
+    assert!(pointed.ends_with(&format!("  {}^\n", " ".repeat("林伟 is:".len() - 2))), "{pointed}");
     let none = World::new("");
     assert_eq!(code(&none.run(&["list"])), 78);
     assert!(err(&none.run(&["sync"])).contains("no account is set up"));

@@ -139,6 +139,37 @@ fn search_finds_while_typing_and_escape_goes_back() {
 }
 
 #[test]
+fn what_a_search_found_is_marked_in_list_and_message() {
+    let mut world = World::with(&["ada"]);
+    world.add("ada", "INBOX", "Lin Wei", "Purple café budgets").lines =
+        vec![(0, "The budget is purple.".to_owned()), (1, "Purple? PURPLE!".to_owned())];
+    world.add("ada", "INBOX", "Grace Hopper", "Lunch");
+    let mut driver = Driver::new(world, &["ada"], SIZE);
+    assert_eq!(driver.marked(), Vec::<String>::new());
+    driver.press("/").type_text("purple bu");
+    assert_eq!(driver.marked(), ["Purple", "budgets"], "the last word may go on");
+    driver.type_text("dgets (");
+    assert_eq!(driver.marked(), ["Purple", "budgets"], "half a query changes nothing");
+    driver.expect("column 16: expected a closing parenthesis").type_text("caf*)");
+    assert_eq!(driver.marked(), ["Purple", "café", "budgets"]);
+    driver.press("Enter").expect("1 found").press("Enter");
+    let marked = driver.marked();
+    let count = |word: &str| marked.iter().filter(|other| *other == word).count();
+    assert_eq!((count("purple"), count("PURPLE")), (1, 1), "{marked:?}");
+    driver.press("q q");
+    assert_eq!(driver.marked(), Vec::<String>::new());
+}
+
+#[test]
+fn tab_looks_elsewhere() {
+    let mut world = World::with(&["ada", "work"]);
+    world.add("ada", "INBOX", "Lin Wei", "plan");
+    let mut driver = Driver::new(world, &["ada", "work"], SIZE);
+    driver.press("/").type_text("plan").expect("in ada").press("Tab").expect("everywhere");
+    driver.press("Tab").expect("in INBOX").press("Tab").expect("in ada");
+}
+
+#[test]
 fn deleting_for_ever_asks_with_the_number() {
     let mut driver = five();
     driver.press("Space Space D").expect("Delete 2 messages for ever?").press("n");

@@ -771,6 +771,24 @@ impl Driver {
         text
     }
 
+    /// What is marked as found, piece by piece.
+    pub(crate) fn marked(&self) -> Vec<String> {
+        let mut pieces: Vec<String> = Vec::new();
+        let mut open = false;
+        for cell in self.cells.content() {
+            let is = cell.bg == self.theme.matched.bg.unwrap_or(cell.bg)
+                && cell.modifier.contains(self.theme.matched.add_modifier)
+                && cell.style() == cell.style().patch(self.theme.matched);
+            match pieces.last_mut() {
+                Some(piece) if is && open => piece.push_str(cell.symbol()),
+                _ if is => pieces.push(cell.symbol().to_owned()),
+                _ => {}
+            }
+            open = is;
+        }
+        pieces
+    }
+
     /// The screen says this somewhere.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) -> &mut Self {

@@ -1,0 +1,164 @@
+//! Where a text says what a query looks for, so that it can be marked on screen: by words, without case, accents
+//! and strokes, as the search itself compares.
+
+use std::ops::Range;
+
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
+use super::ast::{Field, Pattern, Query};
+
+/// The words of a query that a message is found by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marks(Vec<Mark>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    field: Field,
+    /// The words as they are compared, in this order.
+    words: Vec<String>,
+    /// May the last one go on?
+    begun: bool,
+}
+
+/// A word of a text, and where it stands.
+struct Word {
+    text: String,
+    at: Range<usize>,
+}
+
+impl Marks {
+    /// The words of a query; those that must not be there are not among them.
+    pub fn of(query: &Query) -> Self {
+        let mark = |(field, pattern): (Field, &Pattern)| {
+            let (text, begun) = match pattern {
+                Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
+                Pattern::Prefix(text) => (text, true),
+            };
+            let words: Vec<String> = words(text).into_iter().map(|word| word.text).collect();
+            (!words.is_empty()).then_some(Mark { field, words, begun })
+        };
+        Self(query.words().into_iter().filter_map(mark).collect())
+    }
+
+    /// Is nothing to be marked?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where `text` has them, in bytes, in order and apart from each other; of words asked for in one field only
+    /// those for one of `fields`.
+    pub fn find(&self, text: &str, fields: &[Field]) -> Vec<Range<usize>> {
+        let wanted: Vec<&Mark> =
+            self.0.iter().filter(|mark| mark.field == Field::Any || fields.contains(&mark.field)).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let there = words(text);
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for at in 0..there.len() {
+            let ends = wanted.iter().filter_map(|mark| {
+                let window = there.get(at..at + mark.words.len())?;
+                mark.fits(window).then(|| window.last().map_or(0, |word| word.at.end))
+            });
+            let Some((end, word)) = ends.max().zip(there.get(at)) else { continue };
+            match found.last_mut().filter(|last| last.end >= word.at.start) {
+                Some(last) => last.end = last.end.max(end),
+                None => found.push(word.at.start..end),
+            }
+        }
+        found
+    }
+}
+
+impl Mark {
+    fn fits(&self, window: &[Word]) -> bool {
+        let last = self.words.len() - 1;
+        self.words.iter().zip(window).enumerate().all(|(at, (wanted, there))| {
+            *wanted == there.text || (self.begun && at == last && there.text.starts_with(wanted.as_str()))
+        })
+    }
+}
+
+/// A run of letters and digits is a word; of Chinese, Japanese and Korean each character is one.
+fn words(text: &str) -> Vec<Word> {
+    let mut found: Vec<Word> = Vec::new();
+    let mut open = false;
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        // Accents that follow their letter belong to it.
+        let accent = matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}');
+        if !c.is_alphanumeric() && !accent {
+            open = false;
+            continue;
+        }
+        let alone = c >= '\u{3041}'
+            && matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}');
+        match found.last_mut().filter(|_| open && !alone) {
+            Some(word) => {
+                fold(c, &mut word.text);
+                word.at.end = end;
+            }
+            None if accent => {}
+            None => {
+                let mut text = String::new();
+                fold(c, &mut text);
+                found.push(Word { text, at: at..end });
+            }
+        }
+        open = !alone;
+    }
+    found
+}
+
+fn fold(c: char, out: &mut String) {
+    if c.is_ascii() {
+        out.push(c.to_ascii_lowercase());
+        return;
+    }
+    for c in c.to_lowercase() {
+        match c {
+            'ß' => out.push_str("ss"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            'ø' => out.push('o'),
+            'đ' | 'ð' => out.push('d'),
+            'ł' => out.push('l'),
+            'þ' => out.push_str("th"),
+            '\u{ac00}'..='\u{d7a3}' => out.push(c),
+            other => {
+                let mut bytes = [0; 4];
+                let apart =
+                    DecomposingNormalizerBorrowed::new_nfkd().normalize(other.encode_utf8(&mut bytes)).into_owned();
+                out.extend(apart.chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}')));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::ids::Timestamp;
+
+    #[test]
+    fn words_are_found_where_they_stand() {
+        let table = [
+            ("budget", "Purple Budgets, budget", "budget"),
+            ("budg*", "Purple Budgets, budget", "Budgets|budget"),
+            ("\"purple budget\"", "purple. A purple budget", "purple budget"),
+            ("cafe strasse", "CAFÉ in der Straße, cafe\u{301}", "CAFÉ|Straße|cafe\u{301}"),
+            ("本語", "日本語 本", "本語"),
+            ("re-run", "to re-run it", "re-run"),
+            ("from:ada b", "ada b", "b"),
+            ("-ada", "ada", ""),
+            ("is:unread", "unread", ""),
+            ("purple purple budget", "purple budget", "purple|budget"),
+        ];
+        for (query, text, marked) in table {
+            let query = crate::query::parse(query, Timestamp::new(0), &jiff::tz::TimeZone::UTC).unwrap();
+            let marks = Marks::of(&query);
+            let found: Vec<&str> = marks.find(text, &[Field::Subject]).into_iter().map(|at| &text[at]).collect();
+            assert_eq!(found.join("|"), marked, "{text}");
+        }
+    }
+}
