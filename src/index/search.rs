@@ -102,7 +102,7 @@ pub(super) fn compile(
         None => maker.walk(conditions.join(" AND ")),
     };
     let all = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
-    let columns: String = maker.columns.iter().map(|column| format!(", {column}")).collect();
+    let columns = maker.columns.iter().fold(String::new(), |all, column| all + ", " + column);
     let join =
         if columns.contains("m.") || all.contains("m.") { "CROSS JOIN messages m ON m.id = p.message" } else { "" };
     let places =
@@ -492,7 +492,10 @@ fn tagged(name: &str) -> String {
     words.sort();
     words.dedup();
     let has = |word: &String| {
-        let hex: String = format!(" {word} ").bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut hex = String::new();
+        for byte in format!(" {word} ").bytes() {
+            hex.push_str(&format!("{byte:02x}"));
+        }
         format!("instr(' ' || lower(ifnull(p.keywords, '')) || ' ', CAST(x'{hex}' AS TEXT)) > 0")
     };
     if words.is_empty() {

@@ -334,3 +334,27 @@ fn what_is_found_is_what_a_slow_reader_finds() {
     }
     assert!(some > questions / 2 && few > questions / 3, "most questions find something: {some}, not all: {few}");
 }
+
+#[test]
+fn long_and_deep_questions_are_answered() {
+    let mut disk = Disk::new();
+    let inbox = mailbox("home", "INBOX");
+    let mut writer = disk.writer();
+    tell(&mut writer, &disk.deliver(&inbox, 0, &mail("a@x", &[], 60, "purple", "budget"), &Flags::none()));
+    let mut index = disk.reader();
+    let mut count = |text: &str| {
+        let query = tern::query::parse(text, Timestamp::new(0), &jiff::tz::TimeZone::UTC).unwrap();
+        index.search(&query, &SearchScope::All, 0, 9).unwrap().total
+    };
+    assert_eq!(count(&"budget ".repeat(400)), 1);
+    assert_eq!(count(&"-llama ".repeat(400)), 1);
+    assert_eq!(count(&["budget"; 400].join(" or ")), 1);
+    assert_eq!(count(&"bud* ".repeat(400)), 1);
+    assert_eq!(count(&"is:unread ".repeat(400)), 1);
+    assert_eq!(count(&["tag:nothing"; 399].join(" or ")), 0);
+    assert_eq!(count(&"(llama or is:unread) ".repeat(130)), 1);
+    assert_eq!(count(&format!("{}budget{}", "-(".repeat(30), " is:unread)".repeat(30))), 1);
+    assert_eq!(count(&format!("{}budget{}", "-(".repeat(31), " is:unread)".repeat(31))), 0);
+    assert_eq!(count(&format!("{}budget is:unread{}", "(".repeat(60), ")".repeat(60))), 1);
+    assert_eq!(count(&format!("{}(llama or (budget is:unread)){}", "-(-(".repeat(15), "))".repeat(15))), 1);
+}
