@@ -33,7 +33,7 @@ const TOKEN: &str = "ya29.Canary-token-3141592653";
 
 /// How a secret may look: as it is, in hexadecimal, and inside base64 at each of the three places where it may begin.
 fn shapes(secret: &str) -> Vec<String> {
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let mut shapes = vec![secret.to_owned(), hex];
     for before in 0..3 {
         let encoded = STANDARD.encode([&vec![0; before], secret.as_bytes()].concat());

@@ -94,6 +94,9 @@ fn a_server_that_keeps_another_hash_is_shown_the_password_inside_tls_and_that_is
     assert_eq!(enter(&account, PASSWORD).unwrap_err().cause, Cause::SignInRefused);
 }
 
+/// Signs a user in, with a password; tells by what mechanism.
+type Enter<'a> = dyn Fn(&str, Tls, &'static str) -> Result<&'static str, Fault> + 'a;
+
 #[test]
 fn pop3_and_submission_show_the_password_in_the_same_case_and_in_no_other() {
     let [auth] = free_ports();
@@ -114,8 +117,7 @@ fn pop3_and_submission_show_the_password_in_the_same_case_and_in_no_other() {
         smtp.probe().map(|reached| reached.mechanism.unwrap())
     };
     let smtp = |user: &str, tls: Tls, password: &'static str| probe(postfix.server(user, tls), password);
-    let ways: [(&str, &dyn Fn(&str, Tls, &'static str) -> Result<&'static str, Fault>); 2] =
-        [("popper", &pop3), ("sender", &smtp)];
+    let ways: [(&str, &Enter<'_>); 2] = [("popper", &pop3), ("sender", &smtp)];
     for (user, enter) in ways {
         assert_eq!(enter(user, Tls::Implicit, PASSWORD), Ok("PLAIN"), "{user}");
         let before = refused(user);

@@ -101,10 +101,8 @@ fn what_is_opened_comes_before_what_the_only_connection_fetches() {
     meeting.age();
     let (once, told) = (AtomicBool::new(true), Mutex::new(Vec::new()));
     let summary = run_once(&meeting.env, &|report| match report {
-        SyncReport::Changed(changed) if changed.mailbox.name == name("Big") => {
-            if once.swap(false, Ordering::SeqCst) {
-                meeting.env.urgency.open(&stub);
-            }
+        SyncReport::Changed(changed) if changed.mailbox.name == name("Big") && once.swap(false, Ordering::SeqCst) => {
+            meeting.env.urgency.open(&stub);
         }
         SyncReport::Fetched { now, .. } => told.lock().unwrap().push(now.map(|_| "opened")),
         SyncReport::Finished { mailbox, .. } if mailbox.name == name("Big") => told.lock().unwrap().push(Ok("Big")),
