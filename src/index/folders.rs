@@ -104,13 +104,13 @@ impl Writer {
             .optional()?;
         let Some(id) = named.and_then(|(account, name)| mailbox_id(&account, &name)) else { return Ok(()) };
         let known = self.mailbox(&id)?;
-        let names: Vec<String> = self
+        let files: Vec<String> = self
             .db
             .prepare_cached("SELECT name FROM places WHERE mailbox = ?1 AND home IS NULL")?
             .query_map([mailbox], |row| row.get(0))?
             .collect::<Result<_>>()?;
-        for name in names {
-            self.remove_place(&known, &name)?;
+        for file in files {
+            self.remove_place(&known, &file)?;
         }
         self.db
             .prepare_cached("UPDATE mailboxes SET directory = NULL, cur = 0, new = 0 WHERE id = ?1")?

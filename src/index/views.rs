@@ -267,7 +267,9 @@ impl Writer {
             .prepare_cached("DELETE FROM places WHERE mailbox = ?1 AND home IS NOT NULL RETURNING thread")?
             .query_map([row], |row| row.get(0))?
             .collect::<Result<_>>()?;
-        threads.into_iter().for_each(|thread| self.touch_row(row, is_inbox, thread));
+        for thread in threads {
+            self.touch_row(row, is_inbox, thread);
+        }
         Ok(())
     }
 

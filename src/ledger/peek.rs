@@ -59,8 +59,8 @@ impl Ledger {
                     hash.update([0]);
                 }
             }
-            let wishes: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-            Ok(format!("{} {wishes}", agreed.map(|number| number.to_string()).join(" ")))
+            let wishes = hash.finalize().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+            Ok(format!("{} {wishes:016x}", agreed.map(|number| number.to_string()).join(" ")))
         };
         run().map_err(|e| fault(&e))
     }

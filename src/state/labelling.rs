@@ -146,8 +146,8 @@ impl Model {
     /// Does a message that loses these labels leave the list?
     fn list_loses(&self, labels: &Labels) -> bool {
         match self.list.spec.as_ref().map(|spec| &spec.source) {
-            Some(Source::Mailbox(shown)) => {
-                let shows = self.mailboxes.row(shown).and_then(|row| row.shows.as_ref());
+            Some(Source::Mailbox(mailbox)) => {
+                let shows = self.mailboxes.row(mailbox).and_then(|row| row.shows.as_ref());
                 shows.is_some_and(|shows| labels.has(&shows.label))
             }
             Some(Source::Unified) => labels.has(&Label::Inbox),
@@ -165,8 +165,8 @@ impl Model {
             None => row.place.mailbox == *mailbox,
         };
         let seen = |row: &Row| {
-            let shown = if is_shown(row) { mailbox } else { &row.mailbox };
-            Row { mailbox: shown.clone(), ..row.clone() }
+            let at = if is_shown(row) { mailbox } else { &row.mailbox };
+            Row { mailbox: at.clone(), ..row.clone() }
         };
         rows.iter().map(seen).collect()
     }

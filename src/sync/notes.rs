@@ -146,7 +146,9 @@ pub fn labels(ledger: &mut Ledger, home: &MailboxId, tell: Tell<'_>) -> Result<(
         keep((row.unique, labels));
     })?;
     // What is not on the server yet has nothing but what is wished for it.
-    wishes.into_iter().for_each(|(unique, LabelWish { given, .. })| keep((unique, given)));
+    for (unique, LabelWish { given, .. }) in wishes {
+        keep((unique, given));
+    }
     told?;
     if rows.is_empty() { Ok(()) } else { tell(rows) }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tern::job::{IndexReport, Report, Ticket};
 use tern::keys::Context;
 use tern::mail::clean::Clean;
-use tern::mail::contact::Suggestion;
+use tern::mail::contact::{Suggestion, Use};
 
 use crate::support::driver::{Driver, World as Fake, person};
 use crate::terminal::{Session, World};
@@ -25,7 +25,7 @@ fn driver_of(size: (u16, u16)) -> Driver {
     .map(person)
     .into();
     let team: Vec<_> = world.people[..2].iter().flat_map(|one| one.addresses.clone()).collect();
-    world.people.push(Suggestion { addresses: team, group: Some(Clean::line("The Team")), used: Default::default() });
+    world.people.push(Suggestion { addresses: team, group: Some(Clean::line("The Team")), used: Use::default() });
     world.add("ada", "INBOX", "Lin Wei", "hello");
     Driver::new(world, &["ada"], size)
 }

@@ -76,7 +76,9 @@ struct Tree {
 impl Tree {
     fn write(&self, depth: usize, out: &mut Vec<(usize, usize)>) {
         out.push((self.mail, depth));
-        self.below.iter().for_each(|tree| tree.write(depth + 1, out));
+        for tree in &self.below {
+            tree.write(depth + 1, out);
+        }
     }
 }
 
@@ -143,7 +145,9 @@ fn wanted(mails: &[Mail]) -> Pages {
         .into_iter()
         .map(|members| {
             let mut page = Vec::new();
-            trees.iter().filter(|tree| members.contains(&tree.mail)).for_each(|tree| tree.write(0, &mut page));
+            for tree in trees.iter().filter(|tree| members.contains(&tree.mail)) {
+                tree.write(0, &mut page);
+            }
             page
         })
         .collect();
@@ -214,7 +218,9 @@ fn ten_thousand_random_graphs_are_ordered_as_the_book_does() {
             })
             .collect();
         let mut page = Vec::new();
-        by_the_book(&mails).iter().for_each(|tree| tree.write(0, &mut page));
+        for tree in by_the_book(&mails) {
+            tree.write(0, &mut page);
+        }
         let ordered: Vec<(usize, usize)> =
             thread::order(&members).iter().map(|at| (given[at.member], usize::from(at.depth))).collect();
         assert_eq!(ordered, page, "graph {round}: {mails:#?}");

@@ -27,7 +27,9 @@ fn driver() -> Driver {
 
 fn labels(driver: &Driver, subject: &str) -> Vec<String> {
     let mail = driver.world.mails.iter().find(|mail| mail.subject == subject).unwrap();
-    let word = |label: &Label| label.word().or(label.name().map(|name| name.as_str())).unwrap_or_default().to_owned();
+    let word = |label: &Label| {
+        label.word().or(label.name().map(tern::mail::mailbox::MailboxName::as_str)).unwrap_or_default().to_owned()
+    };
     mail.flags.labels().iter().map(word).collect()
 }
 

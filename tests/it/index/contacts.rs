@@ -180,7 +180,7 @@ fn address_books_are_read_when_they_change() {
     let book = root.path().join("contacts");
     fs::create_dir_all(book.join("work")).unwrap();
     let card = |name: &str, uid: &str, emails: &[&str]| {
-        let emails: String = emails.iter().map(|email| format!("EMAIL:{email}\r\n")).collect();
+        let emails = emails.iter().map(|email| format!("EMAIL:{email}\r\n")).collect::<Vec<_>>().concat();
         format!("BEGIN:VCARD\r\nVERSION:4.0\r\nFN:{name}\r\nUID:{uid}\r\n{emails}END:VCARD\r\n")
     };
     fs::write(book.join("1.vcf"), card("Grace Murray Hopper", "u1", &["hopper@navy.example", "grace@home.example"]))

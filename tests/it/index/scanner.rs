@@ -121,32 +121,34 @@ fn random_flags(rng: &mut fastrand::Rng) -> Flags {
     flags
 }
 
+const STATES: [State; 9] = [
+    State::Unread,
+    State::Unread,
+    State::Starred,
+    State::Starred,
+    State::Read,
+    State::Replied,
+    State::Forwarded,
+    State::Draft,
+    State::Sent,
+];
+
+const PLACES: [&str; 11] = [
+    "inbox",
+    "Archive",
+    "rust",
+    "lists/rust",
+    "lists/**",
+    "work/inbox",
+    "home/lists/**",
+    "sent",
+    "spam",
+    "nowhere",
+    "rus",
+];
+
 fn property(rng: &mut fastrand::Rng, threads: &[ThreadId]) -> Query {
     let day = |rng: &mut fastrand::Rng| rng.bool().then(|| Timestamp::new(1_700_000_000 + rng.i64(0..90) * 86_400));
-    const STATES: [State; 9] = [
-        State::Unread,
-        State::Unread,
-        State::Starred,
-        State::Starred,
-        State::Read,
-        State::Replied,
-        State::Forwarded,
-        State::Draft,
-        State::Sent,
-    ];
-    const PLACES: [&str; 11] = [
-        "inbox",
-        "Archive",
-        "rust",
-        "lists/rust",
-        "lists/**",
-        "work/inbox",
-        "home/lists/**",
-        "sent",
-        "spam",
-        "nowhere",
-        "rus",
-    ];
     match rng.u8(..13) {
         0 | 1 => Query::HasAttachment,
         2..=4 => Query::Is(pick(rng, &STATES)),
@@ -163,22 +165,23 @@ fn property(rng: &mut fastrand::Rng, threads: &[ThreadId]) -> Query {
     }
 }
 
+const FIELDS: [Field; 10] = [
+    Field::Any,
+    Field::Any,
+    Field::Any,
+    Field::From,
+    Field::To,
+    Field::Cc,
+    Field::Subject,
+    Field::Body,
+    Field::List,
+    Field::File,
+];
+
 fn leaf(rng: &mut fastrand::Rng, threads: &[ThreadId]) -> Query {
     if rng.u8(..5) < 2 {
         return property(rng, threads);
     }
-    const FIELDS: [Field; 10] = [
-        Field::Any,
-        Field::Any,
-        Field::Any,
-        Field::From,
-        Field::To,
-        Field::Cc,
-        Field::Subject,
-        Field::Body,
-        Field::List,
-        Field::File,
-    ];
     let field = pick(rng, &FIELDS);
     let word = match field {
         Field::From | Field::To | Field::Cc => {

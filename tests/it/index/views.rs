@@ -39,11 +39,11 @@ fn views(names: &[&str]) -> Vec<View> {
 
 /// The homes whose labels are asked for.
 fn wanted(reports: &[IndexReport]) -> Vec<&MailboxId> {
-    let home = |report| match report {
-        &IndexReport::LabelsWanted(ref home) => Some(home),
+    let homes = reports.iter().filter_map(|report| match report {
+        IndexReport::LabelsWanted(home) => Some(home),
         _ => None,
-    };
-    reports.iter().filter_map(home).collect()
+    });
+    homes.collect()
 }
 
 fn subjects(index: &mut Index, source: Source) -> Vec<String> {
