@@ -370,11 +370,11 @@ fn end_served(role: Role) -> &'static str {
     match role {
         Role::Inbox => "INBOX keeps its name and its place",
         Role::Flagged => "starred mail is shown there",
-        Role::Drafts => "drafts are kept there; choose another folder for them in the config first",
-        Role::Sent => "sent mail is kept there; choose another folder for it in the config first",
-        Role::Archive => "archived mail goes there; choose another folder for it in the config first",
-        Role::Junk => "spam goes there; choose another folder for it in the config first",
-        Role::Trash => "deleted mail goes there; choose another folder for it in the config first",
+        Role::Drafts => "drafts are kept there; the config may name another",
+        Role::Sent => "sent mail is kept there; the config may name another",
+        Role::Archive => "archived mail goes there; the config may name another",
+        Role::Junk => "spam goes there; the config may name another",
+        Role::Trash => "deleted mail goes there; the config may name another",
         Role::All => "all mail of the account is there",
     }
 }

@@ -123,6 +123,8 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
             let key = model.keymap.key_of(Context::Prompt, Action::Widen).unwrap_or_default();
             format!("{key} goes on with the name")
         }
+        // On a narrow screen the name needs the room.
+        PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) if area.width < 60 => String::new(),
         PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) => "/ goes a level down".to_owned(),
         PromptKind::Password(_) => String::new(),
     };
