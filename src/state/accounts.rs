@@ -13,6 +13,15 @@ use crate::mail::ids::{AccountId, Timestamp};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::place::MailboxId;
 
+/// What an account syncs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// IMAP: what is done to folders here is done there too.
+    Imap,
+    /// POP3, which knows one INBOX, no flags and no news.
+    Pop3,
+}
+
 /// An account.
 #[derive(Debug, Clone)]
 pub struct AccountState {
@@ -22,12 +31,8 @@ pub struct AccountState {
     pub title: Clean,
     /// The user's address.
     pub address: Address,
-    /// Has it a server to sync with?
-    pub server: bool,
-    /// Does it fetch by POP3, which knows one INBOX, no flags and no news?
-    pub pop3: bool,
-    /// Has it folders on that server, so that what is done to them here is done there too?
-    pub folders_there: bool,
+    /// What it syncs with; `None`: others fill its Maildir.
+    pub server: Option<Server>,
     /// Can it send?
     pub sends: bool,
     folders: FolderMap,
@@ -42,9 +47,11 @@ impl AccountState {
             id: account.id.clone(),
             title: Clean::line(account.id.as_str()),
             address: account.address.clone(),
-            server: account.has_server(),
-            pop3: account.pop3.is_some(),
-            folders_there: account.imap.is_some(),
+            server: match (&account.imap, &account.pop3) {
+                (Some(_), _) => Some(Server::Imap),
+                (None, Some(_)) => Some(Server::Pop3),
+                (None, None) => None,
+            },
             sends: account.submit.is_some(),
             folders: account.folders.clone(),
             told: BTreeMap::new(),

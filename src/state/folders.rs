@@ -16,7 +16,7 @@ use crate::mail::place::MailboxId;
 
 use super::act::messages;
 use super::undo::Reverse;
-use super::{Focus, Input, Item, Level, Model, Overlay, Prompt, PromptKind, Question, Screen, files};
+use super::{Focus, Input, Item, Level, Model, Overlay, Prompt, PromptKind, Question, Screen, Server, files};
 
 /// Orders that are on their way.
 #[derive(Debug, Default)]
@@ -196,7 +196,7 @@ impl Model {
     }
 
     fn has_folders_there(&self, account: &AccountId) -> bool {
-        self.accounts.iter().any(|known| known.id == *account && known.folders_there)
+        self.accounts.iter().any(|known| known.id == *account && known.server == Some(Server::Imap))
     }
 
     /// A wish for a folder is written down, or could not be.
@@ -246,7 +246,7 @@ impl Model {
     }
 
     /// A folder was made, renamed or removed on disk.
-    pub(super) fn arranged(&mut self, ticket: Ticket, mailbox: MailboxId, done: FolderDone) -> Vec<Job> {
+    pub(super) fn arranged(&mut self, ticket: Ticket, mailbox: &MailboxId, done: FolderDone) -> Vec<Job> {
         let why = self.orders.0.remove(&ticket).map_or(Why::Undoing, |ordered| ordered.why);
         let account = mailbox.account.clone();
         let mut jobs = Vec::new();
@@ -258,7 +258,7 @@ impl Model {
             }
             FolderDone::Renamed(folders) => {
                 let top = folders.first().map(|folder| folder.to.clone());
-                let to = self.ordered_name(&mailbox, &folders).unwrap_or_else(|| mailbox.name.clone());
+                let to = ordered_name(mailbox, &folders).unwrap_or_else(|| mailbox.name.clone());
                 self.follow_folders(&account, &folders);
                 if self.has_folders_there(&account) {
                     // Of an empty one nothing tells that it is the same folder: to the sync, one went and one came.
@@ -276,7 +276,7 @@ impl Model {
                 (format!("Renamed {} to {to}", mailbox.name), Some(back))
             }
             FolderDone::Removed { kept } => {
-                jobs.extend(self.leave_folder(&mailbox));
+                jobs.extend(self.leave_folder(mailbox));
                 let back = Reverse::Folder { mailbox: mailbox.clone(), order: FolderOrder::Make };
                 let with = if kept == 0 {
                     String::new()
@@ -300,13 +300,6 @@ impl Model {
             jobs.extend(self.wake_for_folders(account));
         }
         jobs
-    }
-
-    /// The new name of a folder or heading, told by any folder that was renamed with it.
-    fn ordered_name(&self, mailbox: &MailboxId, folders: &[RenamedFolder]) -> Option<MailboxName> {
-        let one = folders.first()?;
-        let rest = one.from.as_str().strip_prefix(mailbox.name.as_str())?;
-        MailboxName::new(one.to.as_str().strip_suffix(rest)?)
     }
 
     /// What is on screen, and what can be undone, goes with folders that have other names now.
@@ -377,4 +370,11 @@ fn end_served(role: Role) -> &'static str {
         Role::Trash => "deleted mail goes there; the config may name another",
         Role::All => "all mail of the account is there",
     }
+}
+
+/// The new name of a folder or heading, told by any folder that was renamed with it.
+fn ordered_name(mailbox: &MailboxId, folders: &[RenamedFolder]) -> Option<MailboxName> {
+    let one = folders.first()?;
+    let rest = one.from.as_str().strip_prefix(mailbox.name.as_str())?;
+    MailboxName::new(one.to.as_str().strip_suffix(rest)?)
 }

@@ -40,7 +40,7 @@ use crate::keys::{Context, Keymap, Pending, Situation};
 use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
 
-pub use accounts::AccountState;
+pub use accounts::{AccountState, Server};
 pub use compose::{Compose, Note, Part, Writing};
 pub use editor::{Editor, Wrapped};
 pub use event::{Event, MouseAct};
@@ -278,7 +278,7 @@ impl Model {
             rows: self.list.total,
             finding: self.viewer.find.is_some(),
             visited: usize::from(self.last_place.is_some()),
-            servers: self.accounts.iter().filter(|account| account.server).count(),
+            servers: self.accounts.iter().filter(|account| account.server.is_some()).count(),
             senders: self.accounts.iter().filter(|account| account.sends).count(),
             outbox: self.outbox.entries.len(),
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),

@@ -81,7 +81,7 @@ impl Model {
                 self.say(Level::Ok, &format!("Saved {}", path.display()));
                 Vec::new()
             }
-            FilesReport::Arranged { ticket, mailbox, done } => self.arranged(ticket, mailbox, done),
+            FilesReport::Arranged { ticket, mailbox, done } => self.arranged(ticket, &mailbox, done),
             FilesReport::Failed { ticket, fault } => {
                 self.take_back(ticket);
                 self.forget_after_move(ticket);
@@ -105,7 +105,7 @@ impl Model {
     pub(super) fn changed_here(&mut self, changed: Changed) -> Vec<Job> {
         self.list.changes.filed(&changed);
         let account = changed.mailbox.account.clone();
-        let served = self.accounts.iter().any(|known| known.id == account && known.server);
+        let served = self.accounts.iter().any(|known| known.id == account && known.server.is_some());
         let mut jobs = vec![Job::Index(IndexJob::Apply(changed))];
         if served {
             jobs.push(Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange }));

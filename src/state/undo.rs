@@ -148,10 +148,14 @@ impl Undo {
         for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
             match step {
                 Reverse::Flags { places, .. } | Reverse::Labels { places, .. } => {
-                    places.iter_mut().for_each(|place| follow(&mut place.mailbox));
+                    for place in places {
+                        follow(&mut place.mailbox);
+                    }
                 }
                 Reverse::Move { places, to, .. } => {
-                    places.iter_mut().for_each(|place| follow(&mut place.mailbox));
+                    for place in places {
+                        follow(&mut place.mailbox);
+                    }
                     follow(to);
                 }
                 Reverse::Folder { mailbox, .. } => follow(mailbox),

@@ -248,7 +248,7 @@ impl Model {
         let thread = if same { std::mem::take(&mut self.viewer.thread) } else { Vec::new() };
         self.viewer.close();
         self.viewer.thread = thread;
-        let served = self.accounts.iter().any(|known| known.id == row.place.mailbox.account && known.server);
+        let served = self.accounts.iter().any(|known| known.id == row.place.mailbox.account && known.server.is_some());
         let rest =
             row.place.unique.stub_size().map(|size| if served { Rest::Fetching(size) } else { Rest::Nowhere(size) });
         let fetches = matches!(rest, Some(Rest::Fetching(_)));

@@ -213,50 +213,13 @@ impl Round<'_> {
             let home = Home::of(&look.mailbox);
             let lettering = Lettering::listed(maildir, &scan.entries, self.ledger.letters(key)?);
             let Side { base, changes, .. } = &mut look.side;
-            // A file that is as its row says is in nobody's way: what is left is what changed.
-            let mut resting = vec![false; scan.entries.len()];
-            let mut rows = Vec::new();
-            self.ledger.each_row(key, |row| {
-                let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
-                let found = found.ok().and_then(|at| Some((resting.get_mut(at)?, scan.entries.get(at)?)));
-                let wishes = &look.wishes;
-                let rests = |entry: &&Entry| {
-                    lettering.is_at_rest_with(entry, row.uid, &row.flags) && !wishes.contains_key(&row.unique)
-                };
-                match found.filter(|(_, entry)| rests(entry)) {
-                    Some((rests, _)) => *rests = true,
-                    None => rows.push(row),
-                }
-            })?;
-            *base = Base::new(agreed.validity, rows.into_iter().map(known_row)).taken_in(agreed.uid_next);
-            // Of two files of one message both are needed.
-            let named: Vec<Uid> = (scan.entries.iter().zip(&resting))
-                .filter(|(_, rests)| !**rests)
-                .filter_map(|(entry, _)| home.origin(entry.base()).filter(|of| of.validity == agreed.validity))
-                .map(|of| of.uid)
-                .filter(|uid| base.get(*uid).is_none())
-                .collect();
-            for row in self.ledger.rows_of_uids(key, &named)? {
-                let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
-                if let Some(rests) = found.ok().and_then(|at| resting.get_mut(at)) {
-                    *rests = false;
-                }
-                let (uid, row) = known_row(row);
-                base.insert(uid, row);
-            }
-            for unique in look.wishes.keys() {
-                let uid = base.uid_of(unique);
-                let row = uid.and_then(|uid| Some((uid, base.get(uid)?.clone())));
-                if let (Some((uid, row)), Some(wish)) = (row, look.wishes.get(unique)) {
-                    base.insert(uid, Known { flags: wish.undone(&row.flags), ..row });
-                }
-            }
+            let resting = self.recall_stirred((key, &agreed), (&scan, &lettering), &look.wishes, (&home, base))?;
             let file = |entry: &Entry| {
                 let origin = home.origin(entry.base()).and_then(|origin| Some((origin.validity?, origin.uid)));
                 let unique = entry.unique()?;
                 let flags = lettering.wished(entry, &unique, base);
                 let flags = look.wishes.get(&unique).map_or(flags.clone(), |wish| wish.applied(&flags));
-                Some(LocalFile { flags, unique, origin })
+                Some(LocalFile { unique, flags, origin })
             };
             let stirred = scan.entries.iter().zip(&resting).filter(|(_, rests)| !**rests);
             let files = stirred.filter_map(|(entry, _)| file(entry)).collect();
@@ -271,15 +234,62 @@ impl Round<'_> {
             look.lettering = lettering;
             look.read = true;
             look.stamp = if scan.complete && !tidied { scan.stamp } else { DirStamp::default() };
-            let is_here = |unique: &UniqueName| {
+            let may_be_here = |unique: &UniqueName| {
                 let at = scan.entries.binary_search_by(|entry| entry.base().cmp(unique.as_str()));
                 !scan.complete || at.is_ok()
             };
-            self.sort_wishes(&look, &is_here)?;
+            self.sort_wishes(&look, &may_be_here)?;
         } else {
             self.wish_unread(&mut look)?;
         }
         Ok(look)
+    }
+
+    /// Reads the rows of files that are not as their rows say, into `base`; tells of each file whether it is:
+    /// those are in nobody's way, and what is left is what changed.
+    fn recall_stirred(
+        &self,
+        (key, agreed): (MailboxKey, &Agreed),
+        (scan, lettering): (&scan::Scan, &Lettering),
+        wishes: &BTreeMap<UniqueName, LabelWish>,
+        (home, base): (&Home, &mut Base),
+    ) -> Result<Vec<bool>, Fault> {
+        let mut resting = vec![false; scan.entries.len()];
+        let mut rows = Vec::new();
+        self.ledger.each_row(key, |row| {
+            let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
+            let found = found.ok().and_then(|at| Some((resting.get_mut(at)?, scan.entries.get(at)?)));
+            let rests = |entry: &&Entry| {
+                lettering.is_at_rest_with(entry, row.uid, &row.flags) && !wishes.contains_key(&row.unique)
+            };
+            match found.filter(|(_, entry)| rests(entry)) {
+                Some((rests, _)) => *rests = true,
+                None => rows.push(row),
+            }
+        })?;
+        *base = Base::new(agreed.validity, rows.into_iter().map(known_row)).taken_in(agreed.uid_next);
+        // Of two files of one message both are needed.
+        let named: Vec<Uid> = (scan.entries.iter().zip(&resting))
+            .filter(|(_, rests)| !**rests)
+            .filter_map(|(entry, _)| home.origin(entry.base()).filter(|of| of.validity == agreed.validity))
+            .map(|of| of.uid)
+            .filter(|uid| base.get(*uid).is_none())
+            .collect();
+        for row in self.ledger.rows_of_uids(key, &named)? {
+            let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
+            if let Some(rests) = found.ok().and_then(|at| resting.get_mut(at)) {
+                *rests = false;
+            }
+            let (uid, row) = known_row(row);
+            base.insert(uid, row);
+        }
+        for (unique, wish) in wishes {
+            let uid = base.uid_of(unique);
+            if let Some((uid, row)) = uid.and_then(|uid| Some((uid, base.get(uid)?.clone()))) {
+                base.insert(uid, Known { flags: wish.undone(&row.flags), ..row });
+            }
+        }
+        Ok(resting)
     }
 
     /// Compares the files of a mailbox with the base, in which files that only got another name have that one then.

@@ -4,7 +4,7 @@ use super::text::{Painter, cells, short};
 use crate::job::index::Source;
 use crate::job::sync::SyncState;
 use crate::mail::clean::Clean;
-use crate::state::{Focus, Item, Model, Screen};
+use crate::state::{Focus, Item, Model, Screen, Server};
 use crate::theme::Theme;
 
 /// Draws the folders.
@@ -57,7 +57,7 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
     }
     let mut end = width;
     if let Item::Account(id) = item {
-        let pop3 = model.accounts.iter().any(|account| account.id == *id && account.pop3);
+        let pop3 = model.accounts.iter().any(|account| account.id == *id && account.server == Some(Server::Pop3));
         let resting = if pop3 { "POP3" } else { "" };
         let state = model.status.sync.get(id).map_or(resting, |state| state_word(state, resting));
         end = painter.right(width.saturating_sub(1), y, state, if cursor { style } else { theme.muted });
