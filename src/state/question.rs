@@ -59,12 +59,12 @@ impl Question {
             // The words name the mailbox.
             Self::Guard { mailbox, words } => Clean::line(&format!("{}: {words}", mailbox.account.as_str())),
             Self::DeleteFolder { mailbox, messages: count, served } => {
-                let (unit, they, them) =
+                let (unit, kept, them) =
                     if *count == 1 { ("message", "It is", "it") } else { ("messages", "They are", "them") };
                 let there =
                     if *served { format!("; the next sync deletes {them} on the server") } else { String::new() };
                 Clean::line(&format!(
-                    "Delete the folder {} and its {count} {unit}? {they} kept in quarantine on this disk for 14 days{there}.",
+                    "Delete the folder {} and its {count} {unit}? {kept} kept in quarantine on this disk for 14 days{there}.",
                     mailbox.name
                 ))
             }

@@ -61,7 +61,8 @@ fn world(root: &Path) -> PathBuf {
 fn mail(rng: &mut fastrand::Rng, at: usize) -> String {
     let date = jiff::Timestamp::from_second(i64::try_from(BEGUN + at * 60).expect("a second")).expect("a date");
     let date = date.strftime("%a, %d %b %Y %H:%M:%S +0000");
-    let mut text: String = (0..60).map(|_| format!("w{} ", rng.usize(1..4000) * rng.usize(1..100) / 100)).collect();
+    let word = |_| format!("w{} ", rng.usize(1..4000) * rng.usize(1..100) / 100);
+    let mut text = (0..60).map(word).collect::<Vec<_>>().concat();
     if at.is_multiple_of(500) {
         text += "purple budget ";
     }
