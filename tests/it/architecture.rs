@@ -109,7 +109,11 @@ const LONG: &[(&str, &str)] = &[];
 const LONGEST: usize = 600;
 
 fn source() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    files_of("src")
+}
+
+fn files_of(part: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(part);
     let mut files = Vec::new();
     let mut open = vec![root.clone()];
     while let Some(directory) = open.pop() {
@@ -279,7 +283,7 @@ fn threads_start_in_one_place() {
 
 #[test]
 fn no_file_is_too_long() {
-    for (file, text) in source() {
+    for (file, text) in source().into_iter().chain(files_of("tests")) {
         let lines = text.lines().count();
         let excused = LONG.iter().any(|(name, why)| *name == file && !why.is_empty());
         assert!(lines <= LONGEST || excused, "{file} has {lines} lines: two rooms in one?");

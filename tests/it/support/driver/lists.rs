@@ -1,0 +1,214 @@
+//! What the world answers as the thread `index`: the lists, their rows, what is in them.
+
+use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source};
+use tern::mail::address::Address;
+use tern::mail::clean::Clean;
+use tern::mail::contact::{Asked, Suggestion, Use};
+use tern::mail::flags::{Flag, Flags};
+use tern::mail::ids::{RowId, ThreadId, Timestamp};
+use tern::mail::labels::View;
+use tern::mail::mailbox::{MailboxName, Role};
+use tern::mail::place::MailboxId;
+use tern::query::Query;
+use tern::query::ast::Pattern;
+
+use super::NOW;
+use super::world::{Mail, World};
+
+impl World {
+    /// Is a message shown there?
+    fn is_in(&self, mail: &Mail, mailbox: &MailboxId) -> bool {
+        let shows = |view: &View| {
+            view.mailbox == *mailbox && view.home == mail.place.mailbox && mail.flags.labels().has(&view.label)
+        };
+        mail.place.mailbox == *mailbox || self.views.iter().any(shows)
+    }
+
+    fn fits(&self, mail: &Mail, source: &Source) -> bool {
+        match source {
+            Source::Mailbox(mailbox) => self.is_in(mail, mailbox),
+            Source::Unified => {
+                self.is_in(mail, &MailboxId { name: MailboxName::inbox(), ..mail.place.mailbox.clone() })
+            }
+            Source::Search { query, .. } => matches(mail, query),
+        }
+    }
+
+    /// The row of a message in a list.
+    fn row_in(&self, mail: &Mail, source: &Source) -> Row {
+        let best = || self.views.iter().map(|view| &view.mailbox).find(|view| self.is_in(mail, view)).cloned();
+        let shown = match source {
+            Source::Mailbox(mailbox) => Some(mailbox.clone()),
+            Source::Unified | Source::Search { .. } => best(),
+        };
+        Row { mailbox: shown.unwrap_or_else(|| mail.place.mailbox.clone()), ..row(mail) }
+    }
+
+    pub(super) fn in_list(&self, source: &Source) -> Vec<&Mail> {
+        let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| self.fits(mail, source)).collect();
+        mails.sort_by_key(|mail| std::cmp::Reverse(mail.id));
+        mails
+    }
+
+    fn rows(&self, spec: &ListSpec) -> Vec<Row> {
+        let mails = self.in_list(&spec.source);
+        if spec.grouping == Grouping::Flat {
+            return mails.into_iter().map(|mail| self.row_in(mail, &spec.source)).collect();
+        }
+        let mut rows: Vec<Row> = Vec::new();
+        for mail in mails {
+            match rows.iter_mut().find(|row| row.thread == ThreadId(mail.thread)) {
+                None => rows.push(self.row_in(mail, &spec.source)),
+                Some(known) => {
+                    let all_seen = known.flags.has(Flag::Seen) && mail.flags.has(Flag::Seen);
+                    known.flags = known.flags.union(&mail.flags);
+                    if !all_seen {
+                        known.flags = known.flags.clone().without(Flag::Seen);
+                    }
+                    known.messages += 1;
+                    known.unread += u32::from(!mail.flags.has(Flag::Seen));
+                }
+            }
+        }
+        rows
+    }
+
+    pub(super) fn index(&mut self, job: IndexJob) -> Vec<IndexReport> {
+        match job {
+            IndexJob::Mailboxes => {
+                vec![IndexReport::Mailboxes(
+                    self.mailboxes
+                        .iter()
+                        .chain(self.views.iter().map(|view| &view.mailbox))
+                        .map(|id| self.count(id))
+                        .collect(),
+                )]
+            }
+            IndexJob::Rows { ticket, list, first, count, anchor } => {
+                let all = self.rows(&list);
+                let anchor = anchor.and_then(|row| all.iter().position(|known| known.message == row));
+                let first = anchor
+                    .filter(|at| !(first..first + count).contains(at))
+                    .map_or(first, |at| at.saturating_sub(count / 2));
+                let rows = all.iter().skip(first).take(count).cloned().collect();
+                vec![IndexReport::Rows { ticket, list, first, total: all.len(), counted: true, rows, anchor }]
+            }
+            IndexJob::NextUnread { ticket, list, after, direction, order } => {
+                let here = self.in_list(&list.source);
+                let unread = |mail: &&&Mail| !mail.flags.has(Flag::Seen);
+                let later = |mail: &&&Mail| match direction {
+                    Direction::Next => after.is_none_or(|after| mail.id < after.0),
+                    Direction::Previous => after.is_none_or(|after| mail.id > after.0),
+                };
+                let mut found = match direction {
+                    Direction::Next => here.iter().filter(later).find(unread).copied(),
+                    Direction::Previous => here.iter().rev().filter(later).find(unread).copied(),
+                };
+                for mailbox in order.iter().filter(|mailbox| list.source != Source::Mailbox((*mailbox).clone())) {
+                    let there = self.in_list(&Source::Mailbox(mailbox.clone()));
+                    found = found.or_else(|| there.iter().find(|mail| !mail.flags.has(Flag::Seen)).copied());
+                }
+                vec![IndexReport::NextUnread {
+                    ticket,
+                    found: found.map(|mail| (mail.place.mailbox.clone(), RowId(mail.id))),
+                }]
+            }
+            IndexJob::Conversation { ticket, thread } => {
+                let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| mail.thread == thread.0).collect();
+                mails.sort_by_key(|mail| mail.id);
+                vec![IndexReport::Conversation {
+                    ticket,
+                    rows: mails.into_iter().map(|mail| self.row_in(mail, &Source::Unified)).collect(),
+                }]
+            }
+            IndexJob::Apply(changed) => {
+                let views = self.views.iter().filter(|view| view.home == changed.mailbox);
+                let mailboxes = views.map(|view| view.mailbox.clone()).chain([changed.mailbox.clone()]).collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Label { places, add, remove } => {
+                let (add, remove) = (Flags::none().with_labels(&add), Flags::none().with_labels(&remove));
+                for mail in self.mails.iter_mut().filter(|mail| places.contains(&mail.place)) {
+                    mail.flags = mail.flags.union(&add).minus(&remove);
+                }
+                let homes = places.iter().map(|place| &place.mailbox);
+                let mailboxes = self.views.iter().map(|view| &view.mailbox).chain(homes).cloned().collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Folders { .. } | IndexJob::Reconcile(_) | IndexJob::Views { .. } | IndexJob::SetLabels { .. } => {
+                vec![IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Complete { ticket, text, without, count, .. } => {
+                let fits = |one: &&Suggestion| {
+                    let fit = |asked: &Asked, who: &Address| asked.fit(&who.email, [who.name.as_str()]).is_some();
+                    let group =
+                        one.group.as_ref().is_some_and(|group| group.as_str().to_lowercase().starts_with(&text));
+                    let given = one.addresses.iter().any(|who| without.contains(&who.email));
+                    let person =
+                        one.group.is_none() && one.addresses.iter().any(|who| fit(&Asked::of(&text).unwrap(), who));
+                    (person || group) && !given
+                };
+                let found = self.people.iter().filter(fits).take(count).cloned().collect();
+                vec![IndexReport::Completed { ticket, found }]
+            }
+            IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
+            IndexJob::Renamed { account, folders } => {
+                let id = |name: &MailboxName| MailboxId { account: account.clone(), name: name.clone() };
+                let mailboxes = folders.iter().flat_map(|folder| [id(&folder.from), id(&folder.to)]).collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+            }
+            IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
+            IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
+        }
+    }
+
+    fn count(&self, id: &MailboxId) -> MailboxRow {
+        let mails = self.in_list(&Source::Mailbox(id.clone()));
+        let unread = mails.iter().filter(|mail| !mail.flags.has(Flag::Seen)).count();
+        let view = self.views.iter().find(|view| view.mailbox == *id);
+        MailboxRow {
+            mailbox: id.clone(),
+            role: view.map_or_else(|| Role::guess(&id.name), |view| view.role),
+            total: mails.len() as u64,
+            unread: unread as u64,
+            shows: view.map(|view| Shows { label: view.label.clone(), home: view.home.clone() }),
+        }
+    }
+}
+
+/// Somebody whom the index knows.
+pub(crate) fn person(written: &str) -> Suggestion {
+    let used = Use { sent: 3, ..Use::default() };
+    Suggestion { addresses: tern::mail::address::parse_list(written), group: None, used }
+}
+
+fn matches(mail: &Mail, query: &Query) -> bool {
+    match query {
+        Query::And(all) => all.iter().all(|one| matches(mail, one)),
+        Query::Or(some) => some.iter().any(|one| matches(mail, one)),
+        Query::Not(one) => !matches(mail, one),
+        Query::Text { pattern: Pattern::Word(word) | Pattern::Prefix(word) | Pattern::Phrase(word), .. } => {
+            format!("{} {}", mail.who, mail.subject).to_lowercase().contains(&word.to_lowercase())
+        }
+        _ => true,
+    }
+}
+
+fn row(mail: &Mail) -> Row {
+    Row {
+        message: RowId(mail.id),
+        thread: ThreadId(mail.thread),
+        place: mail.place.clone(),
+        mailbox: mail.place.mailbox.clone(),
+        who: Clean::line(&mail.who),
+        subject: Clean::line(&mail.subject),
+        date: Timestamp::new(NOW - mail.ago),
+        flags: mail.flags.clone(),
+        attachment: !mail.attachments.is_empty(),
+        list: false,
+        messages: 1,
+        unread: u32::from(!mail.flags.has(Flag::Seen)),
+        size: 1234,
+        depth: 0,
+    }
+}
