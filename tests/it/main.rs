@@ -25,6 +25,7 @@ mod doctor;
 mod endings;
 mod folder_names;
 mod folder_pane;
+mod gmail_path;
 mod held;
 mod hostile;
 mod imap;

@@ -3,10 +3,11 @@
 //! <https://developers.google.com/gmail/imap/imap-extensions>, with the quotes that are really sent. It knows
 //! what a mail client needs of it and answers BAD to all else.
 
+mod connection;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// What it says it can do.
@@ -61,6 +62,22 @@ struct Mailbox {
     uids: BTreeMap<u32, u64>,
 }
 
+impl Message {
+    /// Moves it. Outside of All Mail a message has no labels.
+    fn lie_in(&mut self, home: Home) {
+        self.home = home;
+        if home != Home::All {
+            self.labels.clear();
+        }
+    }
+}
+
+impl Mailbox {
+    fn uid_of(&self, id: u64) -> Option<u32> {
+        self.uids.iter().find(|(_, known)| **known == id).map(|(uid, _)| *uid)
+    }
+}
+
 #[derive(Default)]
 struct State {
     /// By X-GM-MSGID.
@@ -69,6 +86,19 @@ struct State {
     mailboxes: BTreeMap<String, Mailbox>,
     modseq: u64,
     heard: Vec<String>,
+    /// Does it hang up on everyone?
+    is_down: bool,
+}
+
+impl State {
+    /// Removes a message for ever.
+    fn forget(&mut self, id: u64) {
+        self.messages.remove(&id);
+        self.modseq += 1;
+        for mailbox in self.mailboxes.values_mut() {
+            mailbox.uids.retain(|_, known| *known != id);
+        }
+    }
 }
 
 /// The server, running until the process ends.
@@ -95,7 +125,7 @@ impl Gmail {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let server = all.clone();
-                std::thread::spawn(move || server.serve(&stream));
+                std::thread::spawn(move || drop(server.serve(&stream)));
             }
         });
         server
@@ -103,19 +133,37 @@ impl Gmail {
 
     /// Puts a message into All Mail with these labels, as on the wire; gives its X-GM-MSGID.
     pub(crate) fn deliver(&self, bytes: &[u8], labels: &[&str]) -> u64 {
-        let mut state = self.state();
-        let id = 1_278_455_344_230_334_865 + state.messages.len() as u64;
+        self.take_in(&mut self.state(), bytes, words(labels).into_iter().collect(), Home::All)
+    }
+
+    fn take_in(&self, state: &mut State, bytes: &[u8], labels: BTreeSet<String>, home: Home) -> u64 {
+        let id = state.messages.last_key_value().map_or(1_278_455_344_230_334_865, |(last, _)| last + 1);
         state.modseq += 1;
-        let message = Message {
-            bytes: bytes.to_vec(),
-            flags: BTreeSet::new(),
-            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-            home: Home::All,
-            modseq: state.modseq,
-        };
-        state.messages.insert(id, message);
-        self.settle(&mut state, id);
+        let modseq = state.modseq;
+        state.messages.insert(id, Message { bytes: bytes.to_vec(), flags: BTreeSet::new(), labels, home, modseq });
+        self.settle(state, id);
         id
+    }
+
+    /// Moves a message to another place, as the web interface would.
+    pub(crate) fn carry(&self, id: u64, home: Home) {
+        self.touch(&mut self.state(), id, |message| message.lie_in(home));
+    }
+
+    /// All messages: bytes, labels as on the wire, and where each lies.
+    pub(crate) fn messages(&self) -> Vec<(Vec<u8>, Vec<String>, Home)> {
+        let row = |message: &Message| (message.bytes.clone(), message.labels.iter().cloned().collect(), message.home);
+        self.state().messages.values().map(row).collect()
+    }
+
+    /// From now on it hangs up on everyone, or no longer.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.state().is_down = is_down;
+    }
+
+    /// Forgets which commands it heard.
+    pub(crate) fn listen_anew(&self) {
+        self.state().heard.clear();
     }
 
     /// Changes a message's labels, as the web interface would.
@@ -135,7 +183,7 @@ impl Gmail {
         self.state().mailboxes[mailbox].uids.len()
     }
 
-    /// All commands so far.
+    /// All commands so far; IDLE with the mailbox that is listened to.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.state().heard.clone()
     }
@@ -164,8 +212,7 @@ impl Gmail {
                 Some(Rule::Label(label)) => message.home == Home::All && message.labels.contains(label),
                 None => message.home == Home::All && message.labels.contains(name),
             };
-            let shown = mailbox.uids.iter().find(|(_, known)| **known == id).map(|(uid, _)| *uid);
-            match (belongs, shown) {
+            match (belongs, mailbox.uid_of(id)) {
                 (true, None) => {
                     mailbox.uids.insert(mailbox.next, id);
                     mailbox.next += 1;
@@ -185,41 +232,21 @@ impl Gmail {
         self.settle(state, id);
     }
 
-    fn label(&self, state: &mut State, id: u64, sign: char, labels: &[String]) {
+    fn flag(&self, state: &mut State, id: u64, sign: char, flags: &[String]) {
         self.touch(state, id, |message| {
-            for label in labels {
-                if sign == '+' {
-                    message.labels.insert(label.clone())
-                } else {
-                    message.labels.remove(label)
-                };
-            }
+            put(&mut message.flags, sign, flags);
             // The star and the flag are one.
-            let starred = message.labels.contains("\\Starred");
-            if starred {
-                message.flags.insert("\\Flagged".to_owned())
-            } else {
-                message.flags.remove("\\Flagged")
-            };
+            let sign = if message.flags.contains("\\Flagged") { '+' } else { '-' };
+            put(&mut message.labels, sign, &words(&["\\Starred"]));
         });
     }
 
-    fn serve(&self, stream: &TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
-        let mut writer = stream;
-        let mut selected = String::new();
-        let _ = write!(writer, "* OK [CAPABILITY {CAPABILITIES} SASL-IR AUTH=PLAIN] Gimap ready\r\n");
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-            let command = line.trim_end().to_owned();
-            line.clear();
-            let (tag, rest) = command.split_once(' ').unwrap_or((&command, ""));
-            self.state().heard.push(rest.to_owned());
-            let (untagged, status) = self.answer(rest, &mut selected);
-            if writer.write_all(format!("{untagged}{tag} {status}\r\n").as_bytes()).is_err() || rest == "LOGOUT" {
-                return;
-            }
-        }
+    fn label(&self, state: &mut State, id: u64, sign: char, labels: &[String]) {
+        self.touch(state, id, |message| {
+            put(&mut message.labels, sign, labels);
+            let sign = if message.labels.contains("\\Starred") { '+' } else { '-' };
+            put(&mut message.flags, sign, &words(&["\\Flagged"]));
+        });
     }
 
     /// The untagged responses and the status with which a command is answered.
@@ -234,6 +261,8 @@ impl Gmail {
             "NOOP" | "UNSELECT" => done(String::new()),
             "LOGOUT" => done("* BYE LOGOUT Requested\r\n".to_owned()),
             "LIST" => done(self.list()),
+            "SUBSCRIBE" | "UNSUBSCRIBE" => done(String::new()),
+            "CREATE" | "DELETE" => self.arrange(verb, &strings(rest).swap_remove(0)),
             "SELECT" => {
                 *selected = strings(rest).swap_remove(0);
                 self.select(selected)
@@ -241,6 +270,31 @@ impl Gmail {
             "UID" => self.uid(rest, selected),
             _ => (String::new(), "BAD Unknown command".to_owned()),
         }
+    }
+
+    /// Makes a label, or removes one from all messages, which stay.
+    fn arrange(&self, verb: &str, name: &str) -> (String, String) {
+        let mut state = self.state();
+        let refusal = match (verb, state.mailboxes.contains_key(name)) {
+            _ if self.rule(name).is_some() => Some("NO [CANNOT] Invalid Arguments: System folder (Failure)"),
+            ("CREATE", true) => Some("NO [ALREADYEXISTS] Duplicate folder name (Failure)"),
+            ("DELETE", false) => Some("NO [NONEXISTENT] Unknown Mailbox (Failure)"),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            return (String::new(), format!("{refusal}: {name}"));
+        }
+        if verb == "CREATE" {
+            let made = Mailbox { attribute: "\\HasNoChildren", next: 1, ..Mailbox::default() };
+            state.mailboxes.insert(name.to_owned(), made);
+        } else {
+            let all: Vec<u64> = state.messages.keys().copied().collect();
+            for id in all.into_iter().filter(|id| state.mailboxes[name].uid_of(*id).is_some()).collect::<Vec<_>>() {
+                self.label(&mut state, id, '-', &words(&[name]));
+            }
+            state.mailboxes.remove(name);
+        }
+        (String::new(), "OK Success".to_owned())
     }
 
     fn list(&self) -> String {
@@ -290,25 +344,17 @@ impl Gmail {
                 let (sign, item) = item.split_at(1);
                 let (sign, names) = (sign.chars().next().unwrap_or('+'), strings(list.trim_matches(['(', ')'])));
                 let mut state = self.state();
-                for (uid, id) in members(&state, selected, set) {
+                for (_, id) in members(&state, selected, set) {
                     if item.starts_with("X-GM-LABELS") {
                         self.label(&mut state, id, sign, &names);
                     } else {
-                        self.touch(&mut state, id, |message| {
-                            for name in &names {
-                                if sign == '+' {
-                                    message.flags.insert(name.clone())
-                                } else {
-                                    message.flags.remove(name)
-                                };
-                            }
-                        });
+                        self.flag(&mut state, id, sign, &names);
                     }
-                    let _ = uid;
                 }
                 drop(state);
                 done(if item == "X-GM-LABELS" { self.fetch(selected, set, "(UID X-GM-LABELS)") } else { String::new() })
             }
+            "EXPUNGE" => done(self.expunge(selected, set)),
             "MOVE" => self.r#move(selected, set, &strings(rest).swap_remove(0)),
             _ => (String::new(), "BAD Could not parse command".to_owned()),
         }
@@ -321,23 +367,52 @@ impl Gmail {
         }
         let (mut from, mut new) = (Vec::new(), Vec::new());
         for (uid, id) in members(&state, selected, set) {
-            self.touch(&mut state, id, |message| match self.rule(to) {
-                Some(Rule::Home(Home::All)) => message.home = Home::All,
-                // There a message has no labels.
-                Some(Rule::Home(home)) => {
-                    message.home = home;
-                    message.labels.clear();
-                }
-                Some(Rule::Label(label)) => drop(message.labels.insert(label.to_owned())),
-                None => drop(message.labels.insert(to.to_owned())),
+            let left = match self.rule(selected) {
+                Some(Rule::Home(_)) => None,
+                Some(Rule::Label(label)) => Some(label.to_owned()),
+                None => Some(selected.to_owned()),
+            };
+            self.touch(&mut state, id, |message| {
+                put(&mut message.labels, '-', left.as_slice());
+                let (home, label) = match self.rule(to) {
+                    Some(Rule::Home(home)) => (home, None),
+                    Some(Rule::Label(label)) => (Home::All, Some(label.to_owned())),
+                    None => (Home::All, Some(to.to_owned())),
+                };
+                message.lie_in(home);
+                put(&mut message.labels, '+', label.as_slice());
             });
+            // A message that lies there already, byte by byte, is that one.
+            let Message { bytes, home, .. } = &state.messages[&id];
+            let mut others = state.messages.iter().filter(|(other, _)| **other != id);
+            let twin = others.find(|(_, other)| other.bytes == *bytes && other.home == *home).map(|(other, _)| *other);
+            if twin.is_some() {
+                state.forget(id);
+            }
             from.push(uid.to_string());
-            new.extend(
-                state.mailboxes[to].uids.iter().find(|(_, known)| **known == id).map(|(uid, _)| uid.to_string()),
-            );
+            new.extend(state.mailboxes[to].uid_of(twin.unwrap_or(id)).map(|uid| uid.to_string()));
         }
         let gone = "* 1 EXPUNGE\r\n".repeat(from.len());
         (format!("* OK [COPYUID 11 {} {}]\r\n{gone}", from.join(","), new.join(",")), "OK Success".to_owned())
+    }
+
+    /// Removes for ever what is marked in Spam and Trash; elsewhere it is only taken from the mailbox.
+    fn expunge(&self, selected: &str, set: &str) -> String {
+        let mut state = self.state();
+        let mut gone = 0;
+        for (_, id) in members(&state, selected, set) {
+            if !state.messages[&id].flags.contains("\\Deleted") {
+                continue;
+            }
+            match self.rule(selected) {
+                Some(Rule::Home(Home::All)) => continue,
+                Some(Rule::Home(_)) => state.forget(id),
+                Some(Rule::Label(label)) => self.label(&mut state, id, '-', &words(&[label])),
+                None => self.label(&mut state, id, '-', &words(&[selected])),
+            }
+            gone += 1;
+        }
+        "* 1 EXPUNGE\r\n".repeat(gone)
     }
 
     fn fetch(&self, selected: &str, set: &str, items: &str) -> String {
@@ -372,6 +447,14 @@ impl Gmail {
                 let length = field.len() + 4;
                 told.push(format!("BODY[HEADER.FIELDS (MESSAGE-ID)] {{{length}}}\r\n{field}\r\n\r\n"));
             }
+            if items.contains("INTERNALDATE") {
+                told.push("INTERNALDATE \"01-Jan-2024 00:00:00 +0000\"".to_owned());
+            }
+            if items.contains("BODY.PEEK[HEADER]") {
+                let text = String::from_utf8_lossy(&message.bytes);
+                let header = text.split_inclusive("\r\n\r\n").next().unwrap_or_default();
+                told.push(format!("BODY[HEADER] {{{}}}\r\n{header}", header.len()));
+            }
             if items.contains("BODY.PEEK[]") {
                 let body = String::from_utf8_lossy(&message.bytes);
                 told.push(format!("BODY[] {{{}}}\r\n{body}", message.bytes.len()));
@@ -379,6 +462,15 @@ impl Gmail {
             let _ = write!(out, "* {} FETCH ({})\r\n", numbers[&uid], told.join(" "));
         }
         out
+    }
+}
+
+/// Adds words (`+`) or takes them away (`-`).
+fn put(set: &mut BTreeSet<String>, sign: char, words: &[String]) {
+    if sign == '+' {
+        set.extend(words.iter().cloned());
+    } else {
+        set.retain(|word| !words.contains(word));
     }
 }
 
