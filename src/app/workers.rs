@@ -240,6 +240,7 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::NextUnread { .. }
         | IndexJob::Conversation { .. }
         | IndexJob::Complete { .. }
+        | IndexJob::Tags
         | IndexJob::Find { .. } => true,
         IndexJob::Apply(_)
         | IndexJob::ReadBooks

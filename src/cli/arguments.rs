@@ -43,6 +43,9 @@ pub(super) enum Command {
     Send(SendOptions),
     /// Search the index
     Search(SearchOptions),
+    /// Give messages tags and take tags away, as `notmuch tag` does
+    #[command(after_help = TAG_HELP)]
+    Tag(TagOptions),
     /// Find addresses by a few letters of name or address, the likeliest first
     #[command(after_help = ADDRESS_HELP)]
     Address(AddressOptions),
@@ -99,6 +102,18 @@ Exit codes, of several the one that stands last:
 
 A plan that would remove much is held: the question is printed to standard error, all else is
 done. --go-on, with the account and the folder, answers it.";
+
+/// What `tern tag` understands.
+const TAG_HELP: &str = "\
+Examples:
+    tern tag +todo -inbox from:ada budget
+    tern tag -n +work -- -in:archive list:tern
+    tern search --ids todo | xargs -d '\\n' tern tag +todo
+
+All that the query finds is tagged, or the messages of the ids that `tern search --ids` prints. Tags are
+keywords of the messages; where folders are labels (Gmail), they are labels, and one has to be there.
+Some are more: -unread and +unread, +flagged, +replied and +passed set flags; -inbox archives, +inbox moves
+to the inbox. Exit codes: 0 done; 1 nothing was found, or a part could not be done.";
 
 /// How other programs call `tern address`.
 const ADDRESS_HELP: &str = "\
@@ -278,6 +293,16 @@ pub(super) enum Printed {
     Files,
     /// One JSON object a line
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TagOptions {
+    /// Only say what would be done; must stand before the tags
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// `+TAG` and `-TAG`, then a query, or ids that `tern search --ids` prints; `--` may stand between
+    #[arg(required = true, allow_hyphen_values = true, trailing_var_arg = true, value_name = "+TAG|-TAG... QUERY|ID")]
+    pub(super) words: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,7 @@ mod send;
 mod setting;
 mod show;
 mod sync;
+mod tag;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ fn run(arguments: Arguments) -> Exit {
         Some(Command::Sync(options)) => sync::run(&common, &options),
         Some(Command::Send(options)) => send::run(&common, &options),
         Some(Command::Search(options)) => search::run(&common, &options),
+        Some(Command::Tag(options)) => tag::run(&common, &options),
         Some(Command::Address(options)) => address::run(&common, &options),
         Some(Command::Show(options)) => show::run(&common, &options),
         Some(Command::List(options)) => list::messages(&common, &options),

@@ -34,7 +34,7 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
     let text = options.query.join(" ");
     let query = match query::parse(&text, crate::app::now(), &start::zone()) {
         Ok(query) => query,
-        Err(error) => return point_at(&text, &error),
+        Err(error) => return point_at("search", &text, &error),
     };
     let query = match &options.folder {
         Some(folder) => Query::And(vec![Query::In(folder.clone()), query]),
@@ -49,8 +49,8 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
     }
 }
 
-fn point_at(text: &str, error: &QueryError) -> Exit {
-    output::error("search", output::quoted(&error.to_string()));
+pub(super) fn point_at(command: &str, text: &str, error: &QueryError) -> Exit {
+    output::error(command, output::quoted(&error.to_string()));
     output::note(format_args!("  {}", output::quoted(text)));
     let before: String = text.chars().take(error.column.saturating_sub(1)).collect();
     output::note(format_args!("  {}^", " ".repeat(before.width())));

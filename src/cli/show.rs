@@ -90,7 +90,7 @@ fn find(config: &Config, id: &str) -> Result<Option<(Place, Vec<u8>)>, Fault> {
 }
 
 /// `account:folder:file`; a folder's name may hold colons, the others do not.
-fn place_of(config: &Config, id: &str) -> Option<Place> {
+pub(super) fn place_of(config: &Config, id: &str) -> Option<Place> {
     let (account, rest) = id.split_once(':')?;
     let (folder, unique) = rest.rsplit_once(':')?;
     let account = config.account(&AccountId::new(account))?.id.clone();

@@ -24,6 +24,7 @@ mod rows;
 mod schema;
 mod search;
 mod streams;
+mod tags;
 mod threads;
 mod unread;
 mod views;

@@ -20,6 +20,7 @@ use crate::mail::flags::{Flag, Flags, Keyword};
 use crate::mail::ids::MessageId;
 use crate::mail::labels::Label;
 use crate::mail::mailbox::Role;
+use crate::mail::tags;
 use crate::query::Query;
 use crate::query::ast::State;
 
@@ -486,7 +487,8 @@ fn nickname(role: Role) -> Option<&'static str> {
 /// SQL: has the place this keyword, or the label of this name?
 fn tagged(name: &str) -> String {
     let label = |name: &str| Label::read(name).map(|label| Keyword::of_label(&label).as_str().to_owned());
-    let words = [Some(name.to_owned()), label(name), label(&name.to_lowercase()), label(&format!("\\{name}"))];
+    let spelled = tags::typed(name).ok().map(|word| word.as_str().to_owned());
+    let words = [Some(name.to_owned()), spelled, label(name), label(&name.to_lowercase()), label(&format!("\\{name}"))];
     let mut words: Vec<String> =
         words.into_iter().flatten().map(|word| word.to_ascii_lowercase()).filter(|word| !word.contains(' ')).collect();
     words.sort();

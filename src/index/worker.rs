@@ -145,6 +145,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         | IndexJob::NextUnread { .. }
         | IndexJob::Conversation { .. }
         | IndexJob::Complete { .. }
+        | IndexJob::Tags
         | IndexJob::Find { .. } => Err(misdirected(path, "a question")),
     };
     answer.map(|answer| vec![answer])
@@ -258,6 +259,7 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::Complete { ticket, .. }
         | IndexJob::Find { ticket, .. } => Some(*ticket),
         IndexJob::Mailboxes
+        | IndexJob::Tags
         | IndexJob::ReadBooks
         | IndexJob::Apply(_)
         | IndexJob::Reconcile(_)
@@ -274,6 +276,7 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
     let asked = ticket(&job);
     let answer = match job {
         IndexJob::Mailboxes => index.mailboxes().map(IndexReport::Mailboxes),
+        IndexJob::Tags => index.tags().map(IndexReport::Tags),
         IndexJob::Rows { ticket, list, first, count, anchor } => {
             return Asked { ticket, list, first, count, anchor }.answer(index);
         }

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::mail::address::Address;
 use crate::mail::clean::Clean;
 use crate::mail::contact::Suggestion;
-use crate::mail::flags::Flags;
+use crate::mail::flags::{Flags, Keyword};
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
 use crate::mail::labels::{Label, Labels, View};
 use crate::mail::mailbox::Role;
@@ -79,6 +79,8 @@ pub enum IndexJob {
         /// The time.
         now: Timestamp,
     },
+    /// Which tags are there? Answer: `Tags`.
+    Tags,
     /// Take in what changed in the address books. Answer: `Books`.
     ReadBooks,
     /// Take in what changed on disk. Answer: `Refreshed`.
@@ -289,6 +291,8 @@ pub enum IndexReport {
         /// The likeliest first.
         found: Vec<Suggestion>,
     },
+    /// The tags that messages have, those of most messages first.
+    Tags(Vec<Keyword>),
     /// The address books were looked at.
     Books {
         /// What could not be read.

@@ -172,8 +172,6 @@ pub struct Situation {
     pub doubtful: bool,
     /// How many messages were not finished.
     pub unfinished: usize,
-    /// How many labels there are to give in the account of the message.
-    pub labels: usize,
     /// What stands in the way of changing the folder under the cursor.
     pub folder: FolderBars,
 }
@@ -270,13 +268,6 @@ const fn always(_: &Situation) -> Option<&'static str> {
 }
 const fn message(at: &Situation) -> Option<&'static str> {
     if at.targets == 0 { Some("there is no message here") } else { None }
-}
-const fn labelled(at: &Situation) -> Option<&'static str> {
-    match (at.targets, at.labels) {
-        (0, _) => Some("there is no message here"),
-        (_, 0) => Some("this account has no labels"),
-        _ => None,
-    }
 }
 const fn opened(at: &Situation) -> Option<&'static str> {
     if at.open { None } else { Some("open a message first") }
@@ -405,7 +396,7 @@ actions! {
     ReplyList "message.reply-list" in MAIL; keys &["L"]; Write; "Answer the mailing list"; hint ""; answerable;
     ResumeUnsent "mail.resume" in PLACES; keys &["gw"]; Write; "Go on with a message that was not finished"; hint ""; unfinished;
     ArchiveThread "message.archive-thread" in MAIL; keys &["A"]; Message; "Archive the whole conversation"; hint ""; message;
-    Label "message.label" in MAIL; keys &["+"]; Message; "Give a label, or take it away"; hint ""; labelled;
+    Label "message.label" in MAIL; keys &["+"]; Message; "Give a tag or label, or take it away"; hint ""; message;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;

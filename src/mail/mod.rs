@@ -30,6 +30,7 @@ pub mod ranges;
 pub mod reader;
 pub mod stub;
 pub mod submission;
+pub mod tags;
 mod tame;
 pub mod text;
 pub mod thread;

@@ -18,7 +18,7 @@ use super::folders::Why as OrderedWhy;
 use super::labelling::Route;
 use super::menu::given;
 use super::undo::{Entry, Reverse};
-use super::{Ask, Focus, Level, Model, Overlay, Question, Screen, files};
+use super::{Ask, Focus, Level, Model, Overlay, Question, Screen, files, tagging};
 use crate::keys::Action;
 
 /// What is to be done.
@@ -475,6 +475,9 @@ fn words_of_there(act: &Act) -> &'static str {
 }
 
 fn flag_words(add: &Flags, remove: &Flags, count: usize) -> String {
+    if let Some(words) = tagging::words(add, remove, count) {
+        return words;
+    }
     let count = messages(count);
     if add.has(Flag::Flagged) {
         format!("Starred {count}")

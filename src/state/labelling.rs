@@ -197,6 +197,11 @@ impl Model {
         by_labels.into_iter().map(give).collect()
     }
 
+    /// The label of the view in which a row is shown: it needs not be said there.
+    pub fn shown_label(&self, row: &Row) -> Option<&Label> {
+        self.mailboxes.row(&row.mailbox).and_then(|row| row.shows.as_ref()).map(|shows| &shows.label)
+    }
+
     /// Has labels written down.
     pub(super) fn wish_labels(&mut self, ticket: Ticket, places: Vec<Place>, add: Labels, remove: Labels) -> Job {
         let wish = Wish { places: places.clone(), add: add.clone(), remove: remove.clone() };

@@ -9,11 +9,13 @@ use crate::job::index::{MailboxRow, Source};
 use crate::keys::action::TABLE;
 use crate::keys::{Action, Bound, Code, Context, Key};
 use crate::mail::clean::Clean;
+use crate::mail::flags::Keyword;
 use crate::mail::labels::{Label, Labels};
 use crate::mail::place::MailboxId;
 
 use super::act::Act;
-use super::{Focus, Input, Item, Mark, Model, Overlay, Screen, mailbox_title};
+use super::tagging::who_has;
+use super::{Input, Item, Mark, Model, Overlay, mailbox_title};
 
 /// A menu.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub enum MenuKind {
     Move,
     /// Folders that are labels, to give or take one.
     Label,
+    /// Tags, to give or take one.
+    Tag,
 }
 
 /// One row of a menu.
@@ -71,12 +75,16 @@ pub enum Choice {
     Mailbox(MailboxId),
     /// All inboxes.
     Unified,
+    /// A tag.
+    Tag(Keyword),
+    /// Nothing: what was typed can be no tag.
+    Nothing,
     /// Nothing: it says what a mark of the list means.
     Mark(Mark),
 }
 
 impl Menu {
-    fn new(kind: MenuKind, items: Vec<MenuItem>) -> Self {
+    pub(super) fn new(kind: MenuKind, items: Vec<MenuItem>) -> Self {
         let shown = (0..items.len()).collect();
         Self { kind, input: Input::default(), items, shown, cursor: 0, top: 0 }
     }
@@ -93,6 +101,9 @@ impl Menu {
         let typed = self.input.text().trim().to_owned();
         if typed.is_empty() {
             self.shown = (0..self.items.len()).collect();
+            if self.kind == MenuKind::Tag {
+                self.offer_new_tag();
+            }
             return;
         }
         if matches!(self.kind, MenuKind::Help(_)) {
@@ -114,6 +125,9 @@ impl Menu {
         }
         scored.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.cmp(second)));
         self.shown = scored.into_iter().map(|(_, at)| at).collect();
+        if self.kind == MenuKind::Tag {
+            self.offer_new_tag();
+        }
     }
 
     /// Moves the cursor and keeps it on screen.
@@ -208,11 +222,7 @@ impl Model {
             let Choice::Mailbox(mailbox) = &item.choice else { continue };
             let label = labels.iter().find(|(known, _)| known == mailbox).map(|(_, label)| label);
             let have = rows.iter().filter(|row| label.is_some_and(|label| row.flags.labels().has(label))).count();
-            item.keys = match have {
-                0 => String::new(),
-                all if all == rows.len() => "has it".to_owned(),
-                _ => "some have it".to_owned(),
-            };
+            item.keys = who_has(have, rows.len());
         }
         self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Label, items)));
     }
@@ -225,17 +235,6 @@ impl Model {
         let own = self.mailboxes.rows.iter().filter(|row| row.mailbox.account == account);
         let labels = own.filter_map(|row| Some((row.mailbox.clone(), row.shows.as_ref()?.label.clone())));
         labels.filter(|(_, label)| may_be_given(label)).collect()
-    }
-
-    /// How many folders of the account that an action would concern are labels.
-    pub(super) fn count_labels(&self) -> usize {
-        let row = match self.screen {
-            Screen::Browse(Focus::Viewer) => self.viewer.open.as_ref().map(|open| &open.row),
-            _ => self.list.selected.values().next().or_else(|| self.list.current()),
-        };
-        let Some(account) = row.map(|row| &row.place.mailbox.account) else { return 0 };
-        let own = self.mailboxes.rows.iter().filter(|row| row.mailbox.account == *account);
-        own.filter(|row| row.shows.is_some()).count()
     }
 
     /// Gives the label of a folder, or takes it away where all messages have it.
@@ -277,7 +276,8 @@ impl Model {
             self.ask_next();
         }
         if let Some(why) = item.why_not {
-            self.say(super::Level::Info, &format!("Not now: {why}"));
+            let words = if kind == MenuKind::Tag { "No tag can be called that" } else { "Not now" };
+            self.say(super::Level::Info, &format!("{words}: {why}"));
             return Vec::new();
         }
         match (item.choice, kind) {
@@ -286,7 +286,8 @@ impl Model {
             (Choice::Mailbox(mailbox), MenuKind::Label) => self.toggle_label(&mailbox),
             (Choice::Mailbox(mailbox), _) => self.go_to(Source::Mailbox(mailbox)),
             (Choice::Unified, _) => self.go_to(Source::Unified),
-            (Choice::Mark(_), _) => Vec::new(),
+            (Choice::Tag(word), _) => self.toggle_tag(&word),
+            (Choice::Mark(_) | Choice::Nothing, _) => Vec::new(),
         }
     }
 }

@@ -25,6 +25,7 @@ mod reports;
 mod review;
 mod status;
 mod suggest;
+mod tagging;
 mod undo;
 mod update;
 mod viewer;
@@ -283,7 +284,6 @@ impl Model {
             outbox: self.outbox.entries.len(),
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
-            labels: self.count_labels(),
             folder: self.folder_bars(),
         }
     }

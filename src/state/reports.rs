@@ -42,7 +42,7 @@ impl Model {
             }
             Job::Index(IndexJob::Mailboxes) => self.mailboxes_lost(),
             // The next letter asks again.
-            Job::Index(IndexJob::Complete { .. }) => {}
+            Job::Index(IndexJob::Complete { .. } | IndexJob::Tags) => {}
             _ if self.again.len() < MOST_AGAIN => self.again.push(job),
             _ => self.say(Level::Error, "Too much is waiting; something was not done"),
         }
@@ -142,6 +142,10 @@ impl Model {
                 }
                 self.status.fault(self.now, &fault);
                 jobs
+            }
+            IndexReport::Tags(known) => {
+                self.take_tags(&known);
+                Vec::new()
             }
             IndexReport::Completed { ticket, found } => {
                 self.take_completed(ticket, found);

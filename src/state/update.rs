@@ -221,10 +221,7 @@ impl Model {
                 self.choose_folder_to_move();
                 Vec::new()
             }
-            Action::Label => {
-                self.choose_label();
-                Vec::new()
-            }
+            Action::Label => self.choose_tag(),
             Action::DeleteForever => self.act(Act::Delete),
             Action::Star => self.toggle_flag(Flag::Flagged),
             Action::ToggleRead => self.toggle_flag(Flag::Seen),

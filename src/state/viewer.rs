@@ -13,6 +13,7 @@ use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{RowId, Timestamp};
 use crate::mail::mailbox::Role;
 use crate::mail::place::Place;
+use crate::mail::tags;
 
 use super::wrap::{self, Folds, Rule, ViewLine};
 use super::{Focus, Model, Screen, files};
@@ -41,6 +42,8 @@ pub struct Viewer {
     asked: Option<Ticket>,
     asked_source: Option<Ticket>,
     wrapped_at: u16,
+    /// The tags as they stand in the lines.
+    shown_tags: Vec<Clean>,
 }
 
 /// The message that is shown.
@@ -130,6 +133,22 @@ impl Viewer {
         self.thread.iter().position(|row| row.message == open.row.message).map(|at| at + 1)
     }
 
+    /// The tags and labels of the message.
+    fn tags(&self) -> Vec<Clean> {
+        self.current_row().map_or_else(Vec::new, |row| tags::names(&row.flags, None))
+    }
+
+    /// Breaks the lines again, if the message has other tags now; the text stays where it is.
+    fn follow_tags(&mut self) {
+        if self.document().is_some() && self.source.is_none() && self.tags() != self.shown_tags {
+            let before = self.lines.len();
+            self.wrap(self.wrapped_at);
+            if self.top > 0 {
+                self.top = (self.top + self.lines.len()).saturating_sub(before);
+            }
+        }
+    }
+
     /// Is its source shown?
     pub fn shows_source(&self) -> bool {
         self.source.is_some()
@@ -146,6 +165,7 @@ impl Viewer {
         for row in self.thread.iter_mut().chain(open).filter(|row| row.message == message) {
             row.flags = row.flags.union(add).minus(remove);
         }
+        self.follow_tags();
     }
 
     /// Takes over the flags that the list shows.
@@ -158,6 +178,7 @@ impl Viewer {
                 row.place = known.place.clone();
             }
         }
+        self.follow_tags();
     }
 
     /// Takes a message out of the conversation; gives back the one to show then.
@@ -173,10 +194,11 @@ impl Viewer {
     fn wrap(&mut self, width: u16) {
         self.wrapped_at = width;
         let columns = usize::from(width);
+        self.shown_tags = self.tags();
         self.lines = match (&self.source, self.open.as_ref().and_then(|open| open.document.as_ref())) {
             (Some(source), _) => wrap::source(source, columns),
             (None, Some(document)) => {
-                let mut lines = wrap::document(document, self.all_headers, &self.folds, columns);
+                let mut lines = wrap::document(document, &self.tags(), self.all_headers, &self.folds, columns);
                 if let Some((words, warns)) = self.open.as_ref().and_then(|open| open.rest.as_ref()).map(Rest::words) {
                     wrap::note(&words, warns, columns, &mut lines);
                 }
@@ -307,6 +329,7 @@ impl Model {
             if self.viewer.open.as_ref().is_some_and(|opened| opened.marked) {
                 self.viewer.flag(row.message, &Flags::only(Flag::Seen), &Flags::none());
             }
+            self.viewer.follow_tags();
             return self.mark_if_due();
         }
         Vec::new()

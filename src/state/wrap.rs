@@ -37,6 +37,8 @@ pub struct ViewLine {
 pub enum LineRole {
     /// A line of the header block: a key and a value.
     Header,
+    /// The tags and labels.
+    Tags,
     /// The attachments.
     Attachment,
     /// A warning.
@@ -103,10 +105,16 @@ impl Folds {
 }
 
 /// Makes the lines of a message.
-pub(super) fn document(document: &Document, all_headers: bool, folds: &Folds, width: usize) -> Vec<ViewLine> {
+pub(super) fn document(
+    document: &Document,
+    tags: &[Clean],
+    all_headers: bool,
+    folds: &Folds,
+    width: usize,
+) -> Vec<ViewLine> {
     let width = width.max(8);
     let mut out = Vec::new();
-    headers(document, all_headers, width, &mut out);
+    headers(document, tags, all_headers, width, &mut out);
     for warning in &document.warnings {
         let text = ViewSpan { text: Clean::line(&format!("! {warning}")), ..ViewSpan::default() };
         flow(&[text], width, 2, LineRole::Warning, &mut out);
@@ -137,13 +145,15 @@ pub(super) fn source(lines: &[Clean], width: usize) -> Vec<ViewLine> {
     out
 }
 
-fn headers(document: &Document, all: bool, width: usize, out: &mut Vec<ViewLine>) {
+fn headers(document: &Document, tags: &[Clean], all: bool, width: usize, out: &mut Vec<ViewLine>) {
     let fields = if all { &document.all_headers } else { &document.headers };
     let longest = fields.iter().map(|(key, _)| key.as_str().width()).max().unwrap_or(0).min(if all { 28 } else { 10 });
-    for (key, value) in fields {
-        let pad = longest.saturating_sub(key.as_str().width());
-        let key =
-            ViewSpan { text: Clean::line(&format!("{key}{}", " ".repeat(pad + 2))), key: true, ..ViewSpan::default() };
+    let key = |name: &str| {
+        let pad = longest.saturating_sub(name.width());
+        ViewSpan { text: Clean::line(&format!("{name}{}", " ".repeat(pad + 2))), key: true, ..ViewSpan::default() }
+    };
+    for (name, value) in fields {
+        let key = key(name.as_str());
         let value = ViewSpan { text: value.clone(), ..ViewSpan::default() };
         let before = out.len();
         flow(&[key, value], width, longest + 2, LineRole::Header, out);
@@ -155,6 +165,11 @@ fn headers(document: &Document, all: bool, width: usize, out: &mut Vec<ViewLine>
                 span.text = Clean::line(&format!("{cut} ..."));
             }
         }
+    }
+    if !tags.is_empty() {
+        let all = tags.iter().map(|tag| format!("[{tag}]")).collect::<Vec<_>>().join(" ");
+        let value = ViewSpan { text: Clean::line(&all), ..ViewSpan::default() };
+        flow(&[key("Tags"), value], width, longest + 2, LineRole::Tags, out);
     }
 }
 
@@ -402,7 +417,7 @@ mod tests {
     }
 
     fn texts(lines: Vec<Line>, folds: &Folds, width: usize) -> Vec<String> {
-        let made = document(&Document { lines, ..Document::default() }, false, folds, width);
+        let made = document(&Document { lines, ..Document::default() }, &[], false, folds, width);
         made.iter().skip(1).map(ViewLine::text).collect()
     }
 
@@ -437,7 +452,7 @@ mod tests {
     fn many_recipients_take_two_lines() {
         let to = (0..50).map(|n| format!("person{n}@example.org")).collect::<Vec<_>>().join(", ");
         let headers = vec![(Clean::line("To"), Clean::line(&to))];
-        let made = document(&Document { headers, ..Document::default() }, false, &Folds::default(), 60);
+        let made = document(&Document { headers, ..Document::default() }, &[], false, &Folds::default(), 60);
         assert_eq!(made.len(), 3);
         assert!(made[1].text().ends_with(" ..."));
     }

@@ -213,12 +213,20 @@ impl Files<'_> {
     fn set_flags(&self, places: &[Place], add: &Flags, remove: &Flags) -> Result<(), Fault> {
         let act = |maildir: &Maildir, mailbox: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
             // A wish that no file name can tell would be lost without a word.
-            let mute = add.words().minus(&maildir.table_with(add)?.keywords());
-            if !mute.is_empty() {
+            let table = maildir.table_with(add)?;
+            let (mute, held) = (add.words().minus(&table.keywords()), remove.words().minus(&table.keywords()));
+            let why = if !mute.is_empty() {
+                format!("a mailbox has letters for 26 keywords, and there is none left for {mute}")
+            } else if table.is_full() && !held.is_empty() {
+                format!("a mailbox has letters for 26 keywords, and {held} has none: take it away on the server")
+            } else {
+                String::new()
+            };
+            if !why.is_empty() {
                 return Err(Fault::new(Doing::Storing, mailbox.name.as_str(), Cause::Refused)
                     .scope(Scope::Mailbox)
                     .again(Again::Never)
-                    .detail(&format!("a mailbox has letters for 26 keywords, and there is none left for {mute}")));
+                    .detail(&why));
             }
             let now = maildir.set_flags(entry, add, remove)?;
             Ok(now.map(|entry| PlaceChange { unique: unique.clone(), now: Some(maildir.place_file(&entry)) }))

@@ -59,6 +59,7 @@ roles! {
     list_mark "list.mark" "The other marks of a row.";
     list_date "list.date" "The date of a row.";
     list_thread "list.thread" "The number of messages of a conversation.";
+    tag "tag" "A tag or label of a message.";
     folder "folder" "A folder.";
     folder_unread "folder.unread" "A folder with unread messages.";
     folder_open "folder.open" "The folder that is shown.";

@@ -4,14 +4,19 @@
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::text::{Painter, date, fit};
+use super::text::{Painter, cells, date, fit};
 use crate::job::index::Row;
 use crate::mail::flags::Flag;
+use crate::mail::tags;
 use crate::state::{Focus, Mark, Model, Screen, Shown};
 use crate::theme::Theme;
 
 /// How wide a date is in a row of one line.
 const DATE: u16 = 7;
+/// Where a subject has less room than this, tags stand beside it only if it is short.
+const LEAST_SHARED: u16 = 30;
+/// A tag of which no more than this is to be seen says nothing.
+const MARK: u16 = 4;
 
 /// Draws the list into an area, `height` rows of the screen for each of its rows.
 pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>, height: u16) {
@@ -113,7 +118,8 @@ fn one_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, 
         subject_end = subject_end.saturating_sub(1);
     }
     let x = x + who + 2;
-    subject(model, theme, painter, (x, 0, subject_end.saturating_sub(x)), row, look.ground);
+    let room = chips(model, painter, (x, 0, subject_end.saturating_sub(x)), row, look.over(theme.tag));
+    subject(model, theme, painter, (x, 0, room), row, look.ground);
 }
 
 fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, look: Look) {
@@ -128,7 +134,38 @@ fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row,
     }
     painter.text(3, 0, end.saturating_sub(4), row.who.as_str(), look.ground);
     mark(model, theme, painter, (3, 0, end.saturating_sub(4)), row.who.as_str(), Shown::People);
-    subject(model, theme, painter, (5, 1, width.saturating_sub(5)), row, look.below);
+    let tag = look.below.patch(theme.tag);
+    let room = chips(model, painter, (5, 1, width.saturating_sub(5)), row, tag);
+    subject(model, theme, painter, (5, 1, room), row, look.below);
+}
+
+/// Draws the tags and labels of a row at the end of the room of its subject, as far as that leaves two thirds of the
+/// room, or what is wider than the subject. Gives back what is left.
+fn chips(model: &Model, painter: &mut Painter<'_>, (x, y, room): (u16, u16, u16), row: &Row, style: Style) -> u16 {
+    let names = tags::names(&row.flags, model.shown_label(row));
+    let free = room.saturating_sub(cells(row.subject.as_str()).saturating_add(1 + row.depth.min(6) * 2));
+    let share = if room < LEAST_SHARED { 0 } else { room / 3 };
+    let width = share.max(free).min(room);
+    let chips: Vec<String> = names.iter().map(|name| format!("[{name}]")).collect();
+    let mut text = String::new();
+    for (at, chip) in chips.iter().enumerate() {
+        let gap = u16::from(at > 0);
+        // There is always room left to say that there are more.
+        let more = if at + 1 < chips.len() { 1 + cells(painter.ellipsis) } else { 0 };
+        if cells(&text).saturating_add(gap + cells(chip) + more) > width {
+            let mark = if at == 0 { fit(chip, width, painter.ellipsis) } else { format!(" {}", painter.ellipsis) };
+            text.push_str(if width > MARK { &mark } else { "" });
+            break;
+        }
+        if at > 0 {
+            text.push(' ');
+        }
+        text.push_str(chip);
+    }
+    if text.is_empty() {
+        return room;
+    }
+    painter.right(x.saturating_add(room), y, &text, style).saturating_sub(x + 1)
 }
 
 /// Marks what a search found.

@@ -256,6 +256,7 @@ fn menu_box(
         MenuKind::Palette(_) => "Do".to_owned(),
         MenuKind::Go => "Go to folder".to_owned(),
         MenuKind::Label => "Give or take a label".to_owned(),
+        MenuKind::Tag => "Give or take a tag".to_owned(),
         MenuKind::Move => {
             let count = model.situation().targets;
             format!("Move {} to", if count == 1 { "1 message".to_owned() } else { format!("{count} rows") })
@@ -288,7 +289,9 @@ fn menu_box(
         let (text_x, end) = if help {
             let keys = match item.choice {
                 Choice::Mark(mark) => super::list::glyph(theme, mark),
-                Choice::Action(_) | Choice::Mailbox(_) | Choice::Unified => &item.keys,
+                Choice::Action(_) | Choice::Mailbox(_) | Choice::Unified | Choice::Tag(_) | Choice::Nothing => {
+                    &item.keys
+                }
             };
             row.text(2, 0, 16, keys, key_style);
             (19, width)
@@ -301,7 +304,8 @@ fn menu_box(
         }
     }
     if menu.shown.is_empty() {
-        inside.text(2, 1, width, "Nothing fits", theme.popup.patch(theme.muted));
+        let words = if menu.kind == MenuKind::Tag { "Type the name of a new tag" } else { "Nothing fits" };
+        inside.text(2, 1, width, words, theme.popup.patch(theme.muted));
     }
     (Some(position), rows)
 }

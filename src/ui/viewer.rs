@@ -84,6 +84,7 @@ fn draw_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, li
 fn line_style(theme: &Theme, line: &ViewLine) -> Style {
     match line.role {
         LineRole::Header | LineRole::Attachment => theme.view_value,
+        LineRole::Tags => theme.tag,
         LineRole::Warning => theme.view_warning,
         LineRole::Blank => theme.view_body,
         LineRole::Body(LineKind::Added) => theme.view_added,

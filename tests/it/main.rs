@@ -67,6 +67,7 @@ mod sync_steps;
 mod sync_urgent;
 mod sync_windows;
 mod sync_worker;
+mod tags;
 mod terminal;
 mod threads;
 mod trust;

@@ -180,10 +180,10 @@ fn labels_are_given_and_taken_by_name() {
     // In the trash there are none.
     go(&mut driver, "Spam");
     driver.press("+").type_text("work").press("Enter").expect("has no labels");
-    // Nor in an account of plain folders.
+    // In an account of plain folders it is tags.
     let mut plain = World::with(&["plain"]);
     plain.add("plain", "INBOX", "Grace Hopper", "hello");
-    Driver::new(plain, &["plain"], (110, 24)).press("+").expect("no labels");
+    Driver::new(plain, &["plain"], (110, 24)).press("+").expect("Give or take a tag");
 }
 
 #[test]

@@ -7,4 +7,5 @@ mod histories;
 mod reader;
 mod scanner;
 mod stories;
+mod tags;
 mod views;

@@ -1,14 +1,17 @@
 //! What the world answers as the thread `index`: the lists, their rows, what is in them.
 
+use std::collections::BTreeSet;
+
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source};
 use tern::mail::address::Address;
 use tern::mail::clean::Clean;
 use tern::mail::contact::{Asked, Suggestion, Use};
-use tern::mail::flags::{Flag, Flags};
+use tern::mail::flags::{Flag, Flags, Keyword};
 use tern::mail::ids::{RowId, ThreadId, Timestamp};
 use tern::mail::labels::View;
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::mail::place::MailboxId;
+use tern::mail::tags;
 use tern::query::Query;
 use tern::query::ast::Pattern;
 
@@ -151,6 +154,11 @@ impl World {
                 let found = self.people.iter().filter(fits).take(count).cloned().collect();
                 vec![IndexReport::Completed { ticket, found }]
             }
+            IndexJob::Tags => {
+                let words = self.mails.iter().flat_map(|mail| mail.flags.keywords().cloned());
+                let words: BTreeSet<Keyword> = words.filter(tags::is_tag).collect();
+                vec![IndexReport::Tags(words.into_iter().collect())]
+            }
             IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
             IndexJob::Renamed { account, folders } => {
                 let id = |name: &MailboxName| MailboxId { account: account.clone(), name: name.clone() };
@@ -189,6 +197,10 @@ fn matches(mail: &Mail, query: &Query) -> bool {
         Query::Not(one) => !matches(mail, one),
         Query::Text { pattern: Pattern::Word(word) | Pattern::Prefix(word) | Pattern::Phrase(word), .. } => {
             format!("{} {}", mail.who, mail.subject).to_lowercase().contains(&word.to_lowercase())
+        }
+        Query::Tag(name) => {
+            let word = tags::typed(name).ok();
+            mail.flags.keywords().any(|known| Some(known) == word.as_ref())
         }
         _ => true,
     }
