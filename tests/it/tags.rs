@@ -166,7 +166,7 @@ fn tern_tag_refuses_what_it_cannot_do() {
     let world = on_disk();
     for (arguments, code, words) in [
         (&["tag", "+a(b", "brass"][..], 2, "a tag has none of ("),
-        (&["tag", "+todo"], 2, "no query follows"),
+        (&["tag", "+todo"], 2, "no query or id follows"),
         (&["tag", "brass"], 2, "no tag is named"),
         (&["tag", "+todo", "from:(x"], 2, "^"),
         (&["tag", "+todo", "nobodywrotethis"], 1, "0 found"),
