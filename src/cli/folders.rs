@@ -1,6 +1,7 @@
 //! `tern folders create`, `rename`, `delete`, `subscribe` and `unsubscribe`: what they do is done in the
 //! Maildir at once, without a server; the next sync does the same there. Only what a Maildir cannot say is
-//! written down as a wish.
+//! written down as a wish. Where folders are labels, no directory stands for one: it is made by a directory that
+//! the sync turns into a label, deleted by a wish, and renamed on the server only.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,6 +14,7 @@ use crate::job::files::{FolderDone, FolderOrder};
 use crate::ledger::{Ledger, Wish};
 use crate::mail::clean::Clean;
 use crate::mail::ids::Timestamp;
+use crate::mail::labels::{Label, View};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::MailboxId;
 use crate::store::folders::Root;
@@ -24,6 +26,18 @@ struct Folder<'a> {
     account: &'a Account,
     root: Root,
     id: MailboxId,
+}
+
+/// What a folder is where folders are labels.
+enum Nature {
+    /// It shows the messages that have this label.
+    View(Label),
+    /// Messages lie in it, or in one below it.
+    Home,
+    /// It is no folder itself, but a label below it is one.
+    Above,
+    /// A folder like others, or none.
+    Plain,
 }
 
 /// Runs the command.
@@ -128,7 +142,77 @@ impl Folder<'_> {
         self.ledger()?.fulfilled(&id, Wish::Remove)
     }
 
+    /// What it is; in an account that is synced by folders always plain.
+    fn nature(&self, name: &MailboxName) -> Result<Nature, Fault> {
+        let Some(ledger) = Ledger::peek(&self.config.paths.data)? else { return Ok(Nature::Plain) };
+        let Some(labelled) = ledger.labelled(&self.id.account)? else { return Ok(Nature::Plain) };
+        let is_above = |other: &MailboxName| other.is_below(name);
+        if let Some(View { label, .. }) = labelled.views.iter().find(|view| view.mailbox.name == *name) {
+            return Ok(Nature::View(label.clone()));
+        }
+        // What the ledger has rows of is where messages lie.
+        let mut homes = ledger.mailboxes(&self.id.account)?.into_iter().map(|(home, _)| home);
+        Ok(match () {
+            () if homes.any(|home| home == *name || is_above(&home)) => Nature::Home,
+            () if labelled.views.iter().any(|view| is_above(&view.mailbox.name)) => Nature::Above,
+            () => Nature::Plain,
+        })
+    }
+
+    /// A folder in which the messages lie that the labels show.
+    fn stays(&self) -> Exit {
+        self.refuse(Exit::Usage, "the mail that the labels show lies there; it keeps its name and cannot be deleted")
+    }
+
+    fn exists(&self, name: &MailboxName) -> Exit {
+        self.refuse(Exit::Partly, &Refusal::Exists(name.clone()).words())
+    }
+
+    fn delete_label(&self, label: &Label, yes: bool) -> Result<Exit, Fault> {
+        if label.name().is_none() {
+            return Ok(self.refuse(Exit::Usage, "it is a label of the server's own, which cannot be deleted"));
+        }
+        let mut ledger = self.ledger()?;
+        let home = ledger.labelled(&self.id.account)?.map(|labelled| labelled.home);
+        let mut count = 0;
+        if let Some(home) = home {
+            let key = ledger.mailbox(&MailboxId { account: self.id.account.clone(), name: home })?;
+            let mut wishes = ledger.label_wishes(key)?;
+            ledger.each_row(key, |row| {
+                let flags =
+                    wishes.remove(&row.unique).map_or_else(|| row.flags.clone(), |wish| wish.applied(&row.flags));
+                count += usize::from(flags.labels().has(label));
+            })?;
+        }
+        if count > 0 && !yes {
+            let messages = if count == 1 { "1 message has".to_owned() } else { format!("{count} messages have") };
+            let exit = self.refuse(Exit::Partly, &format!("{messages} this label; nothing was deleted"));
+            output::note("  next: to take it from them, which stay where all mail is, add `--yes`");
+            return Ok(exit);
+        }
+        ledger.wish(&self.id, Wish::Remove)?;
+        let (account, folder) = (Clean::line(self.id.account.as_str()), Clean::line(self.id.name.as_str()));
+        let text = "the next sync takes this label from its messages, which stay, and deletes it on the server";
+        output::line(format_args!("{account} {folder}: {text}"));
+        Ok(Exit::Done)
+    }
+
+    /// A label is there already; if it was to be deleted, it is not any more.
+    fn keep_label(&self) -> Result<Exit, Fault> {
+        let is_leaving = (self.id.name.clone(), Wish::Remove);
+        if !self.ledger()?.wishes(&self.id.account)?.contains(&is_leaving) {
+            return Ok(self.exists(&self.id.name));
+        }
+        self.keep(&self.id.name)?;
+        let (account, folder) = (Clean::line(self.id.account.as_str()), Clean::line(self.id.name.as_str()));
+        output::line(format_args!("{account} {folder}: the label stays"));
+        Ok(Exit::Done)
+    }
+
     fn create(&self) -> Result<Exit, Fault> {
+        if matches!(self.nature(&self.id.name)?, Nature::View(_)) {
+            return self.keep_label();
+        }
         self.keep(&self.id.name)?;
         self.order(&FolderOrder::Make, |_| "made here".to_owned())
     }
@@ -138,6 +222,18 @@ impl Folder<'_> {
             Ok(to) => to,
             Err(exit) => return Ok(exit),
         };
+        match self.nature(&self.id.name)? {
+            Nature::View(_) | Nature::Above => {
+                let exit = self.refuse(Exit::Usage, "it is a label, which is renamed on the server");
+                output::note("  next: rename it there; the next sync follows");
+                return Ok(exit);
+            }
+            Nature::Home => return Ok(self.stays()),
+            Nature::Plain => {}
+        }
+        if matches!(self.nature(&to)?, Nature::View(_)) {
+            return Ok(self.exists(&to));
+        }
         let said = format!("renamed to {} here", Clean::line(to.as_str()));
         let mut empty = Vec::new();
         let exit = self.order(&FolderOrder::Rename(to.clone()), |done| {
@@ -157,6 +253,11 @@ impl Folder<'_> {
     }
 
     fn delete(&self, yes: bool) -> Result<Exit, Fault> {
+        match self.nature(&self.id.name)? {
+            Nature::View(label) => return self.delete_label(&label, yes),
+            Nature::Home => return Ok(self.stays()),
+            Nature::Above | Nature::Plain => {}
+        }
         let order = FolderOrder::Remove { at_most: if yes { usize::MAX } else { 0 } };
         if let Err(failure) = orders::check(&self.root, &self.id.name, &order) {
             return self.failed(failure);
@@ -181,6 +282,7 @@ impl Folder<'_> {
         }
         let mut ledger = self.ledger()?;
         let known = ledger.mailboxes(&self.id.account)?.into_iter().any(|(name, _)| name == self.id.name);
+        let known = known || matches!(self.nature(&self.id.name)?, Nature::View(_));
         if !known && !self.is_there() {
             return Ok(self.missing());
         }

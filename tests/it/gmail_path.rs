@@ -232,6 +232,53 @@ fn a_draft_and_a_file_from_elsewhere_are_told_to_the_server_once() {
     assert_eq!(world.succeed(&["sync"]), "");
 }
 
+#[test]
+fn labels_are_made_and_deleted_by_commands_and_where_mail_lies_nothing_is() {
+    let (server, world, ids) = filled();
+    world.succeed(&["sync"]);
+    let refused = |arguments: &[&str], why: &str| {
+        let before = (files(&world, ALL).len(), counts(&world));
+        let output = world.run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(why), "{arguments:?}: {said}");
+        assert_eq!((files(&world, ALL).len(), counts(&world)), before, "{arguments:?}");
+    };
+    for (arguments, why) in [
+        (["folders", "create", "--account=ada", "Work"], "a folder Work already"),
+        (["folders", "delete", "--account=ada", "Work"], "2 messages have this label; nothing was deleted"),
+        (["folders", "delete", "INBOX", "--yes"], "a label of the server's own"),
+        (["folders", "delete", "[Gmail]/Sent Mail", "--yes"], "a label of the server's own"),
+        (["folders", "delete", ALL, "--yes"], "lies there"),
+        (["folders", "delete", TRASH, "--yes"], "lies there"),
+        (["folders", "delete", "Nowhere", "--yes"], "no such folder"),
+        (["folders", "rename", "Work", "Play"], "renamed on the server"),
+        (["folders", "rename", "Gr\u{fc}\u{df}e", "Play"], "renamed on the server"),
+        (["folders", "rename", "[Gmail]", "Play"], "lies there"),
+    ] {
+        refused(&arguments, why);
+    }
+    // Thought better of.
+    world.succeed(&["folders", "delete", "Work", "--yes"]);
+    assert!(world.succeed(&["folders", "create", "Work"]).contains("the label stays"));
+    world.succeed(&["folders", "subscribe", "Work"]);
+    server.listen_anew();
+    world.succeed(&["sync"]);
+    assert_eq!(changes(&server), Vec::<String>::new());
+    assert!(server.heard().contains(&"SUBSCRIBE \"Work\"".to_owned()), "{:?}", server.heard());
+    // Meant: the messages stay.
+    assert!(world.succeed(&["folders", "delete", "Work", "--yes"]).contains("which stay"));
+    world.succeed(&["folders", "create", "Play"]);
+    refused(&["folders", "rename", "Play", "INBOX"], "INBOX");
+    for _ in 0..3 {
+        world.succeed(&["sync"]);
+    }
+    assert_eq!((server.message(ids[1]).0, server.count(ALL)), (vec!["\\Inbox".to_owned()], 4));
+    let names = server.mailboxes();
+    assert!(names.contains(&"Play".to_owned()) && !names.contains(&"Work".to_owned()), "{names:?}");
+    assert_eq!((listed(&world, "INBOX"), counts(&world)), (words(&[2, 1]), [(ALL.to_owned(), 4)].into()));
+    assert!(!world.succeed(&["folders", "--json"]).contains("\"Work\""));
+}
+
 /// Both sides of a mailbox that changes on both while the program is killed, and what must come of it. The
 /// two sides give and take labels of their own, so that no wish stands against another.
 struct Course {

@@ -156,6 +156,11 @@ impl Gmail {
         self.state().messages.values().map(row).collect()
     }
 
+    /// The names of its mailboxes, as on the wire.
+    pub(crate) fn mailboxes(&self) -> Vec<String> {
+        self.state().mailboxes.keys().cloned().collect()
+    }
+
     /// From now on it hangs up on everyone, or no longer.
     pub(crate) fn set_down(&self, is_down: bool) {
         self.state().is_down = is_down;
