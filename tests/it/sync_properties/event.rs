@@ -113,3 +113,20 @@ fn event(taste: Taste) -> impl Strategy<Value = Event> {
 pub(super) fn histories(taste: Taste) -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event(taste), 0..26)
 }
+
+/// Histories of little but copies, a ledger that is lost, and a server that tells half: files then name
+/// origins that the server did not tell of, and it tells of messages that these files may be.
+pub(super) fn copies_in_doubt() -> impl Strategy<Value = Vec<Event>> {
+    let n = || any::<u8>().prop_map(usize::from);
+    let mailbox = || 0..2usize;
+    let event = prop_oneof![
+        2 => mailbox().prop_map(|mailbox| Event::Arrives { mailbox, flagged: false }),
+        3 => (n(), mailbox(), prop::bool::weighted(0.8))
+            .prop_map(|(which, to, keeps_origin)| Event::CopiedHere { which, to, keeps_origin }),
+        1 => (n(), mailbox()).prop_map(|(n, to)| Event::CopiedThere(n, to)),
+        2 => Just(Event::Forgotten),
+        4 => Just(Event::Synced(Sync::WHOLE)),
+        2 => (1..4u8).prop_map(|server_lies| Event::Synced(Sync { server_lies, ..Sync::WHOLE })),
+    ];
+    prop::collection::vec(event, 0..16)
+}

@@ -50,7 +50,7 @@ struct Sight {
     in_full: bool,
     /// UIDNEXT when it was asked.
     next: u32,
-    /// The appends that were in doubt.
+    /// The appends that were in doubt and not found: those that were are in doubt until their files have rows.
     doubtful: Vec<UniqueName>,
     /// Was all of the plan carried out?
     whole: bool,
@@ -125,7 +125,7 @@ impl World {
             certain: listing.present != Present::Unknown,
             in_full: matches!(listing.present, Present::Exactly(_)),
             next: it.next,
-            doubtful: it.intents.keys().cloned().collect(),
+            doubtful: it.intents.keys().filter(|unique| !found.contains_key(*unique)).cloned().collect(),
             whole: false,
         }
     }
