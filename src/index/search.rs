@@ -5,7 +5,7 @@
 //! A query is asked of a place: a message is found if one of its places in the scope answers all of
 //! it. So `in:archive is:unread` finds what is unread in the archive, whatever other copies are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use rusqlite::{Connection, Result, params};
@@ -17,7 +17,7 @@ use super::streams::{Lead, Stream};
 use super::{extract, threads};
 use crate::job::index::SearchScope;
 use crate::mail::flags::{Flag, Flags, Keyword};
-use crate::mail::ids::MessageId;
+use crate::mail::ids::{AccountId, MessageId};
 use crate::mail::labels::Label;
 use crate::mail::mailbox::Role;
 use crate::mail::tags;
@@ -397,7 +397,7 @@ impl Maker<'_> {
             Query::Not(inner) => format!("(NOT {})", self.condition(inner)?),
             Query::HasAttachment => format!("(m.bits & {ATTACHMENT} <> 0)"),
             Query::Is(state) => self.state(*state),
-            Query::In(name) => self.in_folders(|folder| is_called(folder, name)),
+            Query::In(name) => self.in_called(name),
             Query::Account(name) => self.in_folders(|folder| folder.id.account.as_str().eq_ignore_ascii_case(name)),
             Query::Tag(name) => tagged(name),
             Query::Larger(bytes) => format!("(m.size > {})", i64::try_from(*bytes).unwrap_or(i64::MAX)),
@@ -427,6 +427,22 @@ impl Maker<'_> {
         }
         let parts: Vec<String> = parts.iter().map(|part| self.condition(part)).collect::<Result<_>>()?;
         Ok(format!("({})", parts.join(by)))
+    }
+
+    /// Is it in the folders of that name? Where an account has views, a message that lies in one mailbox is in others
+    /// too, so there the message is asked; elsewhere the place itself.
+    fn in_called(&self, name: &str) -> String {
+        let viewed: BTreeSet<&AccountId> =
+            self.folders.values().filter(|folder| folder.shows.is_some()).map(|folder| &folder.id.account).collect();
+        let has_views = |folder: &Folder| viewed.contains(&folder.id.account);
+        let own = self.in_folders(|folder| !has_views(folder) && is_called(folder, name));
+        let others = self.folders.iter().filter(|(_, folder)| has_views(folder) && is_called(folder, name));
+        let others: Vec<String> = others.map(|(row, _)| row.to_string()).collect();
+        if others.is_empty() {
+            return own;
+        }
+        let others = others.join(",");
+        format!("({own} OR EXISTS(SELECT 1 FROM places v WHERE v.mailbox IN ({others}) AND v.message = p.message))")
     }
 
     /// The plus keeps SQLite from reading mailbox by mailbox and sorting it all.

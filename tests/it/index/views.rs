@@ -84,6 +84,19 @@ fn a_label_shows_a_message_elsewhere_and_it_lies_in_one_place() {
         reader.search(&query, &SearchScope::All, 0, 9).unwrap().total
     };
     assert_eq!((found(&mut reader, "llama in:work"), found(&mut reader, "llama in:starred")), (1, 0));
+    // It is in all of its views at once, and what one of them shows is not outside of it.
+    for (text, count) in [
+        ("in:work in:inbox", 1),
+        ("in:work in:inbox in:\"all mail\"", 1),
+        ("in:work -in:inbox", 0),
+        ("-in:inbox", 1),
+        ("in:\"all mail\" -in:work", 1),
+        ("in:inbox or in:work", 1),
+        ("in:\"all mail\"", 2),
+        ("-in:\"all mail\"", 0),
+    ] {
+        assert_eq!(found(&mut reader, text), count, "{text}");
+    }
     let next = reader.next_unread(&flat(&trash), None, Direction::Next, std::slice::from_ref(&inbox)).unwrap();
     assert_eq!(next, Some((inbox.clone(), rows[0].message)));
 
