@@ -125,10 +125,12 @@ impl Mailboxes {
         self.cursor = at.unwrap_or(self.cursor);
     }
 
-    /// Keeps the cursor on screen.
+    /// Keeps the cursor on screen; where the pane is not shown, there is nothing to be kept.
     pub(super) fn follow(&mut self, height: usize) {
-        let height = height.max(1);
         self.cursor = self.cursor.min(self.items.len().saturating_sub(1));
+        if height == 0 {
+            return;
+        }
         if self.cursor < self.top {
             self.top = self.cursor;
         } else if self.cursor >= self.top + height {

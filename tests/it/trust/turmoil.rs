@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rusqlite::OpenFlags;
 use sha2::{Digest as _, Sha256};
 
 use crate::servers::dovecot::{Dovecot, PASSWORD};
@@ -393,9 +395,26 @@ impl Turmoil {
         (!is_new || !number.is_multiple_of(10)).then_some((number, place))
     }
 
+    /// Has the ledger the file of a fetched letter? A name is there a moment before its row is: who moves or
+    /// removes it in between, and kills the program at that, sees it come back, and nobody can know better.
+    fn is_noted(&self, number: u32, path: &Path) -> bool {
+        if self.written.contains(&number) || self.known.contains(&number) {
+            return true;
+        }
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let base = name.split(":2,").next().unwrap_or_default();
+        let path = self.world.path("data/tern/ledger.db");
+        let find = || {
+            let ledger = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            ledger.busy_timeout(Duration::from_secs(10))?;
+            ledger.prepare("SELECT 1 FROM base WHERE name = ?1")?.exists([base])
+        };
+        find().unwrap_or(false)
+    }
+
     fn move_here(&mut self) {
         let Some((number, place)) = self.movable() else { return };
-        let Some(path) = self.file_of(number, place) else { return };
+        let Some(path) = self.file_of(number, place).filter(|path| self.is_noted(number, path)) else { return };
         let to = self.other_place(place);
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let (base, flags) = name.split_once(":2,").unwrap_or((&name, ""));
@@ -418,7 +437,7 @@ impl Turmoil {
 
     fn remove_here(&mut self) {
         let Some((number, place)) = self.movable() else { return };
-        let Some(path) = self.file_of(number, place) else { return };
+        let Some(path) = self.file_of(number, place).filter(|path| self.is_noted(number, path)) else { return };
         if fs::remove_file(&path).is_err() {
             return;
         }
