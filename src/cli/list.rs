@@ -67,7 +67,7 @@ fn list(config: &Config, mailbox: MailboxId, options: &ListOptions) -> Result<Ex
         output::note("  next: `tern folders` lists them");
         return Ok(Exit::Missing);
     }
-    let spec = ListSpec { source: Source::Mailbox(mailbox), grouping: Grouping::Flat };
+    let spec = ListSpec::new(Source::Mailbox(mailbox), Grouping::Flat);
     let window = index.rows(&spec, 0, options.limit, None)?;
     let zone = start::zone();
     for row in &window.rows {

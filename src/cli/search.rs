@@ -59,7 +59,7 @@ pub(super) fn point_at(command: &str, text: &str, error: &QueryError) -> Exit {
 
 fn find(config: &Config, options: &SearchOptions, query: Query, scope: SearchScope) -> Result<Exit, Fault> {
     let mut index = refresh::up_to_date("search", config)?;
-    let list = ListSpec { source: Source::Search { query, scope }, grouping: Grouping::Flat };
+    let list = ListSpec::new(Source::Search { query, scope }, Grouping::Flat);
     if options.count {
         index.count(&list, &|| true)?;
         let total = index.rows(&list, 0, 0, None)?.total;

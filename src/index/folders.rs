@@ -23,6 +23,7 @@ pub(super) struct KnownMailbox {
     pub(super) directory: Option<PathBuf>,
     /// Was it taken in as a whole before?
     pub(super) seen_before: bool,
+    pub(super) role: Option<Role>,
     /// The views that show messages of it.
     pub(super) views: Views,
 }
@@ -30,8 +31,9 @@ pub(super) struct KnownMailbox {
 impl Writer {
     /// The mailbox's row, made where there is none.
     pub(super) fn mailbox(&self, id: &MailboxId) -> Result<KnownMailbox> {
-        let mut find =
-            self.db.prepare_cached("SELECT id, directory, cur, new FROM mailboxes WHERE account = ?1 AND name = ?2")?;
+        let mut find = self
+            .db
+            .prepare_cached("SELECT id, directory, cur, new, role FROM mailboxes WHERE account = ?1 AND name = ?2")?;
         let key = params![id.account.as_str(), id.name.as_str()];
         let known = find
             .query_row(key, |row| {
@@ -40,6 +42,7 @@ impl Writer {
                     id: id.clone(),
                     directory: row.get::<_, Option<Vec<u8>>>(1)?.map(schema::path_from),
                     seen_before: row.get::<_, i64>(2)? != 0 || row.get::<_, i64>(3)? != 0,
+                    role: role_of(row.get_ref(4)?.as_str_or_null()?),
                     views: Views::default(),
                 })
             })
@@ -47,15 +50,16 @@ impl Writer {
         if let Some(known) = known {
             return Ok(KnownMailbox { views: self.views_of(known.row)?, ..known });
         }
-        let role = Role::guess(&id.name).map(Role::word);
+        let role = Role::guess(&id.name);
         self.db
             .prepare_cached("INSERT INTO mailboxes(account, name, inbox, role) VALUES(?1, ?2, ?3, ?4)")?
-            .execute(params![id.account.as_str(), id.name.as_str(), id.name.is_inbox(), role])?;
+            .execute(params![id.account.as_str(), id.name.as_str(), id.name.is_inbox(), role.map(Role::word)])?;
         Ok(KnownMailbox {
             row: self.db.last_insert_rowid(),
             id: id.clone(),
             directory: None,
             seen_before: false,
+            role,
             views: Views::default(),
         })
     }
@@ -76,9 +80,7 @@ impl Writer {
                 given.contains(role.word()) || mailboxes.iter().any(|(_, other)| other.as_ref() == Some(role))
             };
             let role = role.or_else(|| Role::guess(&id.name).filter(|role| !taken(role)));
-            self.db
-                .prepare_cached("UPDATE mailboxes SET role = ?2 WHERE id = ?1 AND role IS NOT ?2")?
-                .execute(params![known.row, role.map(Role::word)])?;
+            self.set_role(&known, role)?;
         }
         let all: Vec<i64> = self
             .db
@@ -167,6 +169,11 @@ impl Writer {
         self.backlog.forget(mailbox);
         Ok(())
     }
+}
+
+/// What a mailbox is for, by its word.
+pub(super) fn role_of(word: Option<&str>) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| Some(role.word()) == word)
 }
 
 /// The mailbox of a row, where its names are still legal.

@@ -39,7 +39,7 @@ impl Index {
         count: usize,
     ) -> std::result::Result<Window, Fault> {
         let source = Source::Search { query: query.clone(), scope: scope.clone() };
-        let list = ListSpec { source, grouping: Grouping::Flat };
+        let list = ListSpec::new(source, Grouping::Flat);
         self.count(&list, &|| true)?;
         self.rows(&list, first, count, None)
     }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::folders::mailbox_id;
+use super::folders::{mailbox_id, role_of};
 use super::hits::Hits;
+use super::ordered::{Ordered, What};
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
 use super::write::from_words;
-use super::{conversation, extract};
+use super::{conversation, extract, sorting};
 use crate::fault::Fault;
-use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, Shows, Source};
+use crate::job::index::{ListSpec, MailboxRow, Row, Shows, Source};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId};
@@ -52,7 +53,6 @@ pub(super) struct Folder {
     pub(super) role: Option<Role>,
     pub(super) total: usize,
     pub(super) unread: usize,
-    pub(super) conversations: usize,
     /// What it shows, where it is a view.
     pub(super) shows: Option<Shows>,
 }
@@ -73,17 +73,8 @@ impl Folder {
     }
 
     fn shows_recipients(&self) -> bool {
-        matches!(self.role, Some(Role::Sent | Role::Drafts))
+        sorting::shows_recipients(self.role)
     }
-}
-
-/// A list whose order an SQL index has.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Ordered {
-    /// The messages of these mailboxes.
-    Places(Vec<i64>),
-    /// The conversations of a mailbox, or over all INBOXes.
-    Conversations(i64),
 }
 
 /// How rows say who: by author, or by recipient where the mailbox is of what was sent.
@@ -232,26 +223,25 @@ impl Index {
         if let Source::Search { query, scope } = &list.source {
             return self.search_window(list, (query, scope), &folders, first, count, anchor);
         }
-        let Some(ordered) = ordered(list, &folders) else {
+        let Some(ordered) = Ordered::of(list, &folders) else {
             return Ok(Window { first: 0, total: 0, counted: true, rows: Vec::new(), anchor: None });
         };
-        let total = total(&self.db, &ordered, &folders)?;
+        let total = ordered.total(&self.db)?;
         let anchor = match anchor {
-            Some(anchor) => position(&self.db, &ordered, anchor.0, total)?,
+            Some(anchor) => ordered.position(&self.db, anchor.0, total)?,
             None => None,
         };
         let first = moved(first, count, anchor, total);
-        let rows = match &ordered {
-            Ordered::Places(_) => {
-                let messages = stretch(&self.db, &ordered, first, count, total)?;
-                let rows = messages
+        let stretch = ordered.stretch(&self.db, first, count, total)?;
+        let rows = match &ordered.what {
+            What::Places(_) => {
+                let rows = stretch
                     .into_iter()
                     .map(|(message, mailbox)| row(&self.db, message, mailbox, &folders, Who::ByMailbox));
                 rows.filter_map(Result::transpose).collect::<Result<_>>()?
             }
-            Ordered::Conversations(mailbox) => {
-                let threads = stretch(&self.db, &ordered, first, count, total)?;
-                let rows = threads
+            What::Conversations(mailbox) => {
+                let rows = stretch
                     .into_iter()
                     .map(|(newest, thread)| conversation_row(&self.db, *mailbox, newest, thread, &folders));
                 rows.filter_map(Result::transpose).collect::<Result<_>>()?
@@ -272,7 +262,7 @@ fn role_order(role: Role) -> usize {
 /// All mailboxes by their row.
 pub(super) fn folders(db: &Connection) -> Result<BTreeMap<i64, Folder>> {
     let mut statement = db.prepare_cached(
-        "SELECT b.id, b.account, b.name, b.role, b.total, b.unread, b.conversations, v.word, h.name
+        "SELECT b.id, b.account, b.name, b.role, b.total, b.unread, v.word, h.name
          FROM mailboxes b LEFT JOIN views v ON v.mailbox = b.id LEFT JOIN mailboxes h ON h.id = v.home WHERE b.id > 0",
     )?;
     let mut rows = statement.query([])?;
@@ -281,117 +271,23 @@ pub(super) fn folders(db: &Connection) -> Result<BTreeMap<i64, Folder>> {
         let (account, name): (String, String) = (row.get(1)?, row.get(2)?);
         let word: Option<String> = row.get(3)?;
         let Some(id) = mailbox_id(&account, &name) else { continue };
-        let label = from_words(row.get_ref(7)?.as_str_or_null()?).labels().iter().next().cloned();
-        let home = row.get_ref(8)?.as_str_or_null()?.and_then(|home| mailbox_id(&account, home));
+        let label = from_words(row.get_ref(6)?.as_str_or_null()?).labels().iter().next().cloned();
+        let home = row.get_ref(7)?.as_str_or_null()?.and_then(|home| mailbox_id(&account, home));
         let shows = label.zip(home).map(|(label, home)| Shows { label, home });
-        let role = word.and_then(|word| Role::ALL.into_iter().find(|role| role.word() == word));
-        let (total, unread, conversations) = (size(row, 4)?, size(row, 5)?, size(row, 6)?);
-        let folder = Folder { id, role, total, unread, conversations, shows };
+        let role = role_of(word.as_deref());
+        let folder = Folder { id, role, total: size(row, 4)?, unread: size(row, 5)?, shows };
         folders.insert(row.get(0)?, folder);
     }
     Ok(folders)
 }
 
 /// A count, which SQLite keeps as a signed number.
-fn size(row: &rusqlite::Row<'_>, column: usize) -> Result<usize> {
+pub(super) fn size(row: &rusqlite::Row<'_>, column: usize) -> Result<usize> {
     Ok(usize::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
 }
 
 pub(super) fn row_of(folders: &BTreeMap<i64, Folder>, mailbox: &MailboxId) -> Option<i64> {
     folders.iter().find(|(_, folder)| folder.id == *mailbox).map(|(row, _)| *row)
-}
-
-/// Which SQL index has this list; `None`: there is no such mailbox, or it is a search.
-pub(super) fn ordered(list: &ListSpec, folders: &BTreeMap<i64, Folder>) -> Option<Ordered> {
-    let inboxes = || folders.iter().filter(|(_, folder)| folder.id.name.is_inbox()).map(|(row, _)| *row).collect();
-    match (&list.source, list.grouping) {
-        (Source::Mailbox(mailbox), Grouping::Flat) => row_of(folders, mailbox).map(|row| Ordered::Places(vec![row])),
-        (Source::Mailbox(mailbox), Grouping::Conversations) => row_of(folders, mailbox).map(Ordered::Conversations),
-        (Source::Unified, Grouping::Flat) => Some(Ordered::Places(inboxes())),
-        (Source::Unified, Grouping::Conversations) => Some(Ordered::Conversations(UNIFIED)),
-        (Source::Search { .. }, _) => None,
-    }
-}
-
-fn total(db: &Connection, ordered: &Ordered, folders: &BTreeMap<i64, Folder>) -> Result<usize> {
-    match ordered {
-        Ordered::Places(mailboxes) => Ok(mailboxes.iter().filter_map(|row| folders.get(row)).map(|f| f.total).sum()),
-        Ordered::Conversations(UNIFIED) => db
-            .prepare_cached("SELECT conversations FROM mailboxes WHERE id = ?1")?
-            .query_row([UNIFIED], |row| size(row, 0)),
-        Ordered::Conversations(mailbox) => Ok(folders.get(mailbox).map_or(0, |folder| folder.conversations)),
-    }
-}
-
-/// The SQL of a list, whole; a merge of several mailboxes is done by SQLite index by index.
-fn selection(ordered: &Ordered) -> String {
-    match ordered {
-        Ordered::Conversations(list) => {
-            format!("SELECT newest, thread FROM conversations WHERE mailbox = {list}")
-        }
-        Ordered::Places(mailboxes) if mailboxes.is_empty() => "SELECT message, mailbox FROM places WHERE 0".to_owned(),
-        Ordered::Places(mailboxes) => mailboxes
-            .iter()
-            .map(|mailbox| format!("SELECT message, mailbox FROM places WHERE mailbox = {mailbox}"))
-            .collect::<Vec<_>>()
-            .join(" UNION ALL "),
-    }
-}
-
-/// The stretch `[first, first + count)`, read from the nearer end.
-fn stretch(db: &Connection, ordered: &Ordered, first: usize, count: usize, total: usize) -> Result<Vec<(i64, i64)>> {
-    let count = count.min(total.saturating_sub(first));
-    let from_end = total.saturating_sub(first).saturating_sub(count);
-    let (order, offset) = if from_end < first { ("", from_end) } else { ("DESC", first) };
-    let sql = format!("{} ORDER BY 1 {order} LIMIT ?1 OFFSET ?2", selection(ordered));
-    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    let mut rows: Vec<(i64, i64)> = db
-        .prepare_cached(&sql)?
-        .query_map([number(count), number(offset)], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_>>()?;
-    if order.is_empty() {
-        rows.reverse();
-    }
-    Ok(rows)
-}
-
-/// The position of a message, or of the conversation it belongs to.
-fn position(db: &Connection, ordered: &Ordered, message: i64, total: usize) -> Result<Option<usize>> {
-    let count = |sql: &str, at: i64, limit: usize| -> Result<usize> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        db.prepare_cached(sql)?.query_row([at, limit], |row| size(row, 0))
-    };
-    let at = match ordered {
-        Ordered::Places(mailboxes) => {
-            let mut there = db.prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 AND message = ?2")?;
-            let mut found = false;
-            for mailbox in mailboxes {
-                found = found || there.exists([*mailbox, message])?;
-            }
-            found.then_some(message)
-        }
-        Ordered::Conversations(list) => match thread_of(db, message)? {
-            Some(thread) => db
-                .prepare_cached("SELECT newest FROM conversations WHERE mailbox = ?1 AND thread = ?2")?
-                .query_row([*list, thread], |row| row.get(0))
-                .optional()?,
-            None => None,
-        },
-    };
-    let Some(at) = at else { return Ok(None) };
-    let column = if matches!(ordered, Ordered::Places(_)) { "message" } else { "newest" };
-    let selection = selection(ordered).replace(" UNION ALL ", &format!(" AND {column} > ?1 UNION ALL "));
-    let half = total / 2 + 1;
-    let newer = count(&format!("SELECT count(*) FROM ({selection} AND {column} > ?1 LIMIT ?2)"), at, half)?;
-    if newer < half {
-        return Ok(Some(newer));
-    }
-    let older = count(
-        &format!("SELECT count(*) FROM ({selection} AND {column} < ?1 LIMIT ?2)").replace(" > ?1", " < ?1"),
-        at,
-        total,
-    )?;
-    Ok(Some(total.saturating_sub(older + 1)))
 }
 
 /// The window, moved as little as needed so that it holds the anchor and does not begin behind the end.

@@ -16,7 +16,7 @@ use crate::mail::ids::Timestamp;
 /// What SQLite keeps of the file in memory, in KiB as it wants them told. What lies beyond is in the system's memory.
 const CACHE: i64 = -8000;
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -51,6 +51,9 @@ pub(super) const UNIFIED: i64 = 0;
 /// labels. What it shows stands in `places` beside the file itself, with `home` set, so that lists, counts and
 /// conversations know no difference; `told` keeps the labels of files that are not taken in yet.
 ///
+/// What a list is sorted by stands beside each place: `who` and `topic` as short keys of letters, so that each order
+/// of a mailbox is an index of its own and any page of it is a stretch of that.
+///
 /// `16` is the bit of `Seen`, `2` that of `Flagged`, `1` that of `ATTACHMENT` and 1048576 is `LARGE`; a partial
 /// index wants them spelled out. Of beginnings of words only those
 /// of two letters have an index: longer ones are few words, and each such index costs as much as the
@@ -61,8 +64,9 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE mailboxes(
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, inbox INTEGER NOT NULL, role TEXT,
     directory BLOB, cur INTEGER NOT NULL DEFAULT 0, new INTEGER NOT NULL DEFAULT 0,
-    total INTEGER NOT NULL DEFAULT 0, unread INTEGER NOT NULL DEFAULT 0, conversations INTEGER NOT NULL DEFAULT 0,
-    UNIQUE(account, name));
+    total INTEGER NOT NULL DEFAULT 0, unread INTEGER NOT NULL DEFAULT 0, starred INTEGER NOT NULL DEFAULT 0,
+    conversations INTEGER NOT NULL DEFAULT 0, unread_conversations INTEGER NOT NULL DEFAULT 0,
+    starred_conversations INTEGER NOT NULL DEFAULT 0, UNIQUE(account, name));
 INSERT INTO mailboxes(id, account, name, inbox) VALUES(0, '', '', 0);
 
 CREATE TABLE views(mailbox INTEGER PRIMARY KEY, home INTEGER NOT NULL, word TEXT NOT NULL);
@@ -82,31 +86,49 @@ CREATE INDEX message_large ON messages(id) WHERE size >= 1048576;
 
 CREATE TABLE places(
     id INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, message INTEGER NOT NULL, thread INTEGER NOT NULL,
-    name TEXT NOT NULL, in_new INTEGER NOT NULL, info TEXT NOT NULL, flags INTEGER NOT NULL, keywords TEXT, home INTEGER);
+    name TEXT NOT NULL, in_new INTEGER NOT NULL, info TEXT NOT NULL, flags INTEGER NOT NULL, keywords TEXT, home INTEGER,
+    who TEXT NOT NULL, topic TEXT NOT NULL, size INTEGER NOT NULL);
 CREATE UNIQUE INDEX place_list ON places(mailbox, message);
+CREATE INDEX place_who ON places(mailbox, who, message DESC);
+CREATE INDEX place_topic ON places(mailbox, topic, message DESC);
+CREATE INDEX place_size ON places(mailbox, size, message);
 CREATE UNIQUE INDEX place_name ON places(mailbox, name) WHERE home IS NULL;
 CREATE INDEX place_message ON places(message);
 CREATE INDEX place_thread ON places(thread, mailbox, message);
 CREATE INDEX place_unread ON places(mailbox, message) WHERE flags & 16 = 0;
 CREATE INDEX place_unread_anywhere ON places(message) WHERE flags & 16 = 0;
 CREATE INDEX place_starred ON places(message) WHERE flags & 2 <> 0;
+CREATE INDEX place_starred_here ON places(mailbox, message) WHERE flags & 2 <> 0;
 CREATE INDEX place_tagged ON places(message) WHERE keywords IS NOT NULL;
 CREATE TRIGGER place_added AFTER INSERT ON places BEGIN
-    UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
+    UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0),
+        starred = starred + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
 CREATE TRIGGER place_gone AFTER DELETE ON places BEGIN
-    UPDATE mailboxes SET total = total - 1, unread = unread - (OLD.flags & 16 = 0) WHERE id = OLD.mailbox; END;
-CREATE TRIGGER place_flagged AFTER UPDATE OF flags ON places WHEN (OLD.flags & 16) <> (NEW.flags & 16) BEGIN
-    UPDATE mailboxes SET unread = unread - (OLD.flags & 16 = 0) + (NEW.flags & 16 = 0) WHERE id = NEW.mailbox; END;
+    UPDATE mailboxes SET total = total - 1, unread = unread - (OLD.flags & 16 = 0),
+        starred = starred - (OLD.flags & 2 <> 0) WHERE id = OLD.mailbox; END;
+CREATE TRIGGER place_flagged AFTER UPDATE OF flags ON places WHEN (OLD.flags & 18) <> (NEW.flags & 18) BEGIN
+    UPDATE mailboxes SET unread = unread - (OLD.flags & 16 = 0) + (NEW.flags & 16 = 0),
+        starred = starred - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
 
 CREATE TABLE conversations(
     mailbox INTEGER NOT NULL, thread INTEGER NOT NULL, newest INTEGER NOT NULL, messages INTEGER NOT NULL,
     unread INTEGER NOT NULL, flags INTEGER NOT NULL, bits INTEGER NOT NULL, PRIMARY KEY(mailbox, thread)) WITHOUT ROWID;
 CREATE INDEX conversation_list ON conversations(mailbox, newest);
 CREATE INDEX conversation_unread ON conversations(mailbox, newest) WHERE unread > 0;
+CREATE INDEX conversation_starred ON conversations(mailbox, newest) WHERE flags & 2 <> 0;
 CREATE TRIGGER conversation_added AFTER INSERT ON conversations BEGIN
-    UPDATE mailboxes SET conversations = conversations + 1 WHERE id = NEW.mailbox; END;
+    UPDATE mailboxes SET conversations = conversations + 1,
+        unread_conversations = unread_conversations + (NEW.unread > 0),
+        starred_conversations = starred_conversations + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
 CREATE TRIGGER conversation_gone AFTER DELETE ON conversations BEGIN
-    UPDATE mailboxes SET conversations = conversations - 1 WHERE id = OLD.mailbox; END;
+    UPDATE mailboxes SET conversations = conversations - 1,
+        unread_conversations = unread_conversations - (OLD.unread > 0),
+        starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) WHERE id = OLD.mailbox; END;
+CREATE TRIGGER conversation_flagged AFTER UPDATE OF unread, flags ON conversations
+WHEN (OLD.unread > 0) <> (NEW.unread > 0) OR (OLD.flags & 2) <> (NEW.flags & 2) BEGIN
+    UPDATE mailboxes SET unread_conversations = unread_conversations - (OLD.unread > 0) + (NEW.unread > 0),
+        starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0)
+        WHERE id = NEW.mailbox; END;
 
 CREATE TABLE links(key INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
 CREATE INDEX link_thread ON links(thread);

@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension as _, Result};
 
-use super::rows::{self, Folder, Index, Ordered};
+use super::ordered::{Ordered, What};
+use super::rows::{self, Folder, Index};
 use super::schema;
 use crate::fault::Fault;
 use crate::job::index::{Direction, Grouping, ListSpec, Source};
@@ -25,7 +26,7 @@ impl Index {
                 return Ok(Some(found));
             }
             for mailbox in round(list, direction, order) {
-                let list = ListSpec { source: Source::Mailbox(mailbox), grouping: list.grouping };
+                let list = ListSpec::new(Source::Mailbox(mailbox), list.grouping);
                 if let Some(found) = index.next_in(&list, None, direction)? {
                     return Ok(Some(found));
                 }
@@ -48,64 +49,17 @@ impl Index {
                 .next_hit(list, (query, scope), after, direction)?
                 .and_then(|(mailbox, message)| name(mailbox).zip(Some(RowId(message)))));
         }
-        let Some(ordered) = rows::ordered(list, &folders) else { return Ok(None) };
-        let found = match &ordered {
-            Ordered::Places(mailboxes) => {
-                let mut best: Option<(i64, i64)> = None;
-                for mailbox in mailboxes {
-                    let next = self.nearest("places", "message", "flags & 16 = 0", *mailbox, after, direction)?;
-                    let nearer = |message: i64| best.is_none_or(|(_, known)| is_before(message, known, direction));
-                    if let Some(message) = next.filter(|message| nearer(*message)) {
-                        best = Some((*mailbox, message));
-                    }
-                }
-                best
+        let Some(ordered) = Ordered::of(list, &folders) else { return Ok(None) };
+        let next = ordered.next_unread(&self.db, after.map(|row| row.0), direction)?;
+        let found = match (next, &ordered.what) {
+            (Some((message, mailbox)), What::Places(_)) => Some((mailbox, message)),
+            (Some((newest, _)), What::Conversations(schema::UNIFIED)) => {
+                self.inbox_of(newest)?.map(|mailbox| (mailbox, newest))
             }
-            Ordered::Conversations(row) => {
-                let after = match after {
-                    Some(message) => self.newest_of(*row, message.0)?.or(Some(message)),
-                    None => None,
-                };
-                let next = self.nearest("conversations", "newest", "unread > 0", *row, after, direction)?;
-                match next {
-                    Some(message) if *row == schema::UNIFIED => {
-                        self.inbox_of(message)?.map(|mailbox| (mailbox, message))
-                    }
-                    Some(message) => Some((*row, message)),
-                    None => None,
-                }
-            }
+            (Some((newest, _)), What::Conversations(mailbox)) => Some((*mailbox, newest)),
+            (None, _) => None,
         };
         Ok(found.and_then(|(mailbox, message)| name(mailbox).zip(Some(RowId(message)))))
-    }
-
-    fn nearest(
-        &self,
-        table: &str,
-        column: &str,
-        condition: &str,
-        mailbox: i64,
-        after: Option<RowId>,
-        direction: Direction,
-    ) -> Result<Option<i64>> {
-        let (than, order, end) = match direction {
-            Direction::Next => ("<", "DESC", i64::MAX),
-            Direction::Previous => (">", "ASC", -1),
-        };
-        let sql = format!(
-            "SELECT {column} FROM {table} WHERE mailbox = ?1 AND {condition} AND {column} {than} ?2
-             ORDER BY {column} {order} LIMIT 1"
-        );
-        self.db.prepare_cached(&sql)?.query_row([mailbox, after.map_or(end, |row| row.0)], |row| row.get(0)).optional()
-    }
-
-    /// The row of the conversation that a message belongs to.
-    fn newest_of(&self, list: i64, message: i64) -> Result<Option<RowId>> {
-        let Some(thread) = rows::thread_of(&self.db, message)? else { return Ok(None) };
-        self.db
-            .prepare_cached("SELECT newest FROM conversations WHERE mailbox = ?1 AND thread = ?2")?
-            .query_row([list, thread], |row| row.get(0).map(RowId))
-            .optional()
     }
 
     fn inbox_of(&self, message: i64) -> Result<Option<i64>> {

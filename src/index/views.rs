@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension as _, Result, params};
 
-use super::folders::{KnownMailbox, mailbox_id};
+use super::folders::{KnownMailbox, mailbox_id, role_of};
 use super::write::{FileName, Writer, from_words};
 use crate::fault::Fault;
 use crate::job::index::IndexReport;
 use crate::mail::flags::{Flag, Flags, Keyword};
 use crate::mail::ids::AccountId;
 use crate::mail::labels::{Label, Labels, View};
+use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// How many messages one step labels.
@@ -28,6 +29,7 @@ pub(super) struct Views(BTreeMap<Keyword, Vec<Shown>>);
 struct Shown {
     row: i64,
     id: MailboxId,
+    role: Option<Role>,
 }
 
 impl Views {
@@ -40,11 +42,11 @@ impl Views {
         self.0.values().flatten().map(|view| &view.id)
     }
 
-    /// Those that show a message with these flags, each with the word whether it is an INBOX.
-    fn of(&self, flags: &Flags) -> BTreeMap<i64, bool> {
+    /// Those that show a message with these flags.
+    fn of(&self, flags: &Flags) -> BTreeMap<i64, &Shown> {
         let starred = flags.has(Flag::Flagged).then(|| Keyword::of_label(&Label::Starred));
         let words = flags.keywords().chain(&starred);
-        words.filter_map(|word| self.0.get(word)).flatten().map(|view| (view.row, view.id.name.is_inbox())).collect()
+        words.filter_map(|word| self.0.get(word)).flatten().map(|view| (view.row, view)).collect()
     }
 }
 
@@ -168,7 +170,7 @@ impl Writer {
     /// The views of a home.
     pub(super) fn views_of(&self, home: i64) -> Result<Views> {
         let mut find = self.db.prepare_cached(
-            "SELECT v.word, v.mailbox, b.account, b.name FROM views v JOIN mailboxes b ON b.id = v.mailbox
+            "SELECT v.word, v.mailbox, b.account, b.name, b.role FROM views v JOIN mailboxes b ON b.id = v.mailbox
              WHERE v.home = ?1",
         )?;
         let mut rows = find.query([home])?;
@@ -177,7 +179,11 @@ impl Writer {
             let word = from_words(Some(&row.get::<_, String>(0)?)).keywords().next().cloned();
             let id = mailbox_id(&row.get::<_, String>(2)?, &row.get::<_, String>(3)?);
             let (Some(word), Some(id)) = (word, id) else { continue };
-            views.0.entry(word).or_default().push(Shown { row: row.get(1)?, id });
+            views.0.entry(word).or_default().push(Shown {
+                row: row.get(1)?,
+                id,
+                role: role_of(row.get_ref(4)?.as_str_or_null()?),
+            });
         }
         Ok(views)
     }
@@ -189,10 +195,9 @@ impl Writer {
         let (mut kept, mut fresh) = (BTreeSet::new(), BTreeMap::new());
         // A home shows its files; it cannot show those of another mailbox.
         for view in views.iter().filter(|view| view.mailbox.account == *account && !homes.contains(&view.mailbox)) {
-            let (row, home) = (self.mailbox(&view.mailbox)?.row, self.mailbox(&view.home)?.row);
-            self.db
-                .prepare_cached("UPDATE mailboxes SET role = ?2 WHERE id = ?1 AND role IS NOT ?2")?
-                .execute(params![row, view.role.map(crate::mail::mailbox::Role::word)])?;
+            let (known, home) = (self.mailbox(&view.mailbox)?, self.mailbox(&view.home)?.row);
+            let row = known.row;
+            self.set_role(&known, view.role)?;
             kept.insert(row);
             let word = Keyword::of_label(&view.label);
             let known = self
@@ -298,19 +303,21 @@ impl Writer {
                 self.touch_row(view, is_inbox, thread);
             }
         }
-        for (view, is_inbox) in wanted {
+        for (view, shown) in wanted {
+            let who = self.who_in(shown.role, message)?;
             // A file that another program put into the directory of that name is shown in its own right.
             self.db
                 .prepare_cached(
-                    "INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, keywords, home)
-                     SELECT ?3, message, thread, name, in_new, info, flags, keywords, mailbox FROM places
+                    "INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, keywords, home,
+                                        who, topic, size)
+                     SELECT ?3, message, thread, name, in_new, info, flags, keywords, mailbox, ?4, topic, size FROM places
                      WHERE mailbox = ?1 AND name = ?2 AND home IS NULL
                      ON CONFLICT(mailbox, message) DO UPDATE SET thread = excluded.thread, name = excluded.name,
                          in_new = excluded.in_new, info = excluded.info, flags = excluded.flags,
                          keywords = excluded.keywords WHERE home IS NOT NULL",
                 )?
-                .execute(params![home.row, name, view])?;
-            self.touch_row(view, is_inbox, thread);
+                .execute(params![home.row, name, view, who])?;
+            self.touch_row(view, shown.id.name.is_inbox(), thread);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::extract::{self, Incoming, Own, Texts};
 use super::folders::KnownMailbox;
 use super::intake::Backlog;
 use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
-use super::threads;
+use super::{sorting, threads};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::index::Arrival;
 use crate::mail::flags::Flags;
@@ -239,10 +239,11 @@ impl Writer {
             None => self.add_message(key, &mut incoming)?,
         };
         let flags = file.flags.union(&self.told_of(mailbox, file)?);
+        let who = if sorting::shows_recipients(mailbox.role) { &incoming.recipients } else { &incoming.author };
         self.db
             .prepare_cached(
-                "INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, keywords)
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, keywords, who, topic, size)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 mailbox.row,
@@ -252,7 +253,10 @@ impl Writer {
                 file.in_new,
                 file.info,
                 flags.bits(),
-                flags.stored_words()
+                flags.stored_words(),
+                sorting::name_key(who.as_str()),
+                sorting::subject_key(incoming.subject.as_str()),
+                incoming.size
             ])?;
         self.touch(mailbox, thread);
         self.show_in_views(mailbox, file.unique.as_str())?;

@@ -139,13 +139,60 @@ pub enum Direction {
     Previous,
 }
 
-/// Which list is wanted. Newest first.
+/// Which list is wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListSpec {
     /// Of what.
     pub source: Source,
     /// Messages or conversations.
     pub grouping: Grouping,
+    /// What is left of it. A search says that itself and leaves nothing out for this.
+    pub only: Only,
+    /// In which order. Conversations go by date only, a search newest first only.
+    pub order: Order,
+}
+
+impl ListSpec {
+    /// All of a source, newest first.
+    pub fn new(source: Source, grouping: Grouping) -> Self {
+        Self { source, grouping, only: Only::default(), order: Order::default() }
+    }
+}
+
+/// What is left of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Only {
+    /// All of it.
+    #[default]
+    All,
+    /// What is unread; a conversation, if one message of it is.
+    Unread,
+    /// What is starred; a conversation, if one message of it is.
+    Starred,
+}
+
+/// The order of a list. What is equal in it goes by date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Order {
+    /// By what.
+    pub by: SortBy,
+    /// From the other end: the very same rows, last to first.
+    pub reversed: bool,
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SortBy {
+    /// The newest first.
+    #[default]
+    Date,
+    /// Who a row says, by the alphabet: the author, or in Sent and Drafts the recipients. The first 24 bytes of it
+    /// count, without case and accents.
+    From,
+    /// The subject without `Re:` and its like, by the alphabet, as far as with the author.
+    Subject,
+    /// The largest first.
+    Size,
 }
 
 /// What a list is made of.

@@ -26,7 +26,7 @@ impl Model {
             self.mailboxes.point_at(mailbox);
             self.mailboxes.follow(usize::from(self.viewport.folder_rows));
         }
-        self.show_list(ListSpec { source, grouping: self.list.grouping })
+        self.show_list(ListSpec::new(source, self.list.grouping))
     }
 
     /// The account that is worked in: that of the list, else the first.

@@ -174,7 +174,7 @@ impl Model {
     pub fn new(config: &Config, keymap: Keymap, now: Timestamp, zone: TimeZone) -> (Self, Vec<Job>) {
         let accounts: Vec<AccountState> = config.accounts.iter().map(AccountState::new).collect();
         let grouping = if config.ui.conversations { Grouping::Conversations } else { Grouping::Flat };
-        let spec = accounts.first().map(|first| ListSpec { source: Source::Mailbox(first.inbox()), grouping });
+        let spec = accounts.first().map(|first| ListSpec::new(Source::Mailbox(first.inbox()), grouping));
         let mut model = Self {
             screen: Screen::Browse(Focus::List),
             overlay: None,

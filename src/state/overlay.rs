@@ -310,7 +310,7 @@ impl Model {
             }
         };
         let marks = query::Marks::of(&query);
-        let spec = ListSpec { source: Source::Search { query, scope: scope.clone() }, grouping: self.list.grouping };
+        let spec = ListSpec::new(Source::Search { query, scope: scope.clone() }, self.list.grouping);
         let jobs = self.show_list(spec);
         self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks });
         jobs

@@ -72,7 +72,7 @@ fn questions(c: &mut Criterion) {
     let root = tempfile::tempdir().expect("a temporary directory");
     let path = world(root.path());
     let mut index = Index::open(&path).expect("the index");
-    let list = |grouping| ListSpec { source: Source::Mailbox(inbox()), grouping };
+    let list = |grouping| ListSpec::new(Source::Mailbox(inbox()), grouping);
     let (flat, conversations) = (list(Grouping::Flat), list(Grouping::Conversations));
     let middle = MESSAGES / 2;
     let anchor: RowId = index.rows(&flat, middle, 1, None).expect("a row").rows[0].message;
@@ -90,7 +90,7 @@ fn questions(c: &mut Criterion) {
     for (name, words) in [("common word", "meeting"), ("rare word", "quixotry"), ("beginning of a word", "quix*")] {
         let query = query::parse(words, Timestamp::default(), &TimeZone::UTC).expect("a query");
         let source = Source::Search { query, scope: SearchScope::All };
-        let list = ListSpec { source, grouping: Grouping::Flat };
+        let list = ListSpec::new(source, Grouping::Flat);
         // A new reader each time: an old one keeps what it found.
         c.bench_function(&format!("search, first page: {name}"), |b| {
             b.iter_batched_ref(

@@ -272,7 +272,7 @@ fn the_index_finds_the_same_in_whatever_order_mail_comes() {
         for mail in order {
             tell(&mut writer, &disk.deliver(&inbox, 0, &text(&format!("{round}@example.org"), mail), &Flags::none()));
         }
-        let list = ListSpec { source: Source::Mailbox(inbox), grouping: Grouping::Conversations };
+        let list = ListSpec::new(Source::Mailbox(inbox), Grouping::Conversations);
         assert_eq!(shown(&mut reader, &list, &mails), wanted(&mails), "graph {round}: {mails:#?}");
     }
 }
@@ -300,7 +300,7 @@ fn exchange_tells_its_conversations_by_a_mark_of_its_own() {
     for text in mails.iter().rev() {
         tell(&mut writer, &disk.deliver(&inbox, 0, text, &Flags::none()));
     }
-    let list = ListSpec { source: Source::Mailbox(inbox), grouping: Grouping::Conversations };
+    let list = ListSpec::new(Source::Mailbox(inbox), Grouping::Conversations);
     let rows = reader.rows(&list, 0, 10, None).unwrap().rows;
     let counts: Vec<(&str, u32)> = rows.iter().map(|row| (row.subject.as_str(), row.messages)).collect();
     assert_eq!(counts, [("6", 1), ("5", 1), ("4", 1), ("3", 3)]);

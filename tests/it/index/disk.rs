@@ -19,11 +19,11 @@ pub(crate) fn mailbox(account: &str, name: &str) -> MailboxId {
 }
 
 pub(crate) fn flat(mailbox: &MailboxId) -> ListSpec {
-    ListSpec { source: Source::Mailbox(mailbox.clone()), grouping: Grouping::Flat }
+    ListSpec::new(Source::Mailbox(mailbox.clone()), Grouping::Flat)
 }
 
 pub(crate) fn grouped(mailbox: &MailboxId) -> ListSpec {
-    ListSpec { source: Source::Mailbox(mailbox.clone()), grouping: Grouping::Conversations }
+    ListSpec::new(Source::Mailbox(mailbox.clone()), Grouping::Conversations)
 }
 
 /// A mail with these header lines and a text.

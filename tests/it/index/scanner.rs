@@ -307,10 +307,7 @@ fn what_is_found_is_what_a_slow_reader_finds() {
         let text = format!("{} in {scope:?}", print(&query));
 
         // A page from somewhere first: the search goes on from there.
-        let list = ListSpec {
-            source: Source::Search { query: query.clone(), scope: scope.clone() },
-            grouping: Grouping::Flat,
-        };
+        let list = ListSpec::new(Source::Search { query: query.clone(), scope: scope.clone() }, Grouping::Flat);
         let first = rng.usize(..20);
         let page = index.rows(&list, first, 7, None).unwrap();
         let window = index.search(&query, &scope, 0, usize::MAX).unwrap();

@@ -120,7 +120,7 @@ fn late_links_make_conversations_one() {
     tell(&mut writer, &disk.deliver(&work, 1, &mail("2@x", &["1@x"], 20, "two", ""), &Flags::none()));
     tell(&mut writer, &disk.deliver(&inbox, 2, &mail("1@x", &[], 10, "one", ""), &read()));
     let conversations = |reader: &mut tern::index::Index| {
-        let list = ListSpec { source: Source::Unified, grouping: Grouping::Conversations };
+        let list = ListSpec::new(Source::Unified, Grouping::Conversations);
         let window = reader.rows(&list, 0, 10, None).unwrap();
         assert_eq!(window.total, window.rows.len());
         window.rows
@@ -285,11 +285,8 @@ fn the_next_unread_is_found_across_folders() {
     let order = [inbox.clone(), lists.clone()];
     let rows = reader.rows(&flat(&inbox), 0, 9, None).unwrap().rows;
     let message = |subject: &str| rows.iter().find(|row| row.subject.as_str() == subject).map(|row| row.message);
-    let search = ListSpec {
-        source: Source::Search { query: query("in:inbox"), scope: SearchScope::All },
-        grouping: Grouping::Flat,
-    };
-    let unified = ListSpec { source: Source::Unified, grouping: Grouping::Conversations };
+    let search = ListSpec::new(Source::Search { query: query("in:inbox"), scope: SearchScope::All }, Grouping::Flat);
+    let unified = ListSpec::new(Source::Unified, Grouping::Conversations);
     for list in [flat(&inbox), grouped(&inbox), search, unified] {
         let mut next = |after, direction| reader.next_unread(&list, after, direction, &order).unwrap();
         assert_eq!(next(None, Direction::Next), message("in 4").map(|row| (inbox.clone(), row)));
@@ -351,10 +348,7 @@ fn the_threads_take_in_and_answer() {
     assert!(matches!(wait(), IndexReport::Failed { .. }), "the writer answers no questions");
 
     let (questions, queue) = mpsc::channel();
-    let search = ListSpec {
-        source: Source::Search { query: query("common"), scope: SearchScope::All },
-        grouping: Grouping::Flat,
-    };
+    let search = ListSpec::new(Source::Search { query: query("common"), scope: SearchScope::All }, Grouping::Flat);
     let rows = |ticket, list: &ListSpec| IndexJob::Rows {
         ticket: Ticket(ticket),
         list: list.clone(),

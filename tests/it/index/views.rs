@@ -47,7 +47,7 @@ fn wanted(reports: &[IndexReport]) -> Vec<&MailboxId> {
 }
 
 fn subjects(index: &mut Index, source: Source) -> Vec<String> {
-    let list = ListSpec { source, grouping: Grouping::Flat };
+    let list = ListSpec::new(source, Grouping::Flat);
     index.rows(&list, 0, 100, None).unwrap().rows.iter().map(|row| row.subject.to_string()).collect()
 }
 
@@ -326,7 +326,7 @@ impl World {
             }
         }
         let inbox = if self.views & 1 == 0 { 0 } else { self.wanted("INBOX").0.len() };
-        let unified = ListSpec { source: Source::Unified, grouping: Grouping::Conversations };
+        let unified = ListSpec::new(Source::Unified, Grouping::Conversations);
         let rows = reader.rows(&unified, 0, 1000, None).unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.messages as usize).sum::<usize>(), inbox, "all inboxes");
     }
