@@ -136,7 +136,7 @@ fn tag(config: &Config, options: &TagOptions, wishes: &[Wish], asked: &Asked) ->
     let rows = match asked {
         Asked::Query(query) => {
             let source = Source::Search { query: query.clone(), scope: SearchScope::All };
-            let list = ListSpec { source, grouping: Grouping::Flat };
+            let list = ListSpec::new(source, Grouping::Flat);
             index.count(&list, &|| true)?;
             let total = index.rows(&list, 0, 0, None)?.total;
             index.rows(&list, 0, total, None)?.rows
@@ -182,7 +182,7 @@ fn tag(config: &Config, options: &TagOptions, wishes: &[Wish], asked: &Asked) ->
 /// The row of the message that lies there.
 fn row_at(index: &mut Index, place: &Place) -> Result<Option<Row>, Fault> {
     let Some(message) = index.row_at(place)? else { return Ok(None) };
-    let list = ListSpec { source: Source::Mailbox(place.mailbox.clone()), grouping: Grouping::Flat };
+    let list = ListSpec::new(Source::Mailbox(place.mailbox.clone()), Grouping::Flat);
     Ok(index.rows(&list, 0, 1, Some(message))?.rows.into_iter().find(|row| row.message == message))
 }
 

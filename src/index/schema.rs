@@ -52,7 +52,7 @@ pub(super) const UNIFIED: i64 = 0;
 /// conversations know no difference; `told` keeps the labels of files that are not taken in yet.
 ///
 /// What a list is sorted by stands beside each place: `who` and `topic` as short keys of letters, so that each order
-/// of a mailbox is an index of its own and any page of it is a stretch of that.
+/// of a mailbox is an index of its own ([`SORTS`]) and any page of it is a stretch of that.
 ///
 /// `16` is the bit of `Seen`, `2` that of `Flagged`, `1` that of `ATTACHMENT` and 1048576 is `LARGE`; a partial
 /// index wants them spelled out. Of beginnings of words only those
@@ -89,9 +89,6 @@ CREATE TABLE places(
     name TEXT NOT NULL, in_new INTEGER NOT NULL, info TEXT NOT NULL, flags INTEGER NOT NULL, keywords TEXT, home INTEGER,
     who TEXT NOT NULL, topic TEXT NOT NULL, size INTEGER NOT NULL);
 CREATE UNIQUE INDEX place_list ON places(mailbox, message);
-CREATE INDEX place_who ON places(mailbox, who, message DESC);
-CREATE INDEX place_topic ON places(mailbox, topic, message DESC);
-CREATE INDEX place_size ON places(mailbox, size, message);
 CREATE UNIQUE INDEX place_name ON places(mailbox, name) WHERE home IS NULL;
 CREATE INDEX place_message ON places(message);
 CREATE INDEX place_thread ON places(thread, mailbox, message);
@@ -163,6 +160,14 @@ CREATE INDEX card_uid ON cards(uid) WHERE uid <> '';
 CREATE VIRTUAL TABLE contact_words USING fts5(
     own, domain, content='', contentless_delete=1, detail=column, tokenize='ascii', prefix='1 2 3 4 5');
 "#;
+
+/// The orders of a mailbox beside the date. They are made when nothing is to be done: a first listing of a million
+/// messages would touch a page of each for every message, and making them once it is in takes seconds.
+pub(super) const SORTS: &str = "
+CREATE INDEX IF NOT EXISTS place_who ON places(mailbox, who, message DESC);
+CREATE INDEX IF NOT EXISTS place_topic ON places(mailbox, topic, message DESC);
+CREATE INDEX IF NOT EXISTS place_size ON places(mailbox, size, message);
+";
 
 /// The words of the full text, one by one, for beginnings of words.
 const VOCABULARY: &str = "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, instance)";

@@ -439,8 +439,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts the log of changes back into the file. For idle moments.
-    pub(super) fn tidy(&self) {
+    /// Makes the orders of the lists where they are missing, and puts the log of changes back into the file. For
+    /// idle moments.
+    pub fn tidy(&self) {
+        // A list is sorted without them too, only slower.
+        drop(self.db.execute_batch(schema::SORTS));
         // Nothing depends on it: what fails now is done at another idle moment.
         drop(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
     }
