@@ -263,10 +263,9 @@ impl Gmail {
             "CAPABILITY" => done(format!("* CAPABILITY {CAPABILITIES}\r\n")),
             "ID" => done("* ID (\"name\" \"GImap\" \"vendor\" \"Google, Inc.\")\r\n".to_owned()),
             "NAMESPACE" => done("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n".to_owned()),
-            "NOOP" | "UNSELECT" => done(String::new()),
+            "NOOP" | "UNSELECT" | "SUBSCRIBE" | "UNSUBSCRIBE" => done(String::new()),
             "LOGOUT" => done("* BYE LOGOUT Requested\r\n".to_owned()),
             "LIST" => done(self.list()),
-            "SUBSCRIBE" | "UNSUBSCRIBE" => done(String::new()),
             "CREATE" | "DELETE" => self.arrange(verb, &strings(rest).swap_remove(0)),
             "SELECT" => {
                 *selected = strings(rest).swap_remove(0);
