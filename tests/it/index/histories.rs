@@ -118,7 +118,7 @@ fn live(acts: &[Act]) -> Disk {
     }
     settle(&mut writer);
     assert_eq!(writer.pending(), 0);
-    if acts.len() % 2 == 0 {
+    if acts.len().is_multiple_of(2) {
         writer.tidy();
     }
     disk
@@ -198,10 +198,10 @@ fn look(index: &mut Index, list: &ListSpec, wanted: &[usize]) {
         let next = behind.find(|row| row.unread > 0).map(|row| (row.mailbox.clone(), row.message));
         assert_eq!(index.next_unread(list, Some(row.message), Direction::Next, &[]).unwrap(), next, "{list:?} {at}");
         let mut before = rows.iter().take(at).rev();
-        let last = before.find(|row| row.unread > 0).map(|row| (row.mailbox.clone(), row.message));
+        let previous = before.find(|row| row.unread > 0).map(|row| (row.mailbox.clone(), row.message));
         assert_eq!(
             index.next_unread(list, Some(row.message), Direction::Previous, &[]).unwrap(),
-            last,
+            previous,
             "{list:?} {at}"
         );
     }
