@@ -232,6 +232,10 @@ impl World {
         self.assert_true(m, &full, how);
         let plan = if self.boxes[m].compared { full.clone() } else { full.clone().without_removals() };
         self.carry_out(m, &plan, fuse)?;
+        // What was appended once more is in doubt once more: that intent is a new one.
+        let again =
+            |unique: &UniqueName| plan.ops.iter().any(|op| matches!(op, Op::Append { unique: it, .. } if it == unique));
+        sight.doubtful.retain(|unique| !again(unique));
         self.assert_kept();
         sight.whole = plan == full;
         // Where nothing can be expunged alone, what was removed here stays there, marked.
