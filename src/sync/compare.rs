@@ -1,5 +1,5 @@
-//! What the server says of the mailboxes, compared with what both sides agreed on; and the questions that are asked on both sides before a plan can be made without
-//! guessing. It changes nothing.
+//! What the server says of the mailboxes, compared with what both sides agreed on; and the questions that are
+//! asked on both sides before a plan can be made without guessing. It changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
