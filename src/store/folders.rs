@@ -85,7 +85,11 @@ impl Root {
                 let plain = join(name.levels().map(escape_flat).collect());
                 let apart = join(name.levels().map(|level| set_apart(level, true)).collect());
                 let all = [to_modified_utf7(&plain), plain, apart];
-                let legal = || all.iter().filter(|name| name.len() <= NAME_MAX).map(|name| self.path.join(name));
+                // Spelled as it is, it may be what another name is spelled in modified UTF-7.
+                let [_, plain, _] = &all;
+                let is_anothers = from_modified_utf7(plain).is_some_and(|read| read != *plain);
+                let fits = |name: &&String| name.len() <= NAME_MAX && !(is_anothers && *name == plain);
+                let legal = || all.iter().filter(fits).map(|name| self.path.join(name));
                 if let Some(there) = legal().find(|path| {
                     path.join("cur").is_dir() && !is_taken(&self.path, path.file_name().unwrap_or_default())
                 }) {

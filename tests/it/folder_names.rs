@@ -66,6 +66,15 @@ fn folded(path: &Path) -> String {
 }
 
 #[test]
+fn a_name_is_not_taken_for_the_spelling_of_another() {
+    let home = tempfile::tempdir().unwrap();
+    let root = Root { path: home.path().to_path_buf(), layout: Layout::MaildirPlusPlus };
+    let made = ["&-", "&--", "R&-D", "R&D"].map(|name| root.create(&MailboxName::new(name).unwrap()).unwrap());
+    assert_eq!(made.iter().collect::<BTreeSet<_>>().len(), 4, "{made:?}");
+    assert_eq!(root.list().found.into_values().collect::<BTreeSet<_>>(), made.into());
+}
+
+#[test]
 fn every_name_has_a_directory_of_its_own_and_comes_back() {
     let shm = Path::new("/dev/shm");
     let home = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() }.unwrap();
