@@ -12,8 +12,8 @@ use ratatui::style::{Color, Modifier};
 
 /// So many blanks before more text are erased: that and the step over them cost as much as writing.
 const WITHIN: u16 = 11;
-/// So many at the end of a stretch.
-const AT_END: u16 = 6;
+/// So many at the end of a stretch, of which the last one is written.
+const AT_END: u16 = 12;
 /// The attributes that a blank shows; of the others and of the colour of letters it shows nothing.
 const SEEN: Modifier = Modifier::REVERSED
     .union(Modifier::UNDERLINED)
@@ -213,8 +213,18 @@ impl Brush<'_> {
         if !self.pen.is_ground() {
             self.take(Pen::PLAIN);
         }
-        if count >= if followed { WITHIN } else { AT_END } {
+        if followed && count >= WITHIN {
             self.say(format!("\x1b[{count}X").as_bytes());
+            return;
+        }
+        if !followed && count >= AT_END {
+            // The last one may lie on the first half of a wide letter: tmux keeps the other half where the first
+            // is erased, but not where it is written over.
+            let erased = count.saturating_sub(1);
+            self.say(format!("\x1b[{erased}X").as_bytes());
+            self.go(Position { x: from.x.saturating_add(erased), ..from });
+            self.say(b" ");
+            self.at = Some(Position { x: from.x.saturating_add(count), ..from });
             return;
         }
         self.out.resize(self.out.len() + usize::from(count), b' ');
@@ -369,8 +379,8 @@ mod tests {
             // A bold blank is a blank.
             (empty.clone(), line("a b", bold.cyan()), "\x1b[1;1H\x1b[1;36ma b\x1b[m"),
             // Ground is erased, not written.
-            (reversed.clone(), line("a", Style::new()), "\x1b[1;1Ha\x1b[39X"),
-            (reversed, line(&format!("a{:>30}", "b"), Style::new()), "\x1b[1;1Ha\x1b[29X\x1b[29Cb\x1b[9X"),
+            (reversed.clone(), line("a", Style::new()), "\x1b[1;1Ha\x1b[38X\x1b[38C "),
+            (reversed, line(&format!("a{:>30}", "b"), Style::new()), "\x1b[1;1Ha\x1b[29X\x1b[29Cb         "),
             // Whose width terminals do not agree on, nothing is counted from.
             (empty.clone(), line("日", Style::new()), "\x1b[1;1H日"),
             (empty.clone(), line("★ b", Style::new()), "\x1b[1;1H★\x1b[1;3Hb"),
