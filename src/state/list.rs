@@ -413,6 +413,15 @@ impl Model {
         self.fill_list()
     }
 
+    /// Puts the cursor on a position of its own, not some rows on: an answer on its way would carry it along with
+    /// the row that it was on before.
+    pub(super) fn jump_to(&mut self, position: usize) -> Vec<Job> {
+        if self.list.asked.take_if(|asked| asked.anchor.is_some()).is_some() {
+            self.list.out_of_date();
+        }
+        self.move_to(position)
+    }
+
     /// Moves the cursor by so many rows.
     pub(super) fn move_by(&mut self, rows: isize) -> Vec<Job> {
         let position = self.list.cursor.saturating_add_signed(rows);

@@ -323,7 +323,8 @@ impl Model {
         let to = bound.count.map(|count| usize::try_from(count).unwrap_or(1).saturating_sub(1));
         let absolute = matches!(bound.action, Action::Top | Action::Bottom);
         match (focus, to.filter(|_| absolute)) {
-            (Focus::List, Some(row)) => self.move_to(row),
+            (Focus::List, Some(row)) => self.jump_to(row),
+            (Focus::List, None) if absolute => self.jump_to(self.list.cursor.saturating_add_signed(by)),
             (Focus::List, None) => self.move_by(by),
             (Focus::Folders, Some(row)) => {
                 self.move_folder(isize::MIN);
