@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::types::ValueRef;
-use rusqlite::{OptionalExtension as _, Params, Statement, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Params, Statement, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 
 use super::fault;
@@ -207,11 +207,18 @@ impl Ledger {
         run().map_err(|e| fault(&e))
     }
 
+    /// Several questions that are one look at the file: each by itself would lock it and ask whether it
+    /// changed, which costs more than the answer.
+    fn one_look(&self, questions: usize) -> rusqlite::Result<Option<Transaction<'_>>> {
+        (questions > 1).then(|| self.db.unchecked_transaction()).transpose()
+    }
+
     /// The rows of these UIDs, in the order asked; those that have none are missing.
     pub fn rows_of_uids(&self, key: MailboxKey, uids: &[Uid]) -> Result<Vec<Row>, Fault> {
         let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND uid = ?2");
         let mut rows = Vec::with_capacity(uids.len());
         let mut run = || {
+            let _whole = self.one_look(uids.len())?;
             let mut find = self.db.prepare_cached(&sql)?;
             uids.iter().try_for_each(|uid| each(&mut find, params![key.0, uid.get()], &mut rows))
         };
@@ -224,6 +231,7 @@ impl Ledger {
         let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid");
         let mut rows = Vec::new();
         let mut run = || {
+            let _whole = self.one_look(uids.ranges().len())?;
             let mut find = self.db.prepare_cached(&sql)?;
             uids.ranges()
                 .iter()
@@ -241,9 +249,11 @@ impl Ledger {
     ) -> Result<Vec<Row>, Fault> {
         let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND name = ?2");
         let mut rows = Vec::new();
-        let run = || {
+        let mut uniques = uniques.into_iter();
+        let mut run = || {
+            let _whole = self.one_look(uniques.size_hint().0)?;
             let mut find = self.db.prepare_cached(&sql)?;
-            uniques.into_iter().try_for_each(|unique| each(&mut find, params![key.0, unique.as_str()], &mut rows))
+            uniques.try_for_each(|unique| each(&mut find, params![key.0, unique.as_str()], &mut rows))
         };
         run().map_err(|e| fault(&e))?;
         Ok(rows)

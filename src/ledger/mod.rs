@@ -10,6 +10,7 @@ pub mod labels;
 pub mod peek;
 pub mod schema;
 pub mod uidl;
+mod vouch;
 pub mod wishes;
 
 pub use base::{Agreed, Change, MailboxKey, Row, digest};
@@ -45,6 +46,9 @@ fn fault(error: &rusqlite::Error) -> Fault {
         }
         _ => (Cause::Other, Again::Later),
     };
+    if cause == Cause::Damaged {
+        vouch::suspect();
+    }
     let words = if is_full { "the disk is full".to_owned() } else { error.to_string() };
     Fault::new(Doing::Remembering, "ledger.db", cause).again(again).detail(&words)
 }

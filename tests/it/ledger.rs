@@ -231,6 +231,75 @@ fn a_damaged_file_is_set_aside_and_told() {
     assert_eq!(kept.count(), set_aside, "no damaged file is lost");
 }
 
+/// To examine the file is to read all of it: once a day will do for one that was closed in order, and nothing
+/// else that changed it goes by unseen.
+#[test]
+fn a_file_that_was_closed_in_order_is_not_examined_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.db");
+    let rows: Vec<Row> = (1..2000).map(|n| row(n, &format!("name{n}"))).collect();
+    {
+        let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
+        let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
+        ledger.commit(&[(inbox, Change { put: rows, ..Change::default() })]).unwrap();
+    }
+    let whole = fs::read(&path).unwrap();
+    let checked = dir.path().join("ledger.checked");
+    let examined =
+        |time: &'static str| move |stamp: &str| stamp.replace(stamp.split_whitespace().nth(3).unwrap(), time);
+    type Edit = Box<dyn Fn(&str) -> String>;
+    let cases: [(&str, bool, Edit); 4] = [
+        ("closed in order", false, Box::new(str::to_owned)),
+        ("examined long ago", true, Box::new(examined("1000"))),
+        ("examined by a clock that was set back since", true, Box::new(examined("99999999999"))),
+        ("rubbish", true, Box::new(|_| "\u{0}".to_owned())),
+    ];
+    for (why, is_seen, edit) in cases {
+        fs::write(&path, &whole).unwrap();
+        assert!(Ledger::open(dir.path()).unwrap().1.is_none(), "{why}");
+        // Nothing but a file whose time was put back can be damaged and look as it was closed.
+        let closed = fs::metadata(&path).unwrap().modified().unwrap();
+        let stamp = fs::read_to_string(&checked).unwrap();
+        let mut spoiled = whole.clone();
+        let at = whole.len() - 4096;
+        spoiled[at..at + 16].copy_from_slice(&[0xff; 16]);
+        fs::write(&path, &spoiled).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(closed).unwrap();
+        fs::write(&checked, edit(&stamp)).unwrap();
+        assert_eq!(Ledger::open(dir.path()).unwrap().1.is_some(), is_seen, "{why}");
+        file.set_modified(closed - std::time::Duration::from_secs(1)).unwrap();
+        assert!(is_seen || Ledger::open(dir.path()).unwrap().1.is_some(), "another program wrote it");
+    }
+}
+
+/// What is found damaged in use is examined by the next one, whatever was vouched for.
+#[test]
+fn damage_that_is_met_in_use_ends_the_trust() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.db");
+    let rows: Vec<Row> = (1..2000).map(|n| row(n, &format!("name{n}"))).collect();
+    {
+        let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
+        let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
+        ledger.commit(&[(inbox, Change { put: rows, ..Change::default() })]).unwrap();
+    }
+    let closed = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut spoiled = fs::read(&path).unwrap();
+    // Past the first pages of the tables, so that the file can be opened.
+    for page in spoiled.chunks_mut(4096).skip(24) {
+        page[..16].copy_from_slice(&[0xff; 16]);
+    }
+    fs::write(&path, &spoiled).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_modified(closed).unwrap();
+    let (mut ledger, told) = Ledger::open(dir.path()).unwrap();
+    assert!(told.is_none());
+    let met = ledger.mailbox(&mailbox("INBOX")).and_then(|inbox| ledger.rows(inbox));
+    assert_eq!(met.unwrap_err().cause, Cause::Damaged);
+    drop(ledger);
+    assert!(Ledger::open(dir.path()).unwrap().1.is_some(), "set aside");
+}
+
 #[test]
 fn a_newer_ledger_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
