@@ -14,6 +14,7 @@ use super::html;
 use super::invite;
 use super::link::{self, Links};
 use super::message::{Disposition, Message, Part};
+use super::stub;
 use super::text::{self, Flow};
 
 /// The most encoded bytes of one part, and of a source view, that are shown.
@@ -90,6 +91,8 @@ pub fn part_bytes(bytes: &[u8], number: usize) -> Option<(String, Vec<u8>)> {
 fn frame(message: &Message<'_>, zone: &TimeZone) -> Document {
     let header = message.header();
     let envelope = Envelope::of(header);
+    // The body of a stub is elsewhere: that its parts do not begin here is no fault of it.
+    let defects = if stub::told(message.bytes()).is_some() { &[][..] } else { message.defects() };
     let mut document = Document {
         subject: Clean::line(&envelope.subject),
         headers: shown_fields(header, &envelope, zone),
@@ -100,7 +103,7 @@ fn frame(message: &Message<'_>, zone: &TimeZone) -> Document {
             .map(|field| (Clean::line(field.name()), Clean::line(&header.line(field))))
             .collect(),
         date: envelope.date,
-        warnings: message.defects().iter().map(|defect| Clean::line(defect.words())).collect(),
+        warnings: defects.iter().map(|defect| Clean::line(defect.words())).collect(),
         size: u64::try_from(message.bytes().len()).unwrap_or(u64::MAX),
         ..Document::default()
     };
@@ -499,6 +502,15 @@ mod tests {
         assert_eq!(attachments, [("a.patch", true), ("q.pdf", false)]);
         assert_eq!(document.links.len(), 1);
         assert!(document.warnings.is_empty(), "{:?}", document.warnings);
+    }
+
+    /// Only what is here can be wrong with it.
+    #[test]
+    fn a_stub_is_not_blamed_for_lacking_its_body() {
+        let header = "From: a@b\nContent-Type: multipart/mixed; boundary=m\n\n";
+        assert_eq!(read(header).warnings.len(), 1);
+        let stub = document(&stub::make(header.as_bytes(), 5000), 72, &TimeZone::UTC);
+        assert!(stub.warnings.is_empty(), "{:?}", stub.warnings);
     }
 
     #[test]

@@ -184,7 +184,9 @@ impl Model {
             }
         };
         let mut items: Vec<(crate::keys::action::Group, MenuItem)> = named.map(|row| (row.group, item(row))).collect();
-        items.sort_by_key(|(group, _)| *group);
+        // What answers a question comes before what works everywhere.
+        let answers = |item: &MenuItem| matches!(item.choice, Choice::Action(Action::Yes | Action::No));
+        items.sort_by_key(|(group, item)| (!answers(item), *group));
         items.into_iter().map(|(_, item)| item).collect()
     }
 

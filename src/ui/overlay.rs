@@ -275,6 +275,9 @@ fn menu_box(
     inside.text(cursor, 0, width.saturating_sub(cursor), &after, theme.field);
     let position = Position { x: inside.area.x + cursor, y: inside.area.y };
     let rows = inside.area.height.saturating_sub(1);
+    // Where there is little room, the keys take no more of it than they need.
+    let widest = menu.items.iter().map(|item| cells(&item.keys)).max().unwrap_or(0);
+    let key_width = widest.clamp(1, if width < 60 { 9 } else { 16 });
     let shown = menu.shown.iter().enumerate().skip(menu.top).take(usize::from(rows));
     for (y, (at, item)) in (1..).zip(shown) {
         let Some(item) = menu.items.get(*item) else { continue };
@@ -293,8 +296,8 @@ fn menu_box(
                     &item.keys
                 }
             };
-            row.text(2, 0, 16, keys, key_style);
-            (19, width)
+            row.text(2, 0, key_width, keys, key_style);
+            (key_width + 3, width)
         } else {
             (2, row.right(width, 0, &item.keys, key_style).saturating_sub(1))
         };
