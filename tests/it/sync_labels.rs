@@ -15,10 +15,10 @@ use tern::mail::ids::Uid;
 use tern::mail::labels::{Label, Labels, View};
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::mail::place::{MailboxId, UniqueName};
-use tern::remote::fake::Cut;
 use tern::store::maildir::fresh;
 
 use crate::support::meeting::{Meeting, letters, mail, name};
+use crate::support::scenario::Scenario;
 
 /// A name with all that is hard to say on a wire or in a table.
 const HARD: &str = "Größe 100%/say \"a\\b\" & 日本";
@@ -141,7 +141,7 @@ fn three(m: &Meeting) {
 
 type End = &'static [(&'static str, &'static str, &'static str, &'static [&'static str])];
 
-struct Scenario {
+struct Relabelling {
     name: &'static str,
     then: fn(&Meeting),
     end: End,
@@ -149,8 +149,8 @@ struct Scenario {
 
 const ALL: &str = "[Gmail]/All Mail";
 
-const SCENARIOS: &[Scenario] = &[
-    Scenario {
+const SCENARIOS: &[Relabelling] = &[
+    Relabelling {
         name: "archived, labelled and starred here",
         then: |m| {
             wish(m, "one", &[], &["\\Inbox"]);
@@ -161,7 +161,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[(ALL, "one", "", &["Work"]), (ALL, "two", "", &[HARD]), (ALL, "three", "F", &["\\Inbox", "Work"])],
     },
-    Scenario {
+    Relabelling {
         name: "labelled there, with wishes of both sides",
         then: |m| {
             relabel(m, "one", &["Trips"], &["Work"]);
@@ -173,7 +173,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[(ALL, "one", "", &["Work", HARD]), (ALL, "two", "", &["Work"]), (ALL, "three", "", &[])],
     },
-    Scenario {
+    Relabelling {
         name: "a wish taken back",
         then: |m| {
             wish(m, "one", &["Trips"], &["\\Inbox"]);
@@ -181,7 +181,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[(ALL, "one", "", &["\\Inbox", "Work"]), (ALL, "two", "", &["\\Inbox"]), (ALL, "three", "", &[])],
     },
-    Scenario {
+    Relabelling {
         name: "to the trash on either side",
         then: |m| {
             wish(m, "one", &["Trips"], &[]);
@@ -191,7 +191,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("[Gmail]/Trash", "one", "", &[]), ("[Gmail]/Trash", "two", "", &[]), (ALL, "three", "", &[])],
     },
-    Scenario {
+    Relabelling {
         name: "new mail on both sides",
         then: |m| {
             deliver(m, "four", &["\\Inbox", HARD]);
@@ -208,7 +208,7 @@ const SCENARIOS: &[Scenario] = &[
             (ALL, "six", "", &[]),
         ],
     },
-    Scenario {
+    Relabelling {
         name: "a new epoch",
         then: |m| {
             wish(m, "one", &["Trips"], &["\\Inbox"]);
@@ -217,7 +217,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[(ALL, "one", "", &["Trips", "Work"]), (ALL, "two", "", &["\\Inbox", "Work"]), (ALL, "three", "", &[])],
     },
-    Scenario {
+    Relabelling {
         name: "filed by another program where only labels are",
         then: |m| {
             m.write(&name("Work"), &mail(Some("four"), "four"), "S");
@@ -233,7 +233,11 @@ const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-impl Scenario {
+impl Scenario for Relabelling {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn start(&self) -> Meeting {
         let m = meeting();
         three(&m);
@@ -250,67 +254,23 @@ impl Scenario {
         end.sort_by_key(|one| (one.0.clone(), one.1.clone()));
         assert_eq!(state(m), end, "{}: {what}", self.name);
         assert_eq!(directories(m), ["[Gmail]/All Mail", "[Gmail]/Drafts", "[Gmail]/Spam", "[Gmail]/Trash"]);
-        let again = m.sync_well();
-        assert!(again.counts.is_zero(), "{}: {what}: a second run does {:?}", self.name, again.counts);
         assert_eq!(m.quarantined(), BTreeMap::new(), "{}: {what}: nothing is taken away", self.name);
-    }
-
-    fn resume(&self, m: &Meeting, what: &str) {
-        for _ in 0..5 {
-            let summary = m.sync().unwrap_or_else(|fault| panic!("{}: {what}: {fault}", self.name));
-            if summary.counts.is_zero() && summary.faults.is_empty() {
-                return;
-            }
-        }
-        panic!("{}: {what}: it does not come to rest", self.name);
     }
 }
 
 #[test]
 fn each_scenario_reaches_its_end_and_rests() {
-    for scenario in SCENARIOS {
-        let m = scenario.start();
-        m.sync_well();
-        scenario.check_end(&m, "at once");
-    }
+    SCENARIOS.iter().for_each(Scenario::run);
 }
 
 #[test]
 fn stopped_at_every_step_the_same_end_is_reached() {
-    for scenario in SCENARIOS {
-        for step in 0.. {
-            let m = scenario.start();
-            m.fuse.store(step, Ordering::SeqCst);
-            let stopped = m.sync().unwrap().stopped;
-            m.fuse.store(u64::MAX, Ordering::SeqCst);
-            let what = format!("stopped at step {step}");
-            scenario.resume(&m, &what);
-            scenario.check_end(&m, &what);
-            if !stopped {
-                break;
-            }
-        }
-    }
+    SCENARIOS.iter().for_each(Scenario::run_stopped);
 }
 
 #[test]
 fn cut_at_every_step_the_same_end_is_reached() {
-    for scenario in SCENARIOS {
-        for cut in [Cut::Before, Cut::After] {
-            for step in 0.. {
-                let m = scenario.start();
-                m.server.cut_after(step, cut);
-                let _ = m.sync();
-                let over = m.server.cancel_cut();
-                let what = format!("cut at step {step}, {cut:?}");
-                scenario.resume(&m, &what);
-                scenario.check_end(&m, &what);
-                if over {
-                    break;
-                }
-            }
-        }
-    }
+    SCENARIOS.iter().for_each(Scenario::run_cut);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use tern::fault::Cause;
@@ -12,13 +11,13 @@ use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::Uid;
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::remote::Since;
-use tern::remote::fake::Cut;
 use tern::store::maildir::fresh;
 
 use crate::support::meeting::{Meeting, letters, mail, name};
+use crate::support::scenario::Scenario;
 
 /// A state that both sides agree on, what happens then, and how it ends (mailbox, subject, flags).
-struct Scenario {
+struct Steps {
     name: &'static str,
     before: fn(&Meeting),
     then: fn(&Meeting),
@@ -58,8 +57,8 @@ fn relocate(m: &Meeting, subject: &str, to: &str) {
     m.maildir(&inbox()).move_to(&entry, &target, &fresh(None)).unwrap().unwrap();
 }
 
-const SCENARIOS: &[Scenario] = &[
-    Scenario {
+const SCENARIOS: &[Steps] = &[
+    Steps {
         name: "the first sync",
         before: |_| {},
         then: |m| {
@@ -68,7 +67,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("INBOX", "one", ""), ("INBOX", "two", "S"), ("INBOX", "three", "F"), ("Lists/rust", "four", "R")],
     },
-    Scenario {
+    Steps {
         name: "new mail on both sides",
         before: three,
         then: |m| {
@@ -87,7 +86,7 @@ const SCENARIOS: &[Scenario] = &[
             ("INBOX", "seven", ""),
         ],
     },
-    Scenario {
+    Steps {
         name: "flags on both sides",
         before: three,
         then: |m| {
@@ -98,7 +97,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("INBOX", "one", "S"), ("INBOX", "two", "DFR"), ("INBOX", "three", "")],
     },
-    Scenario {
+    Steps {
         name: "removed on both sides",
         before: three,
         then: |m| {
@@ -107,7 +106,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("INBOX", "three", "F")],
     },
-    Scenario {
+    Steps {
         name: "moved here",
         before: three,
         then: |m| {
@@ -116,13 +115,13 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("Archive", "one", ""), ("New folder", "two", "S"), ("INBOX", "three", "F")],
     },
-    Scenario {
+    Steps {
         name: "moved here without an id",
         before: three,
         then: |m| relocate(m, "three", "Archive"),
         end: &[("INBOX", "one", ""), ("INBOX", "two", "S"), ("Archive", "three", "F")],
     },
-    Scenario {
+    Steps {
         name: "moved on the server",
         before: three,
         then: |m| {
@@ -130,7 +129,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("INBOX", "one", ""), ("Archive", "two", "S"), ("INBOX", "three", "F")],
     },
-    Scenario {
+    Steps {
         name: "exchanged on the server, with wishes on both sides",
         before: |m| {
             three(m);
@@ -146,7 +145,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("Archive", "one", "R"), ("Archive", "two", "S"), ("INBOX", "three", "F"), ("INBOX", "four", "F")],
     },
-    Scenario {
+    Steps {
         name: "a new epoch",
         before: three,
         then: |m| {
@@ -163,7 +162,7 @@ const SCENARIOS: &[Scenario] = &[
             ("INBOX", "five", ""),
         ],
     },
-    Scenario {
+    Steps {
         name: "the same mail on both sides, and ids that are shared",
         before: |_| {},
         then: |m| {
@@ -175,7 +174,7 @@ const SCENARIOS: &[Scenario] = &[
         },
         end: &[("INBOX", "nameless", "FS"), ("INBOX", "same", "FS"), ("INBOX", "shared", "FS")],
     },
-    Scenario {
+    Steps {
         name: "keywords on both sides",
         before: |m| {
             three(m);
@@ -184,13 +183,13 @@ const SCENARIOS: &[Scenario] = &[
         then: keywords,
         end: &[("INBOX", "one", "paid"), ("INBOX", "two", "S later"), ("INBOX", "three", "F $Junk")],
     },
-    Scenario {
+    Steps {
         name: "a folder that mbsync kept",
         before: |_| {},
         then: kept_by_mbsync,
         end: &[("Lists", "a", "S"), ("Lists", "b", "R"), ("Lists", "c", ""), ("Lists", "d", ""), ("Lists", "e", "")],
     },
-    Scenario {
+    Steps {
         name: "a ledger that is damaged",
         before: three,
         then: damaged,
@@ -282,7 +281,11 @@ fn subject(text: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or(text).to_owned()
 }
 
-impl Scenario {
+impl Scenario for Steps {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn start(&self) -> Meeting {
         let meeting = Meeting::new();
         (self.before)(&meeting);
@@ -298,67 +301,22 @@ impl Scenario {
             self.end.iter().map(|(a, b, c)| ((*a).to_owned(), (*b).to_owned(), (*c).to_owned())).collect();
         end.sort();
         assert_eq!(state(m), end, "{}: {what}", self.name);
-        let again = m.sync_well();
-        assert!(again.counts.is_zero(), "{}: {what}: a second run does {:?}", self.name, again.counts);
-    }
-
-    /// Runs until a run goes through and does nothing more.
-    fn resume(&self, m: &Meeting, what: &str) {
-        for _ in 0..4 {
-            let summary = m.sync().unwrap_or_else(|fault| panic!("{}: {what}: {fault}", self.name));
-            if summary.counts.is_zero() && summary.faults.is_empty() {
-                return;
-            }
-        }
-        panic!("{}: {what}: it does not come to rest", self.name);
     }
 }
 
 #[test]
 fn each_scenario_reaches_its_end_and_rests() {
-    for scenario in SCENARIOS {
-        let meeting = scenario.start();
-        meeting.sync_well();
-        scenario.check_end(&meeting, "at once");
-    }
+    SCENARIOS.iter().for_each(Scenario::run);
 }
 
 #[test]
 fn stopped_at_every_step_the_same_end_is_reached() {
-    for scenario in SCENARIOS {
-        for step in 0.. {
-            let meeting = scenario.start();
-            meeting.fuse.store(step, Ordering::SeqCst);
-            let stopped = meeting.sync().unwrap().stopped;
-            meeting.fuse.store(u64::MAX, Ordering::SeqCst);
-            let what = format!("stopped at step {step}");
-            scenario.resume(&meeting, &what);
-            scenario.check_end(&meeting, &what);
-            if !stopped {
-                break;
-            }
-        }
-    }
+    SCENARIOS.iter().for_each(Scenario::run_stopped);
 }
 
 #[test]
 fn cut_at_every_step_the_same_end_is_reached() {
-    for scenario in SCENARIOS {
-        for cut in [Cut::Before, Cut::After] {
-            for step in 0.. {
-                let meeting = scenario.start();
-                meeting.server.cut_after(step, cut);
-                let _ = meeting.sync();
-                let over = meeting.server.cancel_cut();
-                let what = format!("cut at step {step}, {cut:?}");
-                scenario.resume(&meeting, &what);
-                scenario.check_end(&meeting, &what);
-                if over {
-                    break;
-                }
-            }
-        }
-    }
+    SCENARIOS.iter().for_each(Scenario::run_cut);
 }
 
 #[test]
@@ -376,7 +334,7 @@ fn a_server_without_uidplus_comes_to_the_same_end() {
         meeting.sync_well();
         (scenario.then)(&meeting);
         scenario.resume(&meeting, "without UIDPLUS");
-        scenario.check_end(&meeting, "without UIDPLUS");
+        scenario.check_rest(&meeting, "without UIDPLUS");
     }
 }
 

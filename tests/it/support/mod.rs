@@ -7,6 +7,7 @@ pub(crate) mod letters;
 pub(crate) mod meeting;
 pub(crate) mod patience;
 pub(crate) mod proxy;
+pub(crate) mod scenario;
 pub(crate) mod scripted;
 pub(crate) mod smtp_script;
 pub(crate) mod turnstile;
