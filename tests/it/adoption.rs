@@ -37,7 +37,7 @@ impl Tree {
         let mail = home.path().join("mail");
         fs::create_dir(&mail).unwrap();
         let config = format!(
-            "IMAPStore far\nHost 127.0.0.1\nPort {}\nUser alice\nPass \"{}\"\nSSLType None\nAuthMechs PLAIN\n\n\
+            "IMAPStore far\nHost 127.0.0.1\nPort {}\nUser alice\nPass \"{}\"\nSSLType None\nAuthMechs PLAIN\nTimeout 120\n\n\
              MaildirStore near\nPath HOME/mail/\nInbox HOME/mail/INBOX\nSubFolders Verbatim\n\n\
              Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nExpunge Both\n{state}\n",
             dovecot.imap,

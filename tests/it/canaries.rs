@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use tern::config::{Account, Auth, Paths, SecretSource};
+use tern::config::{Account, Auth, Paths, PopSignIn, SecretSource};
 use tern::fault::Fault;
 use tern::job::shell::Hidden;
 use tern::job::{Job, SyncJob};
@@ -175,13 +175,17 @@ fn pop3_shows_no_secret_to_anybody_but_the_server() {
             ],
         ),
         ("SASL SCRAM-SHA-256", Auth::Auto, PASSWORD, false, vec![hear("AUTH SCRAM"), no()]),
+        ("APOP", Auth::Auto, PASSWORD, false, vec![hear("APOP"), no()]),
         ("SASL XOAUTH2", Auth::Auto, TOKEN, true, vec![hear("AUTH XOAUTH2"), reason(), Step::HearAnswer, no()]),
         ("SASL OAUTHBEARER", Auth::Auto, TOKEN, true, vec![hear("AUTH OAUTHBEARER"), reason(), Step::HearAnswer, no()]),
     ];
     for (offers, auth, secret, is_shown, steps) in table {
-        let begin = vec![say("+OK\r\n"), hear("CAPA"), say(format!("+OK\r\n{offers}\r\n.\r\n"))];
+        let begin = vec![say("+OK <1.2@example.org>\r\n"), hear("CAPA"), say(format!("+OK\r\n{offers}\r\n.\r\n"))];
         let server = Scripted::play([begin, steps].concat());
-        let account = account("pop3", server.port, auth, secret);
+        let mut account = account("pop3", server.port, auth, secret);
+        if offers == "APOP" {
+            account.pop3.as_mut().unwrap().sign_in = PopSignIn::Apop;
+        }
         let provider: pop3::SecretProvider = Arc::new(move || Ok(Secret::new(secret.to_owned())));
         let (fault, log) = listening(|| pop3::describe(&account, &provider).unwrap_err());
         let heard = server.heard().join("\n");
