@@ -12,13 +12,14 @@ use jiff::tz::TimeZone;
 use super::book::Pages;
 use super::workers::{Grounds, Outlet, Workers};
 use super::{Ready, now, rescue};
-use crate::config::{Account, Config, SecretSource};
+use crate::config::{Account, Config, Problem, SecretSource};
 use crate::fault::{Doing, Fault, Scope};
 use crate::job::shell::Hidden;
 use crate::keys::{Keymap, Override};
 use crate::login::secret::{self, Secret};
 use crate::mail::ids::AccountId;
 use crate::outbox::submit::{self, Submit};
+use crate::query::Saved;
 use crate::remote::Connect;
 use crate::remote::imap::Imap;
 use crate::remote::pop3::{Book, Pop3};
@@ -137,6 +138,31 @@ pub fn own_addresses(config: &Config) -> Vec<String> {
 /// Where contacts come from.
 pub fn contact_sources(config: &Config) -> index::Sources {
     index::Sources { harvest: config.contacts.harvest, vcards: config.contacts.vcards.clone() }
+}
+
+/// All saved searches: those of the config, then those that were saved by a key.
+///
+/// # Errors
+/// What was saved by a key cannot be read.
+pub fn saved(config: &Config) -> Result<Saved, Fault> {
+    let kept = store::searches::read(&config.paths.data)?.into_iter().map(|search| (search.name, search.query));
+    let own = config.searches.iter().map(|search| (search.name.clone(), search.query.text.clone()));
+    Ok(own.chain(kept).collect())
+}
+
+/// Adds to the problems of the config what is wrong with the queries in it.
+pub fn check_queries(config: &mut Config) {
+    // What cannot be read is told where it is needed.
+    let saved = saved(config).unwrap_or_default();
+    let (now, zone) = (now(), zone());
+    let problems = config.searches.iter().filter_map(|search| {
+        let error = saved.parse(&search.query.text, now, &zone).err()?;
+        let message = format!("search `{}`: expected {}", search.name, error.expected);
+        Some(search.query.problem(error.column, &message))
+    });
+    let problems: Vec<Problem> = problems.collect();
+    config.problems.extend(problems);
+    config.problems.sort_by_key(|problem| (problem.line, problem.column));
 }
 
 /// The zone that dates are shown in.

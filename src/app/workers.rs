@@ -241,6 +241,7 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::Conversation { .. }
         | IndexJob::Complete { .. }
         | IndexJob::Tags
+        | IndexJob::Tally { .. }
         | IndexJob::Find { .. } => true,
         IndexJob::Apply(_)
         | IndexJob::ReadBooks

@@ -43,6 +43,8 @@ pub(super) enum Command {
     Send(SendOptions),
     /// Search the index
     Search(SearchOptions),
+    /// List the saved searches with how much they find: unread and all
+    Searches(SearchesOptions),
     /// Give messages tags and take tags away, as `notmuch tag` does
     #[command(after_help = TAG_HELP)]
     Tag(TagOptions),
@@ -236,7 +238,7 @@ pub(super) struct SendOptions {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SearchOptions {
-    /// The query, e.g. `from:ada has:attachment budget`
+    /// The query, e.g. `from:ada has:attachment budget`; `search:NAME` is a saved search
     #[arg(required = true, allow_hyphen_values = true)]
     pub(super) query: Vec<String>,
     /// At most this many
@@ -280,6 +282,13 @@ impl SearchOptions {
             None => Printed::Summary,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SearchesOptions {
+    /// One JSON object a line
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// What `tern search` prints of a message.

@@ -20,6 +20,7 @@ mod output;
 mod password;
 mod refresh;
 mod search;
+mod searches;
 mod send;
 mod setting;
 mod show;
@@ -62,6 +63,7 @@ fn run(arguments: Arguments) -> Exit {
         Some(Command::Sync(options)) => sync::run(&common, &options),
         Some(Command::Send(options)) => send::run(&common, &options),
         Some(Command::Search(options)) => search::run(&common, &options),
+        Some(Command::Searches(options)) => searches::run(&common, &options),
         Some(Command::Tag(options)) => tag::run(&common, &options),
         Some(Command::Address(options)) => address::run(&common, &options),
         Some(Command::Show(options)) => show::run(&common, &options),

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::index::Index;
 use crate::job::index::{Grouping, ListSpec, Row, SearchScope, Source};
-use crate::query::{self, Query, QueryError};
+use crate::query::{Query, QueryError};
 use crate::store::maildir::Maildir;
 
 /// Runs the command.
@@ -32,7 +32,7 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
         },
     };
     let text = options.query.join(" ");
-    let query = match query::parse(&text, crate::app::now(), &start::zone()) {
+    let query = match setting::saved("search", &config).parse(&text, crate::app::now(), &start::zone()) {
         Ok(query) => query,
         Err(error) => return point_at("search", &text, &error),
     };

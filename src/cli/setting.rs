@@ -3,7 +3,9 @@
 use super::arguments::Common;
 use super::exit::Exit;
 use super::output;
+use crate::app::start;
 use crate::config::{self, Account, Config, Paths, Severity};
+use crate::query::Saved;
 
 /// Reads the config and starts the log. Problems of the config are told to standard error in one
 /// line; `tern config check` shows them whole.
@@ -24,11 +26,20 @@ pub(super) fn read(command: &str, common: &Common) -> Result<Config, Exit> {
     let paths = Paths::from_environment().map_err(told)?;
     paths.create().map_err(told)?;
     let mut config = config::load(&paths, common.config.as_deref());
+    start::check_queries(&mut config);
     crate::app::log::start(&config.paths.state, common.log);
     if common.offline {
         take_offline(&mut config);
     }
     Ok(config)
+}
+
+/// The saved searches; what could not be read of them is told, and they are taken for none.
+pub(super) fn saved(command: &str, config: &Config) -> Saved {
+    start::saved(config).unwrap_or_else(|fault| {
+        output::fault(command, &fault);
+        Saved::default()
+    })
 }
 
 /// Offline, no account looks for its server by itself.

@@ -23,7 +23,7 @@ use crate::mail::labels::{Label, Labels};
 use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place};
 use crate::mail::tags;
-use crate::query::{self, Query};
+use crate::query::Query;
 use crate::state::AccountState;
 use crate::{store, sync};
 
@@ -88,7 +88,7 @@ pub(super) fn run(common: &Common, options: &TagOptions) -> Exit {
         Asked::Places(places)
     } else {
         let text = rest.join(" ");
-        match query::parse(&text, crate::app::now(), &start::zone()) {
+        match setting::saved("tag", &config).parse(&text, crate::app::now(), &start::zone()) {
             Ok(query) => Asked::Query(query),
             Err(error) => return search::point_at("tag", &text, &error),
         }

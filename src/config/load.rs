@@ -9,9 +9,9 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::check;
 use super::raw::{Notes, Table};
 use super::{Config, Paths, Problem};
+use super::{check, searches};
 
 /// No config is longer.
 const LONGEST: u64 = 1024 * 1024;
@@ -146,6 +146,9 @@ fn understand(text: &str, paths: &Paths) -> (Config, bool) {
     if let Some(table) = root.table("contacts", "contacts", &mut notes) {
         check::contacts(&table, paths, &mut notes, &mut config.contacts);
     }
+    if let Some(table) = root.table("searches", "", &mut notes) {
+        config.searches = searches::searches(&table, &mut notes);
+    }
     if let Some(table) = root.table("keys", "", &mut notes) {
         config.keys = check::keys(&table, &mut notes);
     }
@@ -191,7 +194,7 @@ fn section(text: &str, place: usize) -> Section<'_> {
     let path = path.split([']', '#']).next().unwrap_or_default();
     let mut names = path.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
     match (names.next(), names.next()) {
-        (Some("ui" | "compose" | "contacts" | "keys"), _) => Section::Harmless,
+        (Some("ui" | "compose" | "contacts" | "searches" | "keys"), _) => Section::Harmless,
         (Some("accounts"), Some(name)) if !name.is_empty() => Section::Account(name),
         _ => Section::Anywhere,
     }

@@ -8,6 +8,7 @@ pub mod paths;
 mod problem;
 pub mod quirk;
 mod raw;
+mod searches;
 mod server;
 mod value;
 
@@ -21,6 +22,7 @@ pub use load::{Privacy, load, parse, privacy};
 pub use paths::Paths;
 pub use problem::render as render_problem;
 pub use raw::known_keys;
+pub use searches::{NamedSearch, Written, is_search_name};
 
 use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
@@ -36,6 +38,8 @@ pub struct Config {
     pub compose: Compose,
     /// Whom one writes to.
     pub contacts: Contacts,
+    /// Searches by name, in the order of the file. Whether their texts are queries is for others to say.
+    pub searches: Vec<NamedSearch>,
     /// The user's keys: context name, key sequence, action name, with where it was written.
     pub keys: Vec<KeyOverride>,
     /// What is wrong with the file; shown in a banner and by `tern config check`.
@@ -52,6 +56,7 @@ impl Config {
             ui: Ui::default(),
             compose: Compose::default(),
             contacts: Contacts::default(),
+            searches: Vec::new(),
             keys: Vec::new(),
             problems: Vec::new(),
             paths,

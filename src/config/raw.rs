@@ -15,7 +15,7 @@ use crate::mail::clean::Clean;
 
 /// Every table and its keys. `NAME` and `CONTEXT` stand for what the user chooses.
 const KEYS: &[(&str, &[&str])] = &[
-    ("", &["ui", "compose", "contacts", "keys", "accounts"]),
+    ("", &["ui", "compose", "contacts", "searches", "keys", "accounts"]),
     ("ui", &["theme", "keys", "mouse", "glyphs", "conversations", "mark_read_after"]),
     ("compose", &["undo_send", "editor", "edit_headers", "quote", "attachment_reminder"]),
     ("contacts", &["harvest", "vcards"]),
@@ -165,6 +165,16 @@ impl<'a> Notes<'a> {
 
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
         self.place(span).0
+    }
+
+    /// How something stands in the file, with its line and column.
+    pub(super) fn raw(&self, span: &Range<usize>) -> (&'a str, (usize, usize)) {
+        let (line, column, _) = self.place(span);
+        (self.text.get(span.clone()).unwrap_or_default(), (line, column))
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 }
 

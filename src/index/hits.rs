@@ -35,6 +35,84 @@ pub(super) struct Until {
     pub(super) past: Option<i64>,
 }
 
+/// A search on its way from the newest message to the oldest.
+#[derive(Debug, Clone)]
+pub(super) struct Chase {
+    plan: Plan,
+    /// What is newer than this was looked at.
+    pub(super) bound: i64,
+    /// Was all of it looked at?
+    pub(super) complete: bool,
+}
+
+/// What a search stands on for a while.
+pub(super) struct Part<'a> {
+    reader: Reader<'a>,
+    folders: &'a BTreeMap<i64, Folder>,
+    looked: usize,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn new(db: &'a Connection, folders: &'a BTreeMap<i64, Folder>, wanted: &'a dyn Fn() -> bool) -> Self {
+        Self { reader: Reader::new(db, wanted), folders, looked: 0 }
+    }
+}
+
+/// What came of the next message.
+pub(super) enum Next {
+    /// It is one.
+    Hit(Hit),
+    /// It is none.
+    Miss,
+    /// There is none left, or nobody waits any more: [`Chase::complete`] tells.
+    Stop,
+}
+
+impl Chase {
+    /// Begins a search; nothing is looked at yet.
+    pub(super) fn new(
+        db: &Connection,
+        (query, scope): (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+    ) -> Result<Self> {
+        Ok(Self { plan: search::compile(db, query, scope, folders)?, bound: i64::MAX, complete: false })
+    }
+
+    /// Looks at the next message that may be one.
+    pub(super) fn next(&mut self, part: &mut Part<'_>) -> Result<Next> {
+        let Part { reader, folders, looked } = part;
+        *looked += 1;
+        if self.complete || (looked.is_multiple_of(BREATH) && !reader.breathe()) {
+            return Ok(Next::Stop);
+        }
+        let Some(message) = self.plan.lead.at_most(&mut self.plan.streams, reader, self.bound)? else {
+            self.complete = !reader.is_stopped();
+            return Ok(Next::Stop);
+        };
+        let mut said = Vec::with_capacity(self.plan.said.len());
+        for stream in &self.plan.said {
+            let stream = self.plan.streams.get_mut(*stream);
+            let row = stream.map_or(Ok(None), |stream| stream.at_most(reader, message))?;
+            said.push(row == Some(message));
+        }
+        if reader.is_stopped() {
+            return Ok(Next::Stop);
+        }
+        self.bound = message - 1;
+        let mut best: Option<Hit> = None;
+        let mut places = reader.db.prepare_cached(&self.plan.places)?;
+        let mut rows = places.query([message])?;
+        while let Some(row) = rows.next()? {
+            let hit = place(message, row)?;
+            let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
+            if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&self.plan.check, &said, row)? {
+                best = Some(hit);
+            }
+        }
+        Ok(best.map_or(Next::Miss, Next::Hit))
+    }
+}
+
 /// A search, as far as it came.
 #[derive(Debug, Clone)]
 pub(super) struct Hits {
@@ -42,11 +120,7 @@ pub(super) struct Hits {
     /// The state of the file in which it is made.
     pub(super) version: i64,
     pub(super) rows: Vec<Hit>,
-    /// Is that all?
-    pub(super) complete: bool,
-    plan: Plan,
-    /// What is newer than this was looked at.
-    bound: i64,
+    chase: Chase,
     /// The position of each conversation in `rows`.
     groups: HashMap<i64, usize>,
 }
@@ -56,24 +130,22 @@ impl Hits {
     pub(super) fn new(
         db: &Connection,
         list: &ListSpec,
-        (query, scope): (&Query, &SearchScope),
+        question: (&Query, &SearchScope),
         folders: &BTreeMap<i64, Folder>,
         version: i64,
     ) -> Result<Self> {
-        Ok(Self {
-            list: list.clone(),
-            version,
-            rows: Vec::new(),
-            complete: false,
-            plan: search::compile(db, query, scope, folders)?,
-            bound: i64::MAX,
-            groups: HashMap::new(),
-        })
+        let chase = Chase::new(db, question, folders)?;
+        Ok(Self { list: list.clone(), version, rows: Vec::new(), chase, groups: HashMap::new() })
+    }
+
+    /// Is that all?
+    pub(super) fn is_complete(&self) -> bool {
+        self.chase.complete
     }
 
     fn has(&self, until: Until) -> bool {
         let enough = until.rows.is_some_and(|rows| self.rows.len() >= rows);
-        self.complete || (enough && until.past.is_none_or(|past| self.bound < past))
+        self.chase.complete || (enough && until.past.is_none_or(|past| self.chase.bound < past))
     }
 
     /// Goes on with the search, until there is enough or `wanted` says that nobody asks any more.
@@ -84,39 +156,12 @@ impl Hits {
         until: Until,
         wanted: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let reader = Reader::new(db, wanted);
-        let mut places = db.prepare_cached(&self.plan.places)?;
-        let mut looked = 0_usize;
+        let mut part = Part::new(db, folders, wanted);
         while !self.has(until) {
-            looked += 1;
-            if looked.is_multiple_of(BREATH) && !reader.breathe() {
-                return Ok(());
-            }
-            let Some(message) = self.plan.lead.at_most(&mut self.plan.streams, &reader, self.bound)? else {
-                self.complete = !reader.is_stopped();
-                return Ok(());
-            };
-            let mut said = Vec::with_capacity(self.plan.said.len());
-            for stream in &self.plan.said {
-                let stream = self.plan.streams.get_mut(*stream);
-                let row = stream.map_or(Ok(None), |stream| stream.at_most(&reader, message))?;
-                said.push(row == Some(message));
-            }
-            if reader.is_stopped() {
-                return Ok(());
-            }
-            self.bound = message - 1;
-            let mut best: Option<Hit> = None;
-            let mut rows = places.query([message])?;
-            while let Some(row) = rows.next()? {
-                let hit = place(message, row)?;
-                let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
-                if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&self.plan.check, &said, row)? {
-                    best = Some(hit);
-                }
-            }
-            if let Some(hit) = best {
-                self.found(hit);
+            match self.chase.next(&mut part)? {
+                Next::Hit(hit) => self.found(hit),
+                Next::Miss => {}
+                Next::Stop => return Ok(()),
             }
         }
         Ok(())

@@ -27,6 +27,7 @@ mod search;
 mod sorting;
 mod streams;
 mod tags;
+mod tally;
 mod threads;
 mod unread;
 mod views;

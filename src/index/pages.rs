@@ -25,7 +25,7 @@ impl Index {
         let done = self.snapshot(|index| {
             let folders = folders(&index.db)?;
             index.find_hits(list, (query, scope), &folders, Until::default(), wanted)?;
-            Ok(index.found.as_ref().is_some_and(|found| found.complete))
+            Ok(index.found.as_ref().is_some_and(Hits::is_complete))
         });
         done.map_err(|error| self.fault(&error))
     }
@@ -65,7 +65,7 @@ impl Index {
             self.find_hits(list, question, folders, Until::default(), &|| true)?;
             at = self.position_of_hit(list, anchor)?;
         }
-        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.complete));
+        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.is_complete()));
         let first = moved(first, count, at, found.len());
         let mut rows = Vec::new();
         for hit in found.iter().skip(first).take(count) {

@@ -14,12 +14,13 @@ use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
 use super::write::from_words;
 use super::{conversation, extract, sorting};
 use crate::fault::Fault;
-use crate::job::index::{ListSpec, MailboxRow, Row, Shows, Source};
+use crate::job::index::{ListSpec, MailboxRow, Row, Shows, Source, Tally};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId};
 use crate::mail::mailbox::Role;
 use crate::mail::place::{MailboxId, Place, UniqueName};
+use crate::query::Query;
 
 /// The index, for reading. Each thread has its own.
 pub struct Index {
@@ -29,6 +30,8 @@ pub struct Index {
     file: Option<(u64, u64)>,
     /// What the newest search found.
     pub(super) found: Option<Hits>,
+    /// What queries find, each with the state of the file in which it was counted.
+    pub(super) tallied: Vec<(Query, i64, Tally)>,
 }
 
 /// A stretch of a list.
@@ -88,7 +91,7 @@ impl Index {
     /// Opens the index, or makes an empty one.
     pub fn open(path: &Path) -> std::result::Result<Self, Fault> {
         let db = schema::open(path, Purpose::Reading)?;
-        Ok(Self { db, path: path.to_path_buf(), file: file_of(path), found: None })
+        Ok(Self { db, path: path.to_path_buf(), file: file_of(path), found: None, tallied: Vec::new() })
     }
 
     /// Was the file replaced since it was opened?

@@ -1,7 +1,7 @@
 //! The threads of this room: one that writes, in order, and does what waits in between; and readers,
 //! in which the newest question of a kind wins.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::mem::discriminant;
 use std::path::Path;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::contacts::Sources;
 use super::rows::{Index, Window};
+use super::tally::Tallying;
 use super::write::{Writer, misdirected};
 use crate::fault::{Cause, Fault};
 use crate::job::Ticket;
@@ -146,6 +147,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         | IndexJob::Conversation { .. }
         | IndexJob::Complete { .. }
         | IndexJob::Tags
+        | IndexJob::Tally { .. }
         | IndexJob::Find { .. } => Err(misdirected(path, "a question")),
     };
     answer.map(|answer| vec![answer])
@@ -153,19 +155,20 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
 
 /// Runs a reader until `jobs` is closed: answers questions. Of several of a kind that wait only the
 /// newest is answered, but for `Find`, of which each is. A long search answers with its first page at
-/// once and again when it has counted all, unless another list is asked for meanwhile.
+/// once and again when it has counted all, unless another list is asked for meanwhile. Searches are tallied when
+/// nothing else is to be done.
 pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
-    let questions = Questions { jobs, waiting: RefCell::new(VecDeque::new()) };
+    let questions = Questions { jobs, waiting: RefCell::new(VecDeque::new()), closed: Cell::new(false) };
     let mut index: Option<Index> = None;
-    let mut counting: Option<Asked> = None;
+    let mut behind = Behind::default();
     loop {
-        let Some(job) = questions.next(counting.is_none()) else {
-            let Some(asked) = counting.take() else { return };
-            let Some(ready) = index.as_mut() else { continue };
-            match ready.count(&asked.list, &|| questions.is_quiet()) {
-                Ok(true) => report(asked.answer(ready)),
-                Ok(false) => counting = Some(asked),
-                Err(fault) => report(IndexReport::Failed { ticket: Some(asked.ticket), fault }),
+        let Some(job) = questions.next(behind.is_empty()) else {
+            if behind.is_empty() || (questions.closed.get() && behind.counting.is_none()) {
+                return;
+            }
+            match index.as_mut() {
+                Some(ready) => behind.go_on(ready, &questions, report),
+                None => behind = Behind::default(),
             }
             continue;
         };
@@ -179,10 +182,14 @@ pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexR
             };
         }
         let Some(ready) = index.as_mut() else { continue };
+        if let IndexJob::Tally { ticket, searches } = job {
+            behind.tallying = Some(Tallying::new(ticket, searches));
+            continue;
+        }
         let asked = Asked::of(&job);
         let answer = answer(ready, path, job);
         if let Some(asked) = asked {
-            counting = matches!(answer, IndexReport::Rows { counted: false, .. }).then_some(asked);
+            behind.counting = matches!(answer, IndexReport::Rows { counted: false, .. }).then_some(asked);
         }
         if matches!(&answer, IndexReport::Failed { fault, .. } if fault.cause == Cause::Damaged) {
             index = None;
@@ -191,10 +198,44 @@ pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexR
     }
 }
 
+/// What is done when no question waits: the search on screen is counted, then others are tallied.
+#[derive(Default)]
+struct Behind {
+    counting: Option<Asked>,
+    tallying: Option<Tallying>,
+}
+
+impl Behind {
+    fn is_empty(&self) -> bool {
+        self.counting.is_none() && self.tallying.is_none()
+    }
+
+    fn go_on(&mut self, index: &mut Index, questions: &Questions<'_>, report: &dyn Fn(IndexReport)) {
+        if let Some(asked) = self.counting.take() {
+            match index.count(&asked.list, &|| questions.is_quiet()) {
+                Ok(true) => report(asked.answer(index)),
+                Ok(false) => self.counting = Some(asked),
+                Err(fault) => report(IndexReport::Failed { ticket: Some(asked.ticket), fault }),
+            }
+        } else if let Some(mut tallying) = self.tallying.take() {
+            // The program ends without them.
+            match tallying.go_on(index, &|| questions.is_quiet() && !questions.closed.get()) {
+                Ok(counted) => {
+                    counted.into_iter().for_each(report);
+                    self.tallying = (!tallying.is_over()).then_some(tallying);
+                }
+                Err(fault) => report(IndexReport::Failed { ticket: Some(tallying.ticket()), fault }),
+            }
+        }
+    }
+}
+
 /// The questions that wait.
 struct Questions<'a> {
     jobs: &'a Receiver<IndexJob>,
     waiting: RefCell<VecDeque<IndexJob>>,
+    /// Will no more come?
+    closed: Cell<bool>,
 }
 
 impl Questions<'_> {
@@ -210,8 +251,15 @@ impl Questions<'_> {
 
     /// Does no question wait?
     fn is_quiet(&self) -> bool {
-        while let Ok(job) = self.jobs.try_recv() {
-            self.put(job);
+        loop {
+            match self.jobs.try_recv() {
+                Ok(job) => self.put(job),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.closed.set(true);
+                    break;
+                }
+            }
         }
         self.waiting.borrow().is_empty()
     }
@@ -257,6 +305,7 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::NextUnread { ticket, .. }
         | IndexJob::Conversation { ticket, .. }
         | IndexJob::Complete { ticket, .. }
+        | IndexJob::Tally { ticket, .. }
         | IndexJob::Find { ticket, .. } => Some(*ticket),
         IndexJob::Mailboxes
         | IndexJob::Tags
@@ -293,6 +342,7 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
             index.complete(&text, &without, count, now).map(|found| IndexReport::Completed { ticket, found })
         }
         IndexJob::Apply(_)
+        | IndexJob::Tally { .. }
         | IndexJob::ReadBooks
         | IndexJob::Reconcile(_)
         | IndexJob::Folders { .. }

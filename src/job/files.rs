@@ -101,6 +101,14 @@ pub enum FilesJob {
         /// What the index saw last.
         known: Vec<Seen>,
     },
+    /// Do something with the searches that were saved by a key, and tell all of them. Answer: `Searches`, or
+    /// `Failed`.
+    Searches {
+        /// The question's number.
+        ticket: Ticket,
+        /// What is to be done.
+        order: SearchOrder,
+    },
     /// Save one part of a message. Answer: `Saved`.
     SavePart {
         /// The question's number.
@@ -138,6 +146,33 @@ pub enum FilesJob {
     DropDraft(String),
     /// Which drafts lie in the journal from an earlier run? Answer: `Drafts`.
     ListDrafts,
+}
+
+/// A search that was saved by a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedSearch {
+    /// Its name: one line. Names that differ by case alone are one.
+    pub name: String,
+    /// What it looks for: one line.
+    pub query: String,
+}
+
+/// What is to be done with saved searches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SearchOrder {
+    /// They are told.
+    Tell,
+    /// One is kept, in the place of another of its name.
+    Keep(SavedSearch),
+    /// One gets another name, and replaces one that bears it.
+    Rename {
+        /// Its name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// One is forgotten.
+    Remove(String),
 }
 
 /// What is to become of a folder as a whole.
@@ -307,6 +342,14 @@ pub enum FilesReport {
     Scanned {
         /// Whose.
         account: AccountId,
+    },
+    /// What was ordered is done, durably: these are all the searches that were saved by a key, in the order in which
+    /// they came.
+    Searches {
+        /// The question's number.
+        ticket: Ticket,
+        /// All of them.
+        kept: Vec<SavedSearch>,
     },
     /// A part lies in a file.
     Saved {

@@ -81,6 +81,13 @@ pub enum IndexJob {
     },
     /// Which tags are there? Answer: `Tags`.
     Tags,
+    /// How much do these searches find? It is counted when nothing else is asked. Answer: one `Tallied` for each.
+    Tally {
+        /// The question's number.
+        ticket: Ticket,
+        /// The searches, by name.
+        searches: Vec<(String, Query)>,
+    },
     /// Take in what changed in the address books. Answer: `Books`.
     ReadBooks,
     /// Take in what changed on disk. Answer: `Refreshed`.
@@ -340,6 +347,15 @@ pub enum IndexReport {
     },
     /// The tags that messages have, those of most messages first.
     Tags(Vec<Keyword>),
+    /// How much one search finds.
+    Tallied {
+        /// The question's number.
+        ticket: Ticket,
+        /// The name of the search.
+        name: String,
+        /// How much it finds.
+        tally: Tally,
+    },
     /// The address books were looked at.
     Books {
         /// What could not be read.
@@ -370,6 +386,15 @@ pub enum IndexReport {
         /// Why.
         fault: Fault,
     },
+}
+
+/// How many messages a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// All of them.
+    pub total: u64,
+    /// Those that are unread.
+    pub unread: u64,
 }
 
 /// A new message, for a notice.

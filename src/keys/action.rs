@@ -172,6 +172,8 @@ pub struct Situation {
     pub doubtful: bool,
     /// How many messages were not finished.
     pub unfinished: usize,
+    /// Is the list a search that can be read?
+    pub searching: bool,
     /// What stands in the way of changing the folder under the cursor.
     pub folder: FolderBars,
 }
@@ -326,6 +328,9 @@ const fn doubtful(at: &Situation) -> Option<&'static str> {
 const fn next_in(at: &Situation) -> Option<&'static str> {
     if at.finding || at.thread > 1 { None } else { Some("no search, and one message only") }
 }
+const fn searched(at: &Situation) -> Option<&'static str> {
+    if at.searching { None } else { Some("the list is no search") }
+}
 const fn makable(at: &Situation) -> Option<&'static str> {
     if at.accounts == 0 { account(at) } else { at.folder.make }
 }
@@ -375,8 +380,8 @@ actions! {
 
     Open "go.open" in &[List, Folders]; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; account;
     NewFolder "folder.new" in &[Folders]; keys &["n"]; Folder; "Make a folder, below the one under the cursor or elsewhere"; hint "new"; makable;
-    RenameFolder "folder.rename" in &[Folders]; keys &["r"]; Folder; "Rename the folder, and with it those below it"; hint "rename"; renamable;
-    DeleteFolder "folder.delete" in &[Folders]; keys &["d", "Del"]; Folder; "Delete the folder; its mail goes into quarantine, after a question"; hint "delete"; deletable;
+    RenameFolder "folder.rename" in &[Folders]; keys &["r"]; Folder; "Rename the folder, and with it those below it; or the saved search"; hint "rename"; renamable;
+    DeleteFolder "folder.delete" in &[Folders]; keys &["d", "Del"]; Folder; "Delete the folder (its mail goes into quarantine, after a question), or forget the saved search"; hint "delete"; deletable;
     Subscribe "folder.subscribe" in &[Folders]; keys &["s"]; Folder; "Subscribe to the folder on the server"; hint ""; subscribable;
     Unsubscribe "folder.unsubscribe" in &[Folders]; keys &["S"]; Folder; "End the subscription on the server; its mail stays"; hint ""; subscribable;
     Archive "message.archive" in MAIL; keys &["a", "e"]; Message; "Archive: move to the archive folder"; hint "archive"; message;
@@ -387,6 +392,7 @@ actions! {
     SaveAttachment "attachment.save" in MAIL; keys &["S"]; Show; "Save an attachment"; hint "save"; attached;
     Compose "mail.new" in PLACES; keys &["m"]; Write; "Write a new message"; hint "write"; sends;
     Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; account;
+    SaveSearch "search.save" in &[List, Prompt]; keys &["F2"]; Go; "Save the search under a name, as a folder"; hint "save search"; searched;
     MoveTo "message.move" in MAIL; keys &["s"]; Message; "Move to a folder that you choose"; hint "move"; message;
     Forward "message.forward" in MAIL; keys &["f"]; Write; "Pass the message on"; hint "forward"; answerable;
     Star "message.star" in MAIL; keys &["F"]; Message; "Star, or take the star away"; hint "star"; message;

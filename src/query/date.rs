@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::mail::ids::Timestamp;
 
 /// The moment and the zone that relative dates count from.
+#[derive(Clone, Copy)]
 pub(super) struct Clock<'a> {
     pub(super) now: Timestamp,
     pub(super) zone: &'a TimeZone,

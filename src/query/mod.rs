@@ -3,20 +3,22 @@
 //!
 //! Words stand for themselves and all must be found; `"a phrase"`, `prefix*`, `from: to: cc: subject:
 //! body: list: file:` look in one field, `has:attachment in: account: tag: is: larger: smaller: date: id:
-//! thread:` ask for properties; `and`, `or`, `not`, `-` and parentheses join them. What notmuch and Gmail
-//! write (`folder:`, `mid:`, `label:`, `after:`, `older_than:2d`, `{a b}` …) becomes the same AST.
+//! thread:` ask for properties, `search:` for what was saved under a name; `and`, `or`, `not`, `-` and parentheses
+//! join them. What notmuch and Gmail write (`folder:`, `mid:`, `label:`, `after:`, `older_than:2d`, `{a b}` …) becomes the same AST.
 
 pub mod ast;
 mod date;
 mod marks;
 mod parse;
 mod print;
+mod saved;
 mod terms;
 
 pub use ast::Query;
 pub use marks::Marks;
 pub use parse::{QueryError, parse, parse_typed};
 pub use print::print;
+pub use saved::Saved;
 pub use terms::thread_text;
 
 #[cfg(test)]

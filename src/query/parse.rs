@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::ast::{Field, Pattern, Query};
 use super::date::Clock;
+use super::saved::Saved;
 use super::terms::{self, Asked, Term, Value};
 use crate::mail::ids::Timestamp;
 
@@ -36,30 +37,40 @@ impl std::error::Error for QueryError {}
 /// Reads a query. Dates such as `yesterday` count from `now` and begin at midnight of `zone`. The
 /// empty text finds everything.
 pub fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
-    read(text, Clock { now, zone }, LastWord::Whole)
+    read(text, &Saved::default(), (now, zone), LastWord::Whole)
 }
 
 /// Reads a query that is being typed: its last word, where nothing stands behind it, may be the beginning of
 /// one. A single letter is not, since too much begins with it.
 pub fn parse_typed(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
-    read(text, Clock { now, zone }, LastWord::Begun)
+    read(text, &Saved::default(), (now, zone), LastWord::Begun)
 }
 
-fn read(text: &str, clock: Clock<'_>, last: LastWord) -> Result<Query, QueryError> {
-    let mut parser =
-        Parser { chars: text.chars().collect(), at: 0, depth: 0, terms: 0, field: Field::Any, clock, last };
-    let query = parser.any()?;
-    match parser.peek() {
-        None => Ok(query),
-        Some('}') => Err(parser.expected("an opening brace before this one")),
-        Some(_) => Err(parser.expected("an opening parenthesis before this one")),
-    }
+/// Reads a query in which saved searches may be named.
+pub(super) fn read(
+    text: &str,
+    saved: &Saved,
+    (now, zone): (Timestamp, &TimeZone),
+    last: LastWord,
+) -> Result<Query, QueryError> {
+    let known = Known { clock: Clock { now, zone }, saved };
+    let (chars, open) = (text.chars().collect(), Vec::new());
+    Parser { chars, at: 0, depth: 0, terms: 0, field: Field::Any, known, last, open }.whole()
+}
+
+/// What words of a query are read by.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    clock: Clock<'a>,
+    saved: &'a Saved,
 }
 
 /// How the last word of a text is taken.
 #[derive(Clone, Copy, PartialEq)]
-enum LastWord {
+pub(super) enum LastWord {
+    /// As a word.
     Whole,
+    /// As the beginning of one, where more may follow.
     Begun,
 }
 
@@ -109,11 +120,22 @@ struct Parser<'a> {
     terms: usize,
     /// The field of words that name none: `from:(ada or grace)`.
     field: Field,
-    clock: Clock<'a>,
+    known: Known<'a>,
     last: LastWord,
+    /// The saved searches that are being read, from the outside in.
+    open: Vec<String>,
 }
 
 impl Parser<'_> {
+    fn whole(&mut self) -> Result<Query, QueryError> {
+        let query = self.any()?;
+        match self.peek() {
+            None => Ok(query),
+            Some('}') => Err(self.expected("an opening brace before this one")),
+            Some(_) => Err(self.expected("an opening parenthesis before this one")),
+        }
+    }
+
     fn peek(&self) -> Option<char> {
         self.chars.get(self.at).copied()
     }
@@ -341,9 +363,45 @@ impl Parser<'_> {
             Some(Term::Text(field)) => self.text_term(&name.to_ascii_lowercase(), field),
             Some(Term::Value(asked)) => {
                 let value = self.value(&name.to_ascii_lowercase(), asked)?;
-                terms::read(asked, value, &self.clock).map_err(|expected| Self::expected_at(column, expected))
+                terms::read(asked, value, &self.known.clock).map_err(|expected| Self::expected_at(column, expected))
+            }
+            Some(Term::Saved) => {
+                let value = self.value(&name.to_ascii_lowercase(), Asked::In)?;
+                self.saved_search(&value.text).map_err(|expected| Self::expected_at(column, &expected))
             }
         }
+    }
+
+    /// What a saved search asks for; an error is what was expected. How much all of them may ask for together is
+    /// counted through, so that names in names come to an end.
+    fn saved_search(&mut self, name: &str) -> Result<Query, String> {
+        let key = name.to_lowercase();
+        let Some(text) = self.known.saved.text(&key) else { return Err(self.known.saved.expected()) };
+        let is_open = self.open.contains(&key);
+        let mut open = self.open.clone();
+        open.push(key);
+        if is_open {
+            return Err(format!("a search that does not ask for itself: {}", open.join(", ")));
+        }
+        self.deeper().map_err(|error| error.expected)?;
+        let mut inner = Parser {
+            chars: text.chars().collect(),
+            at: 0,
+            depth: self.depth,
+            terms: self.terms,
+            field: Field::Any,
+            known: self.known,
+            last: LastWord::Whole,
+            open,
+        };
+        let query = inner.whole().map_err(|error| {
+            let told = format!("{}, column {}: expected {}", quoted(name), error.column, error.expected);
+            // Of names in names the innermost tells enough.
+            if error.expected.starts_with(UNREADABLE) { error.expected } else { format!("{UNREADABLE}; in {told}") }
+        })?;
+        self.depth -= 1;
+        self.terms = inner.terms;
+        Ok(query)
     }
 
     fn text_term(&mut self, name: &str, field: Field) -> Result<Query, QueryError> {
@@ -390,6 +448,13 @@ impl Parser<'_> {
         self.at = back;
         value
     }
+}
+
+/// What is expected of a saved search.
+const UNREADABLE: &str = "a saved search that can be read";
+
+fn quoted(name: &str) -> String {
+    format!("`{name}`")
 }
 
 /// Can more of this word follow? It has two characters, and ends with a letter or digit.

@@ -12,6 +12,8 @@ pub(super) enum Term {
     Text(Field),
     /// A value.
     Value(Asked),
+    /// The name of a saved search.
+    Saved,
 }
 
 /// A property with a value.
@@ -36,7 +38,7 @@ pub(super) enum Asked {
 }
 
 /// The names; the first of a meaning is the one that is printed.
-const TERMS: [(&str, Term); 42] = [
+const TERMS: [(&str, Term); 44] = [
     ("from", Term::Text(Field::From)),
     ("to", Term::Text(Field::To)),
     ("cc", Term::Text(Field::Cc)),
@@ -80,11 +82,13 @@ const TERMS: [(&str, Term); 42] = [
     ("messageid", Term::Value(Asked::Id)),
     ("thread", Term::Value(Asked::Thread)),
     ("conversation", Term::Value(Asked::Thread)),
+    ("search", Term::Saved),
+    ("query", Term::Saved),
 ];
 
 /// The fields, for an error.
 pub(super) const FIELDS: &str = "a field (from: to: cc: subject: body: list: file: has: in: account: tag: is: larger: \
-     smaller: date: id: thread:), or quotes around a word with a colon";
+     smaller: date: id: thread: search:), or quotes around a word with a colon";
 
 /// What `is:` knows; the first name of a state is the one that is printed.
 pub(super) const STATES: [(&str, State); 13] = [

@@ -406,6 +406,7 @@ impl Model {
                     jobs.push(self.move_files(ticket, targets, to));
                 }
                 Reverse::Recall(entry) => jobs.push(Job::Outbox(OutboxJob::Recall(entry))),
+                Reverse::Search(order) => jobs.extend(self.order_search(order, String::new(), None)),
                 Reverse::Folder { mailbox, order } => jobs.extend(self.order(mailbox, order, OrderedWhy::Undoing)),
             }
         }

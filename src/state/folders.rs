@@ -16,7 +16,7 @@ use crate::mail::place::MailboxId;
 
 use super::act::messages;
 use super::undo::Reverse;
-use super::{Focus, Input, Item, Level, Model, Overlay, Prompt, PromptKind, Question, Screen, Server, files};
+use super::{Focus, Input, Item, Level, Model, Origin, Overlay, Prompt, PromptKind, Question, Screen, Server, files};
 
 /// Orders that are on their way.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Model {
     fn folder_here(&self) -> Option<(AccountId, Option<MailboxName>)> {
         let item = self.mailboxes.items.get(self.mailboxes.cursor)?;
         match item {
-            Item::Unified => self.current_account().map(|account| (account, None)),
+            Item::Unified | Item::Searches | Item::Search(_) => self.current_account().map(|account| (account, None)),
             Item::Account(account) => Some((account.clone(), None)),
             Item::Heading { account, name, .. } => Some((account.clone(), name.clone())),
             Item::Mailbox { .. } => {
@@ -62,6 +62,11 @@ impl Model {
     pub(super) fn folder_bars(&self) -> FolderBars {
         if self.screen != Screen::Browse(Focus::Folders) {
             return FolderBars::default();
+        }
+        if let Some(search) = self.search_here() {
+            let fixed = (search.origin == Origin::Config).then_some("it stands in the config file; change it there");
+            let none = Some("a saved search is no folder");
+            return FolderBars { make: None, rename: fixed, delete: fixed, subscribe: none };
         }
         let account = self.folder_here().map(|(account, _)| account);
         let of_account = |row: &&MailboxRow| Some(&row.mailbox.account) == account.as_ref();

@@ -154,6 +154,14 @@ impl Model {
                         let first = below.find_map(|item| self.mailboxes.mailbox(item));
                         first.map(|row| row.mailbox.clone()).map_or_else(Vec::new, |to| self.go_to(Source::Mailbox(to)))
                     }
+                    Some(Item::Search(at)) => {
+                        let name = self.searches.all.get(at).map(|search| search.name.clone());
+                        name.map_or_else(Vec::new, |name| self.open_search(&name))
+                    }
+                    Some(Item::Searches) => {
+                        let first = self.searches.all.first().map(|search| search.name.clone());
+                        first.map_or_else(Vec::new, |name| self.open_search(&name))
+                    }
                     Some(item @ Item::Mailbox { .. }) => {
                         let mailbox = self.mailboxes.mailbox(&item).map(|row| row.mailbox.clone());
                         mailbox.map_or_else(Vec::new, |mailbox| self.go_to(Source::Mailbox(mailbox)))
@@ -237,7 +245,7 @@ impl Model {
                     self.list.selected.clear();
                     return Some(Vec::new());
                 }
-                if self.list.search.is_some() {
+                if self.list.is_passing() {
                     return Some(self.leave_search(false));
                 }
                 if self.viewer.open.is_some() {
@@ -253,7 +261,7 @@ impl Model {
     /// `q`: back, and from the list out; asks where mail waits to be sent.
     pub(super) fn leave(&mut self) -> Vec<Job> {
         let at_list = self.screen == Screen::Browse(Focus::List) && self.overlay.is_none();
-        let busy = self.list.search.is_some() || !self.list.selected.is_empty() || self.list.range.is_some();
+        let busy = self.list.is_passing() || !self.list.selected.is_empty() || self.list.range.is_some();
         if !at_list || busy {
             return self.back().unwrap_or_default();
         }

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::job::index::{Grouping, IndexJob, ListSpec, Row, SearchScope, Source};
 use crate::job::{Job, Ticket};
+use crate::mail::clean::Clean;
 use crate::mail::ids::{RowId, Timestamp};
 use crate::mail::place::MailboxId;
 use crate::query::Marks;
@@ -68,6 +69,8 @@ pub struct SearchInfo {
     pub scope: SearchScope,
     /// What is wrong with the text, if something is.
     pub problem: Option<String>,
+    /// The name of the saved search that it is.
+    pub saved: Option<Clean>,
     /// What it looks for, to be marked in list and message.
     pub(super) marks: Marks,
 }
@@ -104,9 +107,20 @@ pub(super) struct Back {
     row: Option<RowId>,
     cursor: usize,
     top: usize,
+    search: Option<SearchInfo>,
 }
 
 impl Back {
+    /// Is it the list of this source?
+    pub(super) fn is(&self, spec: Option<&ListSpec>) -> bool {
+        Some(&self.spec) == spec
+    }
+
+    /// The search that the list was.
+    pub(super) fn search(&self) -> Option<SearchInfo> {
+        self.search.clone()
+    }
+
     /// The mailbox that was listed.
     pub(super) fn mailbox(&self) -> Option<&MailboxId> {
         match &self.spec.source {
@@ -326,7 +340,13 @@ impl List {
     /// Where the list is, to come back to.
     pub(super) fn bookmark(&self) -> Option<Back> {
         let row = self.current().map(|row| row.message);
-        self.spec.clone().map(|spec| Back { spec, row, cursor: self.cursor, top: self.top })
+        let (cursor, top, search) = (self.cursor, self.top, self.search.clone());
+        self.spec.clone().map(|spec| Back { spec, row, cursor, top, search })
+    }
+
+    /// Is it a search that one leaves for the list before it? A saved one stands for itself, as a folder does.
+    pub(super) fn is_passing(&self) -> bool {
+        self.search.is_some() && self.back.is_some()
     }
 }
 
@@ -356,8 +376,8 @@ impl Model {
 
     /// Goes back to a list, with its cursor.
     pub(super) fn show_again(&mut self, back: Back) -> Vec<Job> {
-        self.list.search = None;
         let mut jobs = self.show_list(back.spec);
+        self.list.search = back.search;
         self.list.cursor = back.cursor;
         self.list.top = back.top;
         self.list.total = back.cursor + 1;

@@ -1,5 +1,5 @@
 //! The folder pane: accounts, and below each its mailboxes with counts, in the order of their roles
-//! and then of their names.
+//! and then of their names; below all of them the saved searches.
 
 use crate::job::index::{IndexJob, MailboxRow};
 use crate::job::{Job, Ticket};
@@ -22,6 +22,8 @@ pub struct Mailboxes {
     pub cursor: usize,
     /// The first row on screen.
     pub top: usize,
+    /// How many saved searches there are.
+    searches: usize,
     /// The mailbox that the cursor goes to once it is told of.
     expected: Option<MailboxId>,
     asked: bool,
@@ -55,6 +57,10 @@ pub enum Item {
         /// Its name, from the folder above it on.
         title: Clean,
     },
+    /// The heading above the saved searches.
+    Searches,
+    /// A saved search: an index into those of the model.
+    Search(usize),
 }
 
 impl Mailboxes {
@@ -67,7 +73,7 @@ impl Mailboxes {
     pub fn mailbox(&self, item: &Item) -> Option<&MailboxRow> {
         match item {
             Item::Mailbox { row, .. } => self.rows.get(*row),
-            Item::Unified | Item::Account(_) | Item::Heading { .. } => None,
+            Item::Unified | Item::Account(_) | Item::Heading { .. } | Item::Searches | Item::Search(_) => None,
         }
     }
 
@@ -101,6 +107,7 @@ impl Mailboxes {
             let own = tree(own, &self.rows);
             self.items.extend(own);
         }
+        self.add_searches();
         match under {
             Some((Some(mailbox), _)) => self.point_at(&mailbox),
             Some((None, item)) => {
@@ -112,6 +119,29 @@ impl Mailboxes {
         if let Some(expected) = self.expected.take_if(|expected| self.rows.iter().any(|row| row.mailbox == *expected)) {
             self.point_at(&expected);
         }
+    }
+
+    fn add_searches(&mut self) {
+        if self.searches > 0 {
+            self.items.push(Item::Searches);
+            self.items.extend((0..self.searches).map(Item::Search));
+        }
+    }
+
+    /// There are so many saved searches now.
+    pub(super) fn show_searches(&mut self, count: usize) {
+        self.searches = count;
+        self.items.retain(|item| !matches!(item, Item::Searches | Item::Search(_)));
+        // They stand below the folders, once those are known.
+        if !self.items.is_empty() {
+            self.add_searches();
+        }
+        self.cursor = self.cursor.min(self.items.len().saturating_sub(1));
+    }
+
+    /// Puts the cursor on a saved search, if it is there.
+    pub(super) fn point_at_search(&mut self, at: usize) {
+        self.cursor = self.items.iter().position(|item| *item == Item::Search(at)).unwrap_or(self.cursor);
     }
 
     /// Puts the cursor on a mailbox as soon as it is there, unless it goes elsewhere first.
@@ -299,7 +329,7 @@ mod tests {
                 Item::Mailbox { depth, title, .. } | Item::Heading { depth, title, .. } => {
                     Some((*depth, title.as_str()))
                 }
-                Item::Unified | Item::Account(_) => None,
+                Item::Unified | Item::Account(_) | Item::Searches | Item::Search(_) => None,
             })
             .collect();
         let wanted = [

@@ -5,7 +5,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::job::Job;
-use crate::job::index::{MailboxRow, Source};
+use crate::job::index::{MailboxRow, Source, Tally};
 use crate::keys::action::TABLE;
 use crate::keys::{Action, Bound, Code, Context, Key};
 use crate::mail::clean::Clean;
@@ -75,6 +75,8 @@ pub enum Choice {
     Mailbox(MailboxId),
     /// All inboxes.
     Unified,
+    /// A saved search, by name.
+    Search(String),
     /// A tag.
     Tag(Keyword),
     /// Nothing: what was typed can be no tag.
@@ -197,6 +199,14 @@ impl Model {
             let text = Clean::line("All inboxes");
             items.insert(0, MenuItem { text, keys: String::new(), group: "", choice: Choice::Unified, why_not: None });
         }
+        let unread = |tally: Tally| if tally.unread > 0 { tally.unread.to_string() } else { String::new() };
+        items.extend(self.searches.all.iter().map(|search| MenuItem {
+            text: Clean::line(&format!("search: {}", search.name)),
+            keys: search.tally.map_or_else(String::new, unread),
+            group: "",
+            choice: Choice::Search(search.name.clone()),
+            why_not: None,
+        }));
         self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Go, items)));
     }
 
@@ -252,7 +262,7 @@ impl Model {
         let many = self.accounts.len() > 1;
         let shown = self.mailboxes.items.iter().filter_map(|item| match item {
             Item::Mailbox { .. } => self.mailboxes.mailbox(item),
-            Item::Unified | Item::Account(_) | Item::Heading { .. } => None,
+            Item::Unified | Item::Account(_) | Item::Heading { .. } | Item::Searches | Item::Search(_) => None,
         });
         let item = |row: &MailboxRow| {
             let name = mailbox_title(row.mailbox.name.as_str());
@@ -288,6 +298,7 @@ impl Model {
             (Choice::Mailbox(mailbox), MenuKind::Label) => self.toggle_label(&mailbox),
             (Choice::Mailbox(mailbox), _) => self.go_to(Source::Mailbox(mailbox)),
             (Choice::Unified, _) => self.go_to(Source::Unified),
+            (Choice::Search(name), _) => self.open_search(&name),
             (Choice::Tag(word), _) => self.toggle_tag(&word),
             (Choice::Mark(_) | Choice::Nothing, _) => Vec::new(),
         }

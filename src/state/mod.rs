@@ -23,6 +23,7 @@ mod overlay;
 mod question;
 mod reports;
 mod review;
+mod searches;
 mod status;
 mod suggest;
 mod tagging;
@@ -54,6 +55,7 @@ pub use menu::{Choice, Menu, MenuItem, MenuKind};
 pub use outbox::Outbox;
 pub use overlay::{Hint, HintTarget, Hints, Overlay, Prompt, PromptKind};
 pub use question::{Ask, Question};
+pub use searches::{Origin, Search, Searches};
 pub use status::{Level, Message, OutboxCount, Status};
 pub use suggest::Suggestions;
 pub use undo::Undo;
@@ -72,6 +74,8 @@ pub struct Model {
     pub accounts: Vec<AccountState>,
     /// The folder pane.
     pub mailboxes: Mailboxes,
+    /// The saved searches.
+    pub searches: Searches,
     /// The list.
     pub list: List,
     /// The message below or beside it.
@@ -179,6 +183,7 @@ impl Model {
             screen: Screen::Browse(Focus::List),
             overlay: None,
             mailboxes: Mailboxes::default(),
+            searches: Searches::default(),
             list: List::new(grouping),
             viewer: Viewer::default(),
             status: Status::default(),
@@ -214,6 +219,7 @@ impl Model {
             jobs.extend(model.accounts.iter().map(|account| Job::Index(IndexJob::Known(account.id.clone()))));
             jobs.push(Job::Outbox(OutboxJob::List));
             jobs.push(files(FilesJob::ListDrafts));
+            jobs.push(model.begin_searches());
             jobs.push(Job::Index(IndexJob::ReadBooks));
         }
         if let Some(first) = config.problems.first() {
@@ -284,6 +290,7 @@ impl Model {
             outbox: self.outbox.entries.len(),
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
+            searching: self.list.search.as_ref().is_some_and(|search| search.problem.is_none()),
             folder: self.folder_bars(),
         }
     }
@@ -308,7 +315,7 @@ impl Model {
         self.list.spec.as_ref().map_or_else(Clean::empty, |spec| match &spec.source {
             Source::Mailbox(mailbox) => mailbox_title(mailbox.name.as_str()),
             Source::Unified => Clean::line("All inboxes"),
-            Source::Search { .. } => Clean::line("Search"),
+            Source::Search { .. } => self.listed_search().cloned().unwrap_or_else(|| Clean::line("Search")),
         })
     }
 }

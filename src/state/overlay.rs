@@ -13,7 +13,7 @@ use crate::mail::ids::AccountId;
 use crate::mail::place::{MailboxId, Place};
 use crate::query;
 
-use super::list::SearchInfo;
+use super::list::{Back, SearchInfo};
 use super::question::Ask;
 use super::{Edited, Focus, Input, Level, Menu, Model, Screen, files};
 
@@ -91,6 +91,13 @@ pub enum PromptKind {
     NewFolder(AccountId),
     /// The new name of this folder.
     RenameFolder(MailboxId),
+    /// The name under which a search is saved.
+    NameSearch {
+        /// What it looks for.
+        query: String,
+    },
+    /// The new name of the saved search of this name.
+    RenameSearch(String),
 }
 
 /// Links and attachments with the keys that open them.
@@ -217,7 +224,7 @@ impl Model {
         let (kind, text) = if in_text {
             (PromptKind::Find, String::new())
         } else {
-            if self.list.search.is_none() {
+            if !self.list.is_passing() {
                 self.list.back = self.list.bookmark();
             }
             (PromptKind::Search, self.list.search.as_ref().map_or_else(String::new, |search| search.text.clone()))
@@ -288,7 +295,9 @@ impl Model {
             | PromptKind::Password(_)
             | PromptKind::Attach
             | PromptKind::NewFolder(_)
-            | PromptKind::RenameFolder(_) => Vec::new(),
+            | PromptKind::RenameFolder(_)
+            | PromptKind::NameSearch { .. }
+            | PromptKind::RenameSearch(_) => Vec::new(),
         }
     }
 
@@ -299,20 +308,20 @@ impl Model {
         if text.trim().is_empty() {
             return self.leave_search(true);
         }
-        let (query, problem) = match query::parse_typed(text, self.now, &self.zone) {
+        let (query, problem) = match self.typed_query(text) {
             Ok(query) => (query, None),
             Err(error) => {
                 // Half a query is no reason to lose the hits of the whole one before.
                 let problem = Some(error.to_string());
                 let marks = self.list.search.take().map(|search| search.marks).unwrap_or_default();
-                self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks });
+                self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks, saved: None });
                 return Vec::new();
             }
         };
         let marks = query::Marks::of(&query);
         let spec = ListSpec::new(Source::Search { query, scope: scope.clone() }, self.list.grouping);
         let jobs = self.show_list(spec);
-        self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks });
+        self.list.search = Some(SearchInfo { text: text.to_owned(), scope, problem, marks, saved: None });
         jobs
     }
 
@@ -351,6 +360,14 @@ impl Model {
         if self.list.search.is_none() {
             return Vec::new();
         }
+        // Nothing was typed that would have to be left.
+        if self.list.back.as_ref().is_some_and(|back| back.is(self.list.spec.as_ref())) {
+            self.list.search = self.list.back.as_ref().and_then(Back::search);
+            if !keep {
+                self.list.back = None;
+            }
+            return Vec::new();
+        }
         let Some(back) = self.list.back.take() else { return Vec::new() };
         let kept = keep.then(|| back.clone());
         let jobs = self.show_again(back);
@@ -385,6 +402,7 @@ impl Model {
             }
             PromptKind::Attach => self.look_at_file(prompt.input.text()),
             PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) => self.accept_folder_name(prompt),
+            PromptKind::NameSearch { .. } | PromptKind::RenameSearch(_) => self.accept_search_name(prompt),
             PromptKind::Password(account) => {
                 let secret = Hidden(prompt.input.take());
                 vec![
@@ -431,6 +449,12 @@ impl Model {
                 Some(Overlay::Prompt(prompt)) if prompt.takes_path() => self.complete_path(),
                 _ => self.widen_search(),
             },
+            Action::SaveSearch => {
+                if matches!(&self.overlay, Some(Overlay::Prompt(Prompt { kind: PromptKind::Search, .. }))) {
+                    self.ask_search_name();
+                }
+                Vec::new()
+            }
             Action::MenuDown => self.menu_by(1),
             Action::MenuUp => self.menu_by(-1),
             Action::MenuPageDown => self.menu_page(1),

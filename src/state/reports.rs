@@ -41,6 +41,7 @@ impl Model {
                 self.list.out_of_date();
             }
             Job::Index(IndexJob::Mailboxes) => self.mailboxes_lost(),
+            Job::Index(IndexJob::Tally { ticket, .. }) => self.tally_failed(*ticket),
             // The next letter asks again.
             Job::Index(IndexJob::Complete { .. } | IndexJob::Tags) => {}
             _ if self.again.len() < MOST_AGAIN => self.again.push(job),
@@ -81,11 +82,16 @@ impl Model {
                 self.say(Level::Ok, &format!("Saved {}", path.display()));
                 Vec::new()
             }
+            FilesReport::Searches { ticket, kept } => {
+                self.take_searches(ticket, kept);
+                self.tally_searches()
+            }
             FilesReport::Arranged { ticket, mailbox, done } => self.arranged(ticket, &mailbox, done),
             FilesReport::Failed { ticket, fault } => {
                 self.take_back(ticket);
                 self.forget_after_move(ticket);
                 self.document_failed(ticket);
+                self.search_order_failed(ticket);
                 self.status.fault(self.now, &fault);
                 let mut jobs = self.order_failed(ticket);
                 jobs.extend(self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry)));
@@ -126,6 +132,7 @@ impl Model {
                 let next = self.next_ticket();
                 self.list.changes.indexed(&mailboxes, next);
                 self.announce(&arrived);
+                self.searches_are_stale();
                 let mut jobs = self.ask_mailboxes();
                 if self.concerns_list(&mailboxes) {
                     jobs.extend(self.refresh_list());
@@ -138,6 +145,7 @@ impl Model {
                 let mut jobs = Vec::new();
                 if let Some(ticket) = ticket {
                     self.list.failed(ticket);
+                    self.tally_failed(ticket);
                     jobs = self.conversation_failed(ticket);
                 }
                 self.status.fault(self.now, &fault);
@@ -145,6 +153,10 @@ impl Model {
             }
             IndexReport::Tags(known) => {
                 self.take_tags(&known);
+                Vec::new()
+            }
+            IndexReport::Tallied { ticket, name, tally } => {
+                self.take_tally(ticket, &name, tally);
                 Vec::new()
             }
             IndexReport::Completed { ticket, found } => {

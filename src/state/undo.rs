@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::Ticket;
-use crate::job::files::FolderOrder;
+use crate::job::files::{FolderOrder, SearchOrder};
 use crate::job::outbox::EntryId;
 use crate::mail::flags::Flags;
 use crate::mail::labels::Labels;
@@ -66,6 +66,8 @@ pub(super) enum Reverse {
     },
     /// Take a message back from the outbox.
     Recall(EntryId),
+    /// Bring the saved searches back to what they were.
+    Search(SearchOrder),
     /// Do the contrary of what was done with a folder.
     Folder {
         /// Which.
@@ -133,7 +135,7 @@ impl Undo {
         for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
             let places = match step {
                 Reverse::Flags { places, .. } | Reverse::Labels { places, .. } | Reverse::Move { places, .. } => places,
-                Reverse::Recall(_) | Reverse::Folder { .. } => continue,
+                Reverse::Recall(_) | Reverse::Folder { .. } | Reverse::Search(_) => continue,
             };
             for place in places {
                 if let Some(to) = now.get(place) {
@@ -159,7 +161,7 @@ impl Undo {
                     follow(to);
                 }
                 Reverse::Folder { mailbox, .. } => follow(mailbox),
-                Reverse::Recall(_) => {}
+                Reverse::Recall(_) | Reverse::Search(_) => {}
             }
         }
     }

@@ -187,14 +187,23 @@ impl Model {
                 self.begin_search();
                 Vec::new()
             }
+            Action::SaveSearch => {
+                self.ask_search_name();
+                Vec::new()
+            }
             Action::NewFolder => {
                 self.ask_new_folder();
+                Vec::new()
+            }
+            Action::RenameFolder if self.search_here().is_some() => {
+                self.ask_new_search_name();
                 Vec::new()
             }
             Action::RenameFolder => {
                 self.ask_folder_name();
                 Vec::new()
             }
+            Action::DeleteFolder if self.search_here().is_some() => self.forget_search(),
             Action::DeleteFolder => self.delete_folder(),
             Action::Subscribe => self.wish_folder(FolderWish::Subscribe),
             Action::Unsubscribe => self.wish_folder(FolderWish::Unsubscribe),
@@ -459,6 +468,7 @@ impl Model {
         jobs.extend(self.tick_compose());
         jobs.extend(self.fill_list());
         jobs.extend(self.fill_mailboxes());
+        jobs.extend(self.tally_searches());
         jobs.extend(self.mark_if_due());
         if now.get() - self.scanned_at.get() >= LOOK_EVERY || now < self.scanned_at {
             jobs.extend(self.look_at_disk());
@@ -488,7 +498,7 @@ impl Model {
                 .mailboxes
                 .items
                 .get(at)
-                .is_some_and(|item| !matches!(item, Item::Account(_) | Item::Heading { .. }))
+                .is_some_and(|item| !matches!(item, Item::Account(_) | Item::Heading { .. } | Item::Searches))
             {
                 self.mailboxes.cursor = at;
                 self.screen = Screen::Browse(Focus::Folders);

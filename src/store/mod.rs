@@ -14,6 +14,7 @@ pub mod orders;
 pub mod parts;
 pub mod quarantine;
 pub mod scan;
+pub mod searches;
 pub mod signs;
 mod tree;
 pub mod worker;

@@ -18,6 +18,7 @@ use super::orders;
 use super::parts::{self, Opened};
 use super::quarantine::Quarantine;
 use super::scan;
+use super::searches;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::files::{DirStamp, FolderOrder, Purpose, Seen};
 use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, Ticket};
@@ -86,6 +87,10 @@ impl Files<'_> {
             }
             FilesJob::Arrange { ticket, mailbox, order } => (ticket, self.arrange(ticket, mailbox, &order)),
             FilesJob::Scan { account, known } => (Ticket::default(), self.scan(&account, &known)),
+            FilesJob::Searches { ticket, order } => {
+                let done = searches::carry_out(&self.env.data, &order);
+                (ticket, done.map(|kept| (self.report)(FilesReport::Searches { ticket, kept })))
+            }
             FilesJob::SavePart { ticket, place, part, directory, purpose } => {
                 (ticket, self.save_part(ticket, &place, part, directory, purpose))
             }

@@ -1,4 +1,5 @@
-//! Draws the folder pane: accounts, their mailboxes as a tree, and how many messages are unread.
+//! Draws the folder pane: accounts, their mailboxes as a tree, and how many messages are unread; saved searches
+//! with how many they find as well.
 
 use super::text::{Painter, cells, short};
 use crate::job::index::Source;
@@ -33,6 +34,13 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
             (title.unwrap_or_default(), 0, 0, false)
         }
         Item::Heading { depth, title, .. } => (title.clone(), 1 + depth * 2, 0, false),
+        Item::Searches => (Clean::line("Saved searches"), 0, 0, false),
+        Item::Search(at) => {
+            let Some(search) = model.searches.all.get(*at) else { return };
+            let name = Clean::line(&search.name);
+            let open = model.listed_search() == Some(&name);
+            (name, 1, search.tally.map_or(0, |tally| tally.unread), open)
+        }
         Item::Mailbox { depth, title, .. } => {
             let Some(row) = model.mailboxes.mailbox(item) else { return };
             let open = model.list.mailbox() == Some(&row.mailbox);
@@ -40,7 +48,7 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
         }
     };
     let role = match item {
-        Item::Account(_) => theme.folder_account,
+        Item::Account(_) | Item::Searches => theme.folder_account,
         Item::Heading { .. } => theme.muted,
         _ if open => theme.folder_open,
         _ if unread > 0 => theme.folder_unread,
@@ -61,10 +69,17 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
         let resting = if pop3 { "POP3" } else { "" };
         let state = model.status.sync.get(id).map_or(resting, |state| state_word(state, resting));
         end = painter.right(width.saturating_sub(1), y, state, if cursor { style } else { theme.muted });
+    } else if let Item::Search(at) = item {
+        let tally = model.searches.all.get(*at).and_then(|search| search.tally);
+        let words = tally.map_or_else(String::new, |tally| match tally.unread {
+            0 => short(tally.total),
+            unread => format!("{}/{}", short(unread), short(tally.total)),
+        });
+        end = painter.right(width.saturating_sub(1), y, &words, if cursor || unread > 0 { style } else { theme.muted });
     } else if unread > 0 {
         end = painter.right(width.saturating_sub(1), y, &short(unread), style);
     }
-    let x = if matches!(item, Item::Account(_)) { 1 } else { 1 + indent };
+    let x = if matches!(item, Item::Account(_) | Item::Searches) { 1 } else { 1 + indent };
     painter.text(x, y, end.saturating_sub(x + u16::from(cells(name.as_str()) > 0)), name.as_str(), style);
 }
 

@@ -102,7 +102,8 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
             format!("New folder in {}: ", Clean::line(account.as_str()))
         }
         PromptKind::NewFolder(_) => "New folder: ".to_owned(),
-        PromptKind::RenameFolder(_) => "Rename to: ".to_owned(),
+        PromptKind::RenameFolder(_) | PromptKind::RenameSearch(_) => "Rename to: ".to_owned(),
+        PromptKind::NameSearch { .. } => "Save the search as: ".to_owned(),
         PromptKind::Password(account) => {
             format!("Password for {}: ", crate::mail::clean::Clean::line(account.as_str()))
         }
@@ -126,7 +127,8 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         // On a narrow screen the name needs the room.
         PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) if area.width < 60 => String::new(),
         PromptKind::NewFolder(_) | PromptKind::RenameFolder(_) => "/ goes a level down".to_owned(),
-        PromptKind::Password(_) => String::new(),
+        PromptKind::NameSearch { query } => query.clone(),
+        PromptKind::RenameSearch(_) | PromptKind::Password(_) => String::new(),
     };
     let note = crate::mail::clean::Clean::line(&note);
     let (style, note) = match problem {
@@ -292,9 +294,12 @@ fn menu_box(
         let (text_x, end) = if help {
             let keys = match item.choice {
                 Choice::Mark(mark) => super::list::glyph(theme, mark),
-                Choice::Action(_) | Choice::Mailbox(_) | Choice::Unified | Choice::Tag(_) | Choice::Nothing => {
-                    &item.keys
-                }
+                Choice::Action(_)
+                | Choice::Mailbox(_)
+                | Choice::Unified
+                | Choice::Search(_)
+                | Choice::Tag(_)
+                | Choice::Nothing => &item.keys,
             };
             row.text(2, 0, key_width, keys, key_style);
             (key_width + 3, width)

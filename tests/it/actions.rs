@@ -54,6 +54,9 @@ fn place(context: Context, action: Action) -> Driver {
     let mut driver = Driver::new(world, &["ada", "work"], (70, 18));
     // Somewhere else has been open, something has been changed.
     driver.press("g s g i 13j k F");
+    if action == Action::SaveSearch && context == Context::List {
+        driver.press("/").type_text("message").press("Enter");
+    }
     if context != Context::List {
         driver.press("Enter 20j");
     } else if matches!(action, Action::Headers | Action::CopyAddress | Action::CopyId | Action::CopyText)

@@ -96,7 +96,9 @@ fn collect(table: &toml::Table, path: &str, into: &mut BTreeSet<(String, String)
             (_, false) => format!("{path}.{key}"),
         };
         match value {
-            toml::Value::Table(inner) if below != "keys" => collect(inner, &below, into),
+            toml::Value::Table(inner) if !["keys", "searches"].contains(&below.as_str()) => {
+                collect(inner, &below, into)
+            }
             _ => {}
         }
     }

@@ -48,6 +48,7 @@ mod pop3;
 mod pop3_faults;
 mod pop3_hostile;
 mod robust;
+mod saved_searches;
 mod screens;
 mod servers;
 mod stubs;

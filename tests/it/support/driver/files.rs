@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use tern::fault::{Cause, Doing, Fault};
-use tern::job::files::{FilesJob, FilesReport, FolderDone, FolderOrder, RenamedFolder};
+use tern::job::files::{FilesJob, FilesReport, FolderDone, FolderOrder, RenamedFolder, SearchOrder};
 use tern::job::{Changed, PlaceChange, PlaceFile, Report, Ticket};
 use tern::mail::address::Address;
 use tern::mail::answer;
@@ -115,6 +115,23 @@ impl World {
             FilesJob::Complete { ticket, start, .. } => {
                 let names = self.names.iter().filter(|name| name.starts_with(&start)).cloned().collect();
                 vec![FilesReport::Names { ticket, names }]
+            }
+            FilesJob::Searches { ticket, order } => {
+                let is = |name: &str, other: &str| name.to_lowercase() == other.to_lowercase();
+                match order {
+                    SearchOrder::Tell => {}
+                    SearchOrder::Keep(search) => {
+                        self.searches.retain(|known| !is(&known.name, &search.name));
+                        self.searches.push(search);
+                    }
+                    SearchOrder::Rename { from, to } => {
+                        for known in self.searches.iter_mut().filter(|known| is(&known.name, &from)) {
+                            known.name.clone_from(&to);
+                        }
+                    }
+                    SearchOrder::Remove(name) => self.searches.retain(|known| !is(&known.name, &name)),
+                }
+                vec![FilesReport::Searches { ticket, kept: self.searches.clone() }]
             }
             FilesJob::KeepDraft(draft) => {
                 let id = draft.id.clone();

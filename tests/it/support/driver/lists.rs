@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source};
+use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source, Tally};
 use tern::mail::address::Address;
 use tern::mail::clean::Clean;
 use tern::mail::contact::{Asked, Suggestion, Use};
@@ -158,6 +158,18 @@ impl World {
                 let words = self.mails.iter().flat_map(|mail| mail.flags.keywords().cloned());
                 let words: BTreeSet<Keyword> = words.filter(tags::is_tag).collect();
                 vec![IndexReport::Tags(words.into_iter().collect())]
+            }
+            IndexJob::Tally { ticket, searches } => {
+                let tally = |query: &Query| {
+                    let found: Vec<&Mail> = self.mails.iter().filter(|mail| matches(mail, query)).collect();
+                    let unread = found.iter().filter(|mail| !mail.flags.has(Flag::Seen)).count();
+                    Tally { total: found.len() as u64, unread: unread as u64 }
+                };
+                let counted = searches.into_iter().map(|(name, query)| {
+                    let tally = tally(&query);
+                    IndexReport::Tallied { ticket, name, tally }
+                });
+                counted.collect()
             }
             IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
             IndexJob::Renamed { account, folders } => {

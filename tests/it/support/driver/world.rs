@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tern::job::files::SavedSearch;
 use tern::job::outbox::Entry;
 use tern::mail::address::Address;
 use tern::mail::contact::Suggestion;
@@ -47,6 +48,8 @@ pub(crate) struct World {
     pub(crate) people: Vec<Suggestion>,
     /// Files that can be attached, by name.
     pub(crate) names: Vec<String>,
+    /// Searches that were saved by a key.
+    pub(crate) searches: Vec<SavedSearch>,
     pub(super) moves: u32,
 }
 

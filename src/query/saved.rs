@@ -1,0 +1,129 @@
+//! Saved searches by name: what `search:NAME` in a query stands for. Names know no case.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+
+use super::ast::Query;
+use super::parse::{self, LastWord, QueryError};
+use crate::mail::ids::Timestamp;
+
+/// The texts of saved searches, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Saved {
+    texts: BTreeMap<String, String>,
+}
+
+impl FromIterator<(String, String)> for Saved {
+    /// Takes names with their texts; of two with one name the first counts.
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(searches: I) -> Self {
+        let mut texts = BTreeMap::new();
+        for (name, text) in searches {
+            texts.entry(name.to_lowercase()).or_insert(text);
+        }
+        Self { texts }
+    }
+}
+
+impl Saved {
+    /// Reads a query in which saved searches may be named; else as [`super::parse`].
+    ///
+    /// # Errors
+    /// The text is no query, or asks for a saved search that is not there or asks for itself.
+    pub fn parse(&self, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
+        parse::read(text, self, (now, zone), LastWord::Whole)
+    }
+
+    /// Reads a query that is being typed, in which saved searches may be named; else as [`super::parse_typed`].
+    ///
+    /// # Errors
+    /// As [`Saved::parse`].
+    pub fn parse_typed(&self, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
+        parse::read(text, self, (now, zone), LastWord::Begun)
+    }
+
+    /// The text of a saved search.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+
+    /// What may stand behind `search:`, for an error.
+    pub(super) fn expected(&self) -> String {
+        let names: Vec<&str> = self.texts.keys().map(String::as_str).take(12).collect();
+        if names.is_empty() {
+            return "the name of a saved search after `search:`, and there is none yet".to_owned();
+        }
+        format!("the name of a saved search after `search:` ({})", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(searches: &[(&str, &str)]) -> Saved {
+        searches.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn read(saved: &Saved, text: &str) -> Result<Query, String> {
+        saved.parse(text, Timestamp::new(0), &TimeZone::UTC).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_name_stands_for_its_query_as_if_in_parentheses() {
+        let known = saved(&[
+            ("Boss", "from:grace or from:ada"),
+            ("boss", "from:nobody"),
+            ("to do", "tag:todo search:BOSS"),
+            ("all", ""),
+        ]);
+        for (text, meant) in [
+            ("search:boss", "from:grace or from:ada"),
+            ("is:unread -search:BOSS", "is:unread -(from:grace or from:ada)"),
+            ("query:\"To Do\" x", "(tag:todo (from:grace or from:ada)) x"),
+            ("search:all", ""),
+            ("from:(lin or search:boss)", "from:lin or (from:grace or from:ada)"),
+        ] {
+            assert_eq!(read(&known, text), read(&Saved::default(), meant), "{text}");
+        }
+        // The last word of a saved one was typed to its end.
+        let query = known.parse_typed("search:boss", Timestamp::new(0), &TimeZone::UTC).unwrap();
+        assert_eq!(Ok(query), read(&known, "search:boss"));
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_and_a_circle_are_errors_at_their_column() {
+        let none = saved(&[]);
+        let error = read(&none, "a search:todo").unwrap_err();
+        assert_eq!(error, "column 10: expected the name of a saved search after `search:`, and there is none yet");
+        let known = saved(&[("a", "search:b"), ("b", "x search:A"), ("bad", "(x"), ("deep", "is:odd")]);
+        for (text, said) in [
+            ("search:c", "column 8: expected the name of a saved search after `search:` (a, b, bad, deep)"),
+            ("search:", "column 8: expected a value after `search:`"),
+            (
+                "x query:bad",
+                "column 9: expected a saved search that can be read; in `bad`, column 1: expected a closing",
+            ),
+            ("search:deep", "in `deep`, column 4: expected unread, read"),
+            ("search:a", "a search that does not ask for itself: a, b, a"),
+        ] {
+            let error = read(&known, text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_grows_with_each_name_ends_soon() {
+        let mut searches = vec![("s0".to_owned(), "x x".to_owned())];
+        for n in 1..40 {
+            searches.push((format!("s{n}"), format!("search:s{0} search:s{0}", n - 1)));
+        }
+        let known: Saved = searches.into_iter().collect();
+        let error = read(&known, "search:s39").unwrap_err();
+        assert!(error.contains("expected a shorter query"), "{error}");
+        let chain: Saved = (0..200).map(|n| (format!("c{n}"), format!("search:c{}", n + 1))).collect();
+        let error = read(&chain, "search:c0").unwrap_err();
+        assert!(error.contains("fewer parentheses and negations"), "{error}");
+        assert!(error.len() < 20_000, "{}", error.len());
+    }
+}
