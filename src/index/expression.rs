@@ -7,12 +7,18 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::words;
 use crate::query::Query;
+use crate::query::forms::Forms;
 
 /// How deep an expression may be that is given to FTS5, whose parser has a small stack.
 pub(super) const MAX_DEPTH: usize = 8;
 
 /// The beginning of a word is looked for by the words that begin so, where there are no more of them.
 const MAX_WORDS: usize = 64;
+
+/// The forms of a word are looked for among so many words that begin like it, and only if what they have in common
+/// is so long.
+const MAX_NEAR: usize = 2000;
+const MIN_COMMON: usize = 2;
 
 /// What a part of a query that asks for words only means to FTS5.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,13 +54,28 @@ impl<'a> Lexicon<'a> {
         if let Some(known) = self.known.borrow().get(&begin) {
             return known.clone();
         }
-        let words = self.db.and_then(|db| listed(db, &begin).ok().flatten());
+        let words = self.db.and_then(|db| listed(db, &begin, MAX_WORDS).ok().flatten());
         self.known.borrow_mut().insert(begin, words.clone());
         words
     }
+
+    /// The forms of a word that were written, and the word itself. Where too many words begin like it, it stands
+    /// for itself alone.
+    fn forms_of(&self, forms: &Forms) -> Vec<String> {
+        let word = forms.folded();
+        let common = forms.common();
+        let long = common.chars().count() >= MIN_COMMON;
+        let near = self.db.filter(|_| long).and_then(|db| listed(db, &common, MAX_NEAR).ok().flatten());
+        let mut found: Vec<String> = near.unwrap_or_default().into_iter().filter(|near| forms.has(near)).collect();
+        found.truncate(MAX_WORDS);
+        if !found.contains(&word) {
+            found.push(word);
+        }
+        found
+    }
 }
 
-fn listed(db: &Connection, begin: &str) -> rusqlite::Result<Option<Vec<String>>> {
+fn listed(db: &Connection, begin: &str, limit: usize) -> rusqlite::Result<Option<Vec<String>>> {
     let mut next = db.prepare_cached("SELECT term FROM temp.vocabulary WHERE term > ?1 LIMIT 1")?;
     let mut words: Vec<String> = Vec::new();
     // The one word that is not greater than the beginning is the beginning itself.
@@ -65,7 +86,7 @@ fn listed(db: &Connection, begin: &str) -> rusqlite::Result<Option<Vec<String>>>
         if !word.starts_with(begin) {
             return Ok(Some(words));
         }
-        if words.len() >= MAX_WORDS {
+        if words.len() >= limit {
             return Ok(None);
         }
         after.clone_from(&word);
@@ -79,7 +100,8 @@ pub(super) fn words_of(query: &Query, lexicon: &Lexicon<'_>) -> Option<Words> {
     match query {
         Query::Text { field, pattern } => {
             let beginning = |text: &str| lexicon.beginning_with(text);
-            Some(words::expression(*field, pattern, &beginning).map_or(Words::Anything, Words::Find))
+            let forms_of = |forms: &Forms| lexicon.forms_of(forms);
+            Some(words::expression(*field, pattern, &beginning, &forms_of).map_or(Words::Anything, Words::Find))
         }
         Query::And(parts) if !parts.is_empty() => {
             let parts: Option<Vec<Words>> = parts.iter().map(|part| words_of(part, lexicon)).collect();

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::query::ast::{Field, Pattern};
+use crate::query::forms::Forms;
 
 /// Text as it goes into the index: `abc中文字` becomes `abc 中文 文字 字`. The last character of a run
 /// also stands alone, so that a single character is found wherever it stands.
@@ -65,15 +66,18 @@ fn vanishes(c: char) -> bool {
 /// A pattern as an FTS5 expression; `None` where there is nothing in it that could be found, such as
 /// a lone dash.
 ///
-/// `beginning` lists the words that begin so, where they are few: they are looked for one by one.
+/// `beginning` lists the words that begin so, where they are few: they are looked for one by one. `forms_of` lists
+/// the forms of a word.
 pub(super) fn expression(
     field: Field,
     pattern: &Pattern,
     beginning: &dyn Fn(&str) -> Option<Vec<String>>,
+    forms_of: &dyn Fn(&Forms) -> Vec<String>,
 ) -> Option<String> {
-    let (text, mut prefix) = match pattern {
-        Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
-        Pattern::Prefix(text) => (text, true),
+    let (text, mut prefix, forms) = match pattern {
+        Pattern::Word(text) | Pattern::Phrase(text) => (text, false, Vec::new()),
+        Pattern::Prefix(text) => (text, true, Vec::new()),
+        Pattern::Forms(forms) => (&forms.word, false, forms_of(forms)),
     };
     let text = folded(text);
     if !text.chars().any(char::is_alphanumeric) {
@@ -101,7 +105,8 @@ pub(super) fn expression(
         Field::List => "list : ",
         Field::File => "files : ",
     };
-    if let Some(known) = beginning(words.trim()).filter(|known| prefix && !known.is_empty()) {
+    let known = if forms.is_empty() { beginning(words.trim()).filter(|_| prefix) } else { Some(forms) };
+    if let Some(known) = known.filter(|known| !known.is_empty()) {
         let known: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
         return Some(format!("{columns}({})", known.join(" OR ")));
     }
@@ -173,17 +178,17 @@ mod tests {
 
     #[test]
     fn patterns_become_expressions() {
-        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()), &|_| None);
+        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()), &|_| None, &|_| Vec::new());
         assert_eq!(word("a\"b").as_deref(), Some("\"a b\""));
         assert_eq!(word("日本語").as_deref(), Some("\"日本 本語\""));
         assert_eq!(word("日").as_deref(), Some("\"日\" *"));
         assert_eq!(word("x日本!").as_deref(), Some("\"x 日本\""));
         assert_eq!(word("--"), None);
         assert_eq!(word("🎉").as_deref(), Some("\"u1f389\""));
-        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &|_| None);
+        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &|_| None, &|_| Vec::new());
         assert_eq!(to.as_deref(), Some("{recipients cc} : \"gra\" *"));
         let known = |_: &str| Some(vec!["grace".to_owned(), "gray".to_owned()]);
-        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &known);
+        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &known, &|_| Vec::new());
         assert_eq!(to.as_deref(), Some("{recipients cc} : (\"grace\" OR \"gray\")"));
     }
 }

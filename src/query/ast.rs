@@ -1,5 +1,6 @@
 //! What a query means.
 
+use super::forms::Forms;
 use crate::mail::ids::{ThreadId, Timestamp};
 
 /// A query. `And(vec![])` finds everything.
@@ -74,6 +75,8 @@ pub enum Pattern {
     Word(String),
     /// The beginning of a word: `bud*`.
     Prefix(String),
+    /// A word or what endings make of it: `budget~`, `laufen~de`.
+    Forms(Forms),
     /// Words in this order: `"purple budget"`.
     Phrase(String),
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use super::ast::{Field, Pattern, Query};
+use super::forms::Forms;
 
 /// The words of a query that a message is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,8 +17,17 @@ struct Mark {
     field: Field,
     /// The words as they are compared, in this order.
     words: Vec<String>,
-    /// May the last one go on?
-    begun: bool,
+    last: Last,
+}
+
+/// How the last word of a mark is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Last {
+    Whole,
+    /// It may go on.
+    Begun,
+    /// It may have other endings.
+    Forms(Forms),
 }
 
 /// A word of a text, and where it stands.
@@ -30,12 +40,13 @@ impl Marks {
     /// The words of a query; those that must not be there are not among them.
     pub fn of(query: &Query) -> Self {
         let mark = |(field, pattern): (Field, &Pattern)| {
-            let (text, begun) = match pattern {
-                Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
-                Pattern::Prefix(text) => (text, true),
+            let (text, last) = match pattern {
+                Pattern::Word(text) | Pattern::Phrase(text) => (text, Last::Whole),
+                Pattern::Prefix(text) => (text, Last::Begun),
+                Pattern::Forms(forms) => (&forms.word, Last::Forms(forms.clone())),
             };
             let words: Vec<String> = words(text).into_iter().map(|word| word.text).collect();
-            (!words.is_empty()).then_some(Mark { field, words, begun })
+            (!words.is_empty()).then_some(Mark { field, words, last })
         };
         Self(query.words().into_iter().filter_map(mark).collect())
     }
@@ -74,7 +85,13 @@ impl Mark {
     fn fits(&self, window: &[Word]) -> bool {
         let last = self.words.len() - 1;
         self.words.iter().zip(window).enumerate().all(|(at, (wanted, there))| {
-            *wanted == there.text || (self.begun && at == last && there.text.starts_with(wanted.as_str()))
+            *wanted == there.text
+                || (at == last
+                    && match &self.last {
+                        Last::Whole => false,
+                        Last::Begun => there.text.starts_with(wanted.as_str()),
+                        Last::Forms(forms) => forms.has(&there.text),
+                    })
         })
     }
 }
@@ -108,6 +125,13 @@ fn words(text: &str) -> Vec<Word> {
         open = !alone;
     }
     found
+}
+
+/// A word as it is compared.
+pub(super) fn folded(word: &str) -> String {
+    let mut out = String::with_capacity(word.len());
+    word.chars().for_each(|c| fold(c, &mut out));
+    out
 }
 
 fn fold(c: char, out: &mut String) {

@@ -1,13 +1,14 @@
 //! The search language: one AST for screen, command line, saved searches and rules. Pure: the
 //! clock and the time zone that dates are read by are given.
 //!
-//! Words stand for themselves and all must be found; `"a phrase"`, `prefix*`, `from: to: cc: subject:
+//! Words stand for themselves and all must be found; `"a phrase"`, `prefix*`, `any~` form of a word, `from: to: cc: subject:
 //! body: list: file:` look in one field, `has:attachment in: account: tag: is: larger: smaller: date: id:
 //! thread:` ask for properties, `search:` for what was saved under a name; `and`, `or`, `not`, `-` and parentheses
 //! join them. What notmuch and Gmail write (`folder:`, `mid:`, `label:`, `after:`, `older_than:2d`, `{a b}` …) becomes the same AST.
 
 pub mod ast;
 mod date;
+pub mod forms;
 mod marks;
 mod parse;
 mod print;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::ast::{Field, Pattern, Query};
 use super::date::Clock;
+use super::forms::Forms;
 use super::saved::Saved;
 use super::terms::{self, Asked, Term, Value};
 use crate::mail::ids::Timestamp;
@@ -348,6 +349,9 @@ impl Parser<'_> {
         let stem = word.trim_end_matches('*');
         if stem.is_empty() {
             return Err(Self::expected_at(column, "letters before `*`"));
+        }
+        if let Some(forms) = Forms::read(&word) {
+            return Ok(Pattern::Forms(forms));
         }
         let begun = self.last == LastWord::Begun && self.peek().is_none() && is_begun(&word);
         Ok(if stem.len() < word.len() || begun { Pattern::Prefix(stem.to_owned()) } else { Pattern::Word(word) })

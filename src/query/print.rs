@@ -3,6 +3,7 @@
 
 use super::ast::{Field, Pattern, Query};
 use super::date::moment;
+use super::forms::Forms;
 use super::parse::{is_bare, is_bare_value};
 use super::terms::{self, STATES};
 
@@ -87,7 +88,13 @@ fn text(field: Field, pattern: &Pattern) -> String {
         Pattern::Prefix(stem) if bare(stem) || (is_bare_value(stem) && bare(&format!("{stem}x"))) => {
             format!("{name}{stem}*")
         }
-        Pattern::Word(words) | Pattern::Prefix(words) | Pattern::Phrase(words) => format!("{name}{}", quoted(words)),
+        Pattern::Forms(forms) if is_bare_value(&forms.word) => {
+            format!("{name}{}~{}", forms.word, forms.language.code())
+        }
+        Pattern::Forms(Forms { word: words, .. })
+        | Pattern::Word(words)
+        | Pattern::Prefix(words)
+        | Pattern::Phrase(words) => format!("{name}{}", quoted(words)),
     }
 }
 

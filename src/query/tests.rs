@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::ast::{Field, Pattern, State};
+use super::forms::{Forms, Language};
 use super::*;
 use crate::mail::ids::{ThreadId, Timestamp};
 
@@ -18,6 +19,11 @@ fn word(text: &str) -> Query {
     Query::Text { field: Field::Any, pattern: Pattern::Word(text.to_owned()) }
 }
 
+fn forms(word: &str, code: &str) -> Pattern {
+    let language = if code.is_empty() { Language::default() } else { Language::of(code).unwrap() };
+    Pattern::Forms(Forms { word: word.to_owned(), language })
+}
+
 #[test]
 fn every_term_means_what_it_says() {
     let text = |field, pattern| Query::Text { field, pattern };
@@ -25,6 +31,9 @@ fn every_term_means_what_it_says() {
         ("", Query::And(vec![])),
         ("budget", word("budget")),
         ("bud*", text(Field::Any, Pattern::Prefix("bud".into()))),
+        ("budgets~", text(Field::Any, forms("budgets", ""))),
+        ("subject:läufe~de", text(Field::Subject, forms("läufe", "de"))),
+        ("a~b", text(Field::Any, Pattern::Word("a~b".into()))),
         ("\"purple \\\"budget\"", text(Field::Any, Pattern::Phrase("purple \"budget".into()))),
         ("from:ada", text(Field::From, Pattern::Word("ada".into()))),
         ("FROM:a*", text(Field::From, Pattern::Prefix("a".into()))),
@@ -229,6 +238,7 @@ fn pattern() -> impl Strategy<Value = Pattern> {
             .prop_filter("it can stand without quotes", |w| parse::is_bare(w) && !w.starts_with("//"))
             .prop_map(Pattern::Word),
         "[a-z]{1,6}".prop_map(Pattern::Prefix),
+        ("[a-z]{1,6}", prop_oneof![Just(""), Just("de"), Just("fr")]).prop_map(|(word, code)| forms(&word, code)),
         "[a-z\"\\\\*:(){} -]{0,8}x".prop_map(Pattern::Phrase),
     ]
 }

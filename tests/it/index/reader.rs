@@ -81,16 +81,18 @@ fn tokens(text: &str) -> Vec<Token> {
 }
 
 fn says(column: &[Token], pattern: &Pattern) -> bool {
-    let (text, prefix) = match pattern {
-        Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
-        Pattern::Prefix(text) => (text, true),
+    let (text, prefix, forms) = match pattern {
+        Pattern::Word(text) | Pattern::Phrase(text) => (text, false, None),
+        Pattern::Prefix(text) => (text, true, None),
+        Pattern::Forms(forms) => (&forms.word, false, Some(forms)),
     };
     let wanted = tokens(text);
     let Some(last) = wanted.len().checked_sub(1) else { return true };
     let fits = |at: usize, wanted: &Token, there: &Token| {
         // The run may have begun before what is looked for.
         let glued = at == 0 || wanted.glued == there.glued;
-        glued && (wanted.text == there.text || (prefix && at == last && there.text.starts_with(&wanted.text)))
+        let begins = prefix && at == last && there.text.starts_with(&wanted.text);
+        glued && (wanted.text == there.text || begins || forms.is_some_and(|forms| forms.has(&there.text)))
     };
     column
         .windows(wanted.len())

@@ -10,6 +10,7 @@ use tern::mail::ids::{AccountId, RowId, ThreadId, Timestamp};
 use tern::mail::labels::Label;
 use tern::mail::place::MailboxId;
 use tern::query::ast::{Field, Pattern, Query, State};
+use tern::query::forms::{Forms, Language};
 use tern::query::print;
 
 use super::disk::*;
@@ -195,6 +196,9 @@ fn leaf(rng: &mut fastrand::Rng, threads: &[ThreadId]) -> Query {
         0 => Pattern::Prefix(word.chars().take(rng.usize(1..6)).collect::<String>().trim_end().to_owned()),
         1 => Pattern::Phrase(format!("{} {}", pick(rng, &WORDS), pick(rng, &WORDS))),
         2 if rng.u8(..20) == 0 => Pattern::Phrase("...".to_owned()),
+        4 if word.bytes().all(|b| b.is_ascii_lowercase()) => {
+            Pattern::Forms(Forms { word: word.to_owned(), language: Language::default() })
+        }
         // A part from the middle of a run.
         3 if !word.is_ascii() => Pattern::Word(word.chars().skip(1).collect::<String>() + "x").without("x"),
         _ => Pattern::Word(word.to_owned()),
