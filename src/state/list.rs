@@ -57,6 +57,8 @@ pub struct List {
     base: Vec<Row>,
     base_total: usize,
     asked: Option<Asked>,
+    /// What was answered with rows that are not all counted yet: there will be another answer.
+    counting: Option<Asked>,
     dirty: bool,
 }
 
@@ -186,6 +188,7 @@ impl List {
             base: Vec::new(),
             base_total: 0,
             asked: None,
+            counting: None,
             dirty: false,
         }
     }
@@ -262,7 +265,17 @@ impl List {
 
     /// Takes in an answer. Gives back the row to open, if the answer was asked for to open it.
     pub(super) fn answer(&mut self, answer: Answer, height: usize) -> Option<Row> {
-        let asked = self.asked.take_if(|asked| asked.ticket == answer.ticket)?;
+        let asked = match self.asked.take_if(|asked| asked.ticket == answer.ticket) {
+            Some(asked) => asked,
+            // What was asked since then knows better.
+            None if self.asked.is_some() => return None,
+            None => self.counting.take_if(|counting| counting.ticket == answer.ticket)?,
+        };
+        if !answer.counted && answer.rows.is_empty() {
+            // It cannot be said yet what comes first; what is shown stays until then.
+            self.counting = Some(asked);
+            return None;
+        }
         let empty = !self.known;
         self.known = true;
         self.counted = answer.counted;
@@ -275,6 +288,8 @@ impl List {
             before.filter(|row| self.changes.hides(row.message)).count()
         };
         let anchored = answer.anchor.map(|position| position - hidden_before(position).min(position));
+        let again = Asked { from: anchored.unwrap_or(asked.from), jump: Jump::Stay, ..asked };
+        self.counting = (!answer.counted).then_some(again);
         let old = self.cursor;
         self.rows = self.changes.lay_over(&self.base);
         self.total = self.base_total.saturating_sub(self.base.len() - self.rows.len());
@@ -469,6 +484,11 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::clean::Clean;
+    use crate::mail::flags::Flags;
+    use crate::mail::ids::{AccountId, ThreadId};
+    use crate::mail::mailbox::MailboxName;
+    use crate::mail::place::{Place, UniqueName};
 
     #[test]
     fn a_step_made_while_new_rows_are_on_their_way_is_kept() {
@@ -493,5 +513,55 @@ mod tests {
         list.cursor = 11;
         list.answer(answer(9), 20);
         assert_eq!(list.cursor, 8, "the last row is the last");
+    }
+
+    #[test]
+    fn rows_that_were_not_all_counted_are_answered_twice() {
+        let mut list = List::new(Grouping::Flat);
+        let question = Asked {
+            ticket: Ticket(7),
+            first: 0,
+            count: 50,
+            anchor: None,
+            from: 0,
+            jump: Jump::Stay,
+            at: Timestamp::new(0),
+        };
+        let mailbox = MailboxId { account: AccountId::new("ada"), name: MailboxName::inbox() };
+        let row = Row {
+            message: RowId(1),
+            thread: ThreadId(1),
+            place: Place { mailbox: mailbox.clone(), unique: UniqueName::new("1.host").unwrap() },
+            mailbox,
+            who: Clean::line("Grace"),
+            subject: Clean::line("figs"),
+            date: Timestamp::new(0),
+            flags: Flags::none(),
+            attachment: false,
+            list: false,
+            messages: 1,
+            unread: 1,
+            size: 1,
+            depth: 0,
+        };
+        let answer = |total, counted, rows: &[Row]| Answer {
+            ticket: Ticket(7),
+            first: 0,
+            total,
+            counted,
+            rows: rows.to_vec(),
+            anchor: None,
+        };
+        list.asked = Some(question);
+        list.answer(answer(0, false, &[]), 20);
+        assert!(!list.known, "nothing is known of it");
+        let rows = vec![row; 5];
+        list.answer(answer(5, false, &rows), 20);
+        assert!(list.known && !list.counted);
+        list.cursor = 3;
+        list.answer(answer(5, true, &rows), 20);
+        assert_eq!((list.counted, list.total, list.cursor), (true, 5, 3));
+        list.answer(answer(9, true, &[]), 20);
+        assert_eq!(list.total, 5, "nobody asked any more");
     }
 }
