@@ -98,6 +98,10 @@ pub(super) fn refresh(
         refreshed.stopped = stop();
     }
     progress.clear();
+    // So that the lists of the screen have their orders, and positions in long ones, when it is opened.
+    if !refreshed.stopped && refreshed.read > 0 {
+        writer.tidy();
+    }
     Ok(refreshed)
 }
 

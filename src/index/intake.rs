@@ -32,6 +32,8 @@ const SMALL: usize = 64;
 const TEXT_STEP: usize = 250;
 /// A step ends once it has so many bytes of words.
 const TEXT_BYTES: usize = 2 << 20;
+/// After so many new messages the blocks of long lists are cut anew.
+const GROWN: usize = 20_000;
 /// The most notices of one step.
 const MAX_ARRIVED: usize = 20;
 
@@ -43,6 +45,8 @@ pub(super) struct Backlog {
     pub(super) unindexed: usize,
     /// Messages that are to be read again for whom they tell of.
     pub(super) unharvested: usize,
+    /// How many were taken in since the blocks of lists were cut.
+    grown: usize,
 }
 
 /// A listing whose new files are taken in by steps.
@@ -240,6 +244,7 @@ impl Writer {
         waiting.started = true;
         let rest = waiting.todo.len().saturating_sub(count);
         let batch = waiting.todo.get(rest..).unwrap_or_default();
+        let batch_len = batch.len();
         let at_once = self.haste == Haste::Everything || (rest == 0 && batch.len() <= SMALL);
         let depth = if at_once { Depth::Whole } else { Depth::Envelope };
         let mut files = Files::new(&waiting.listing.directory);
@@ -266,7 +271,12 @@ impl Writer {
             Ok((mailbox, if quiet { Vec::new() } else { arrived }))
         })?;
         waiting.mailbox = KnownMailbox { seen_before: !quiet, ..mailbox };
+        self.backlog.grown += batch_len;
         waiting.todo.truncate(rest);
+        if self.backlog.grown >= GROWN {
+            self.backlog.grown = 0;
+            self.settle_blocks()?;
+        }
         Ok(arrived)
     }
 

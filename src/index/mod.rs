@@ -9,6 +9,7 @@
 //! places; within one mailbox each file is a message of its own. A view shows messages of another
 //! mailbox by a label or keyword; what it shows are places too.
 
+mod blocks;
 mod books;
 mod complete;
 mod contacts;

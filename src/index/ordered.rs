@@ -1,13 +1,16 @@
 //! Lists whose order an SQL index has: the messages or conversations of a mailbox or of all INBOXes, all or what
 //! is unread or starred, in any order. A stretch is read from the nearer end, a position counted from it.
 //! The one order that is made and not read is that of what is unread or starred when it goes by something
-//! else than the date: that is as long as the answer to "what is unread?", and sorted by SQLite.
+//! else than the date: that is as long as the answer to "what is unread?", and sorted by SQLite, unless so much is
+//! unread that the page is met sooner on the way through all. What is far from both ends of a long list is found by
+//! counted blocks ([`super::blocks`]).
 
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::blocks::{self, CUT, Key, Kind, Start};
 use super::rows::{Folder, row_of, size, thread_of};
 use super::schema::UNIFIED;
 use crate::job::index::{Direction, Grouping, ListSpec, Only, Order, SortBy, Source};
@@ -74,10 +77,29 @@ impl Ordered {
 
     /// The stretch `[first, first + count)`: each row's message with its mailbox or thread.
     pub(super) fn stretch(&self, db: &Connection, first: usize, count: usize, total: usize) -> Result<Vec<(i64, i64)>> {
+        self.stretch_beyond(db, (first, count), total, CUT.short)
+    }
+
+    /// The same; from how many rows on blocks are asked is said.
+    pub(super) fn stretch_beyond(
+        &self,
+        db: &Connection,
+        (first, count): (usize, usize),
+        total: usize,
+        near: usize,
+    ) -> Result<Vec<(i64, i64)>> {
         let count = count.min(total.saturating_sub(first));
         let from_end = total.saturating_sub(first).saturating_sub(count);
         let (way, offset) = if from_end < first { (Direction::Previous, from_end) } else { (Direction::Next, first) };
-        let sql = format!("{} ORDER BY {} LIMIT ?1 OFFSET ?2", self.union(self.index(), &[]), self.terms(way));
+        if let Some(kind) = self.kind().filter(|_| offset > near) {
+            let lowest = if self.falls() { from_end } else { first };
+            let start = blocks::start(db, kind, self.mailboxes(), lowest)?;
+            if lowest.saturating_sub(start.rank) < offset {
+                return self.stretch_from(db, kind, &start, lowest, count);
+            }
+        }
+        let index = self.index_to(db, offset.saturating_add(count), total)?;
+        let sql = format!("{} ORDER BY {} LIMIT ?1 OFFSET ?2", self.union(index, &[]), self.terms(way));
         let mut rows: Vec<(i64, i64)> = db
             .prepare_cached(&sql)?
             .query_map([number(count), number(offset)], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -88,9 +110,52 @@ impl Ordered {
         Ok(rows)
     }
 
+    /// The rows from position `lowest` on, counted from the smallest, in the order of the list.
+    fn stretch_from(
+        &self,
+        db: &Connection,
+        kind: Kind,
+        start: &Start,
+        lowest: usize,
+        count: usize,
+    ) -> Result<Vec<(i64, i64)>> {
+        let way = if self.falls() { Direction::Previous } else { Direction::Next };
+        let rows = blocks::stretch(kind, self.mailboxes(), &start.from, &self.columns());
+        let sql = format!("{rows} ORDER BY {} LIMIT ?3 OFFSET ?4", self.terms(way));
+        let skipped = number(lowest.saturating_sub(start.rank));
+        let mut rows: Vec<(i64, i64)> = db
+            .prepare_cached(&sql)?
+            .query_map(params![start.from.key, start.from.turn, number(count), skipped], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
+            .collect::<Result<_>>()?;
+        if self.falls() {
+            rows.reverse();
+        }
+        Ok(rows)
+    }
+
     /// The position of a message, or of the conversation it belongs to.
     pub(super) fn position(&self, db: &Connection, message: i64, total: usize) -> Result<Option<usize>> {
+        self.position_beyond(db, message, total, CUT.short)
+    }
+
+    /// The same; from how many rows on blocks are asked is said.
+    pub(super) fn position_beyond(
+        &self,
+        db: &Connection,
+        message: i64,
+        total: usize,
+        near: usize,
+    ) -> Result<Option<usize>> {
         let Some(at) = self.find(db, message, self.filter())? else { return Ok(None) };
+        if let Some(kind) = self.kind().filter(|_| total > near)
+            && blocks::are_counted(db, kind, self.mailboxes())?
+        {
+            let spot = kind.spot(Key::of((&at.key).into())?, at.row);
+            let rank = blocks::rank(db, kind, self.mailboxes(), &spot)?;
+            return Ok(Some(if self.falls() { total.saturating_sub(rank + 1) } else { rank }));
+        }
         let half = total / 2 + 1;
         let before = self.count_beyond(db, &at, Direction::Previous, half)?;
         if before < half {
@@ -144,6 +209,29 @@ impl Ordered {
         }
     }
 
+    /// The order that has blocks, where there is one.
+    fn kind(&self) -> Option<Kind> {
+        Some(match (&self.what, self.only, self.order.by) {
+            (What::Places(_), Only::All, SortBy::Date) => Kind::Date,
+            (What::Places(_), Only::All, SortBy::From) => Kind::Who,
+            (What::Places(_), Only::All, SortBy::Subject) => Kind::Topic,
+            (What::Places(_), Only::All, SortBy::Size) => Kind::Size,
+            (What::Places(_), Only::Unread, SortBy::Date) => Kind::Unread,
+            (What::Places(_), Only::Starred, SortBy::Date) => Kind::Starred,
+            (What::Places(_), Only::Unread | Only::Starred, SortBy::From | SortBy::Subject | SortBy::Size) => {
+                return None;
+            }
+            (What::Conversations(_), Only::All, _) => Kind::Talks,
+            (What::Conversations(_), Only::Unread, _) => Kind::UnreadTalks,
+            (What::Conversations(_), Only::Starred, _) => Kind::StarredTalks,
+        })
+    }
+
+    /// Does the list begin with the largest row of that order?
+    fn falls(&self) -> bool {
+        matches!(self.order.by, SortBy::Date | SortBy::Size) != self.order.reversed
+    }
+
     /// The column that the list is sorted by before the date.
     fn key(&self) -> Option<&'static str> {
         match self.order.by {
@@ -176,6 +264,19 @@ impl Ordered {
         }
     }
 
+    /// The index by which the first `reach` of `total` rows are read.
+    fn index_to(&self, db: &Connection, reach: usize, total: usize) -> Result<&'static str> {
+        if self.kind().is_some() {
+            return Ok(self.index());
+        }
+        let all = Self { only: Only::All, ..self.clone() };
+        let passed = reach.saturating_mul(all.total(db)? / total.max(1) + 1);
+        Ok(match all.kind() {
+            Some(kind) if passed < total && blocks::are_counted(db, kind, self.mailboxes())? => kind.index(),
+            _ => self.index(),
+        })
+    }
+
     /// From where on SQL reads a mailbox.
     fn from(&self, index: &str, mailbox: i64) -> String {
         let (table, ..) = self.table();
@@ -183,10 +284,16 @@ impl Ordered {
         format!("FROM {table} {by} WHERE mailbox = {mailbox} AND {}", self.filter())
     }
 
-    /// The SQL of the list, of those rows that are in one of these parts; SQLite merges them index by index.
-    fn union(&self, index: &str, parts: &[String]) -> String {
+    /// What is told of each row: what it is, what it belongs to, and what it is sorted by.
+    fn columns(&self) -> String {
         let (_, row, of) = self.table();
         let key = self.key().map(|key| format!(", {key}")).unwrap_or_default();
+        format!("{row}, {of}{key}")
+    }
+
+    /// The SQL of the list, of those rows that are in one of these parts; SQLite merges them index by index.
+    fn union(&self, index: &str, parts: &[String]) -> String {
+        let columns = self.columns();
         let all = ["1".to_owned()];
         let parts = if parts.is_empty() { all.as_slice() } else { parts };
         let selects: Vec<String> = self
@@ -194,11 +301,11 @@ impl Ordered {
             .iter()
             .map(|mailbox| self.from(index, *mailbox))
             .flat_map(|from| parts.iter().map(move |part| format!("{from} AND {part}")))
-            .map(|from| format!("SELECT {row}, {of}{key} {from}"))
+            .map(|from| format!("SELECT {columns} {from}"))
             .collect();
         if selects.is_empty() {
             let (table, ..) = self.table();
-            return format!("SELECT {row}, {of}{key} FROM {table} WHERE 0");
+            return format!("SELECT {columns} FROM {table} WHERE 0");
         }
         selects.join(" UNION ALL ")
     }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::blocks;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
 /// What SQLite keeps of the file in memory, in KiB as it wants them told. What lies beyond is in the system's memory.
 const CACHE: i64 = -8000;
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -52,7 +53,8 @@ pub(super) const UNIFIED: i64 = 0;
 /// conversations know no difference; `told` keeps the labels of files that are not taken in yet.
 ///
 /// What a list is sorted by stands beside each place: `who` and `topic` as short keys of letters, so that each order
-/// of a mailbox is an index of its own ([`SORTS`]) and any page of it is a stretch of that.
+/// of a mailbox is an index of its own ([`SORTS`]) and any page of it is a stretch of that. How many rows are in each
+/// stretch of a long list is in `blocks`, kept by triggers of its own ([`blocks::triggers`]).
 ///
 /// `16` is the bit of `Seen`, `2` that of `Flagged`, `1` that of `ATTACHMENT` and 1048576 is `LARGE`; a partial
 /// index wants them spelled out. Of beginnings of words only those
@@ -126,6 +128,10 @@ WHEN (OLD.unread > 0) <> (NEW.unread > 0) OR (OLD.flags & 2) <> (NEW.flags & 2) 
     UPDATE mailboxes SET unread_conversations = unread_conversations - (OLD.unread > 0) + (NEW.unread > 0),
         starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0)
         WHERE id = NEW.mailbox; END;
+
+CREATE TABLE blocks(
+    mailbox INTEGER NOT NULL, kind INTEGER NOT NULL, key NOT NULL, turn INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY(mailbox, kind, key, turn)) WITHOUT ROWID;
 
 CREATE TABLE links(key INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
 CREATE INDEX link_thread ON links(thread);
@@ -257,6 +263,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         empty(&change)?;
         change.execute_batch(TABLES)?;
+        change.execute_batch(&blocks::triggers())?;
         change.pragma_update(None, "user_version", VERSION)?;
         change.commit()?;
     }

@@ -46,7 +46,7 @@ pub fn run_writer(path: &Path, (own, sources): Ground<'_>, jobs: &Receiver<Index
                         tidy = false;
                         failed(fault, report);
                     }
-                    _ => writer.as_ref().into_iter().for_each(Writer::tidy),
+                    _ => writer.as_mut().into_iter().for_each(Writer::tidy),
                 }
                 continue;
             }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::blocks::{self, CUT};
 use super::contacts::People;
 use super::extract::{self, Incoming, Own, Texts};
 use super::folders::KnownMailbox;
@@ -439,11 +440,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the orders of the lists where they are missing, and puts the log of changes back into the file. For
-    /// idle moments.
-    pub fn tidy(&self) {
-        // A list is sorted without them too, only slower.
+    /// Divides the blocks of long lists that grew, one list a step.
+    pub(super) fn settle_blocks(&mut self) -> std::result::Result<(), Fault> {
+        let unsettled = blocks::unsettled(&self.db, CUT).map_err(|error| self.fault(&error))?;
+        unsettled.into_iter().try_for_each(|list| self.step(|writer| blocks::settle(&writer.db, list, CUT)))
+    }
+
+    /// Makes the orders of the lists where they are missing, counts long lists by blocks, and puts the log of changes
+    /// back into the file. For idle moments.
+    pub fn tidy(&mut self) {
+        // A list is sorted without them too, and a place in it found, only slower.
         drop(self.db.execute_batch(schema::SORTS));
+        drop(self.settle_blocks());
         // Nothing depends on it: what fails now is done at another idle moment.
         drop(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
     }
