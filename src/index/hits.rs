@@ -1,14 +1,16 @@
 //! What a search found: collected newest first, so far as it was asked for, and kept until the index
-//! changes, so that scrolling does not search again and counting goes on where the first page ended.
+//! changes, so that scrolling does not search again and counting goes on where the first page ended. In another
+//! order it is only once all of it is known.
 
 use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, Result, Row};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
+use super::blocks::Key;
 use super::rows::Folder;
 use super::search::{self, Check, Plan};
 use super::streams::Reader;
-use crate::job::index::{Grouping, ListSpec, SearchScope};
+use crate::job::index::{Grouping, ListSpec, Order, SearchScope, SortBy};
 use crate::query::Query;
 
 /// How often a long search looks whether it is still wanted, in messages that are looked at.
@@ -121,6 +123,8 @@ pub(super) struct Hits {
     pub(super) version: i64,
     pub(super) rows: Vec<Hit>,
     chase: Chase,
+    /// Is it in the order of the list?
+    arranged: bool,
     /// The position of each conversation in `rows`.
     groups: HashMap<i64, usize>,
 }
@@ -135,12 +139,48 @@ impl Hits {
         version: i64,
     ) -> Result<Self> {
         let chase = Chase::new(db, question, folders)?;
-        Ok(Self { list: list.clone(), version, rows: Vec::new(), chase, groups: HashMap::new() })
+        let arranged = list.order == Order::default();
+        Ok(Self { list: list.clone(), version, rows: Vec::new(), chase, arranged, groups: HashMap::new() })
     }
 
-    /// Is that all?
-    pub(super) fn is_complete(&self) -> bool {
-        self.chase.complete
+    /// Is all of it found, and in order?
+    pub(super) fn is_ready(&self) -> bool {
+        self.chase.complete && self.arranged
+    }
+
+    /// Brings what was found into the order of the list once all is known, unless `wanted` says that nobody asks any
+    /// more. What is equal in that order stays newest first.
+    pub(super) fn arrange(&mut self, db: &Connection, wanted: &dyn Fn() -> bool) -> Result<()> {
+        if !self.chase.complete || self.arranged {
+            return Ok(());
+        }
+        let Order { by, reversed } = self.list.order;
+        let key = match (by, self.list.grouping) {
+            (SortBy::Date, _) | (_, Grouping::Conversations) => None,
+            (SortBy::From, Grouping::Flat) => Some("who"),
+            (SortBy::Subject, Grouping::Flat) => Some("topic"),
+            // The largest is first.
+            (SortBy::Size, Grouping::Flat) => Some("-size"),
+        };
+        if let Some(key) = key {
+            let sql = format!("SELECT {key} FROM places WHERE mailbox = ?1 AND message = ?2");
+            let mut find = db.prepare_cached(&sql)?;
+            let mut keyed = Vec::with_capacity(self.rows.len());
+            for (at, hit) in self.rows.iter().enumerate() {
+                if at.is_multiple_of(BREATH) && !wanted() {
+                    return Ok(());
+                }
+                let key = find.query_row([hit.mailbox, hit.message], |row| Key::of(row.get_ref(0)?)).optional()?;
+                keyed.push((key, *hit));
+            }
+            keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+            self.rows = keyed.into_iter().map(|(_, hit)| hit).collect();
+        }
+        if reversed {
+            self.rows.reverse();
+        }
+        self.arranged = true;
+        Ok(())
     }
 
     fn has(&self, until: Until) -> bool {

@@ -8,7 +8,7 @@ use rusqlite::Result;
 use super::hits::{Hit, Hits, Until};
 use super::rows::{Folder, Index, Who, Window, folders, moved, row, thread_of};
 use crate::fault::Fault;
-use crate::job::index::{Grouping, ListSpec, SearchScope, Source};
+use crate::job::index::{Grouping, ListSpec, Order, SearchScope, Source};
 use crate::mail::flags::Flags;
 use crate::mail::ids::RowId;
 use crate::query::Query;
@@ -25,7 +25,7 @@ impl Index {
         let done = self.snapshot(|index| {
             let folders = folders(&index.db)?;
             index.find_hits(list, (query, scope), &folders, Until::default(), wanted)?;
-            Ok(index.found.as_ref().is_some_and(Hits::is_complete))
+            Ok(index.found.as_ref().is_some_and(Hits::is_ready))
         });
         done.map_err(|error| self.fault(&error))
     }
@@ -53,6 +53,9 @@ impl Index {
         count: usize,
         anchor: Option<RowId>,
     ) -> Result<Window> {
+        if list.order != Order::default() {
+            return self.arranged_window(list, question, folders, first, count, anchor);
+        }
         let enough = first.saturating_add(count);
         let past = anchor.filter(|_| list.grouping == Grouping::Flat).map(|row| row.0);
         self.find_hits(list, question, folders, Until { rows: Some(enough), past }, &|| true)?;
@@ -65,7 +68,38 @@ impl Index {
             self.find_hits(list, question, folders, Until::default(), &|| true)?;
             at = self.position_of_hit(list, anchor)?;
         }
-        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.is_complete()));
+        self.page(list, folders, first, count, at)
+    }
+
+    /// A window of what is found, in another order than newest first. It has no row before all is found.
+    fn arranged_window(
+        &mut self,
+        list: &ListSpec,
+        question: (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        first: usize,
+        count: usize,
+        anchor: Option<RowId>,
+    ) -> Result<Window> {
+        let chunks = Cell::new(BEYOND.1);
+        let spare = || chunks.replace(chunks.get().saturating_sub(1)) > 0;
+        self.find_hits(list, question, folders, Until::default(), &spare)?;
+        if !self.found.as_ref().is_some_and(Hits::is_ready) {
+            return Ok(Window { first: 0, total: 0, counted: false, rows: Vec::new(), anchor: None });
+        }
+        let at = self.position_of_hit(list, anchor)?;
+        self.page(list, folders, first, count, at)
+    }
+
+    fn page(
+        &self,
+        list: &ListSpec,
+        folders: &BTreeMap<i64, Folder>,
+        first: usize,
+        count: usize,
+        at: Option<usize>,
+    ) -> Result<Window> {
+        let (found, counted) = self.found.as_ref().map_or((&[][..], true), |it| (it.rows.as_slice(), it.is_ready()));
         let first = moved(first, count, at, found.len());
         let mut rows = Vec::new();
         for hit in found.iter().skip(first).take(count) {
@@ -84,6 +118,9 @@ impl Index {
     fn position_of_hit(&self, list: &ListSpec, anchor: Option<RowId>) -> Result<Option<usize>> {
         let (Some(found), Some(anchor)) = (&self.found, anchor) else { return Ok(None) };
         Ok(match list.grouping {
+            Grouping::Flat if list.order != Order::default() => {
+                found.rows.iter().position(|hit| hit.message == anchor.0)
+            }
             // Newest first, so the order can be used.
             Grouping::Flat => found.rows.binary_search_by(|hit| anchor.0.cmp(&hit.message)).ok(),
             Grouping::Conversations => {
@@ -108,6 +145,7 @@ impl Index {
             None => Hits::new(&self.db, list, question, folders, version)?,
         };
         found.go_on(&self.db, folders, until, wanted)?;
+        found.arrange(&self.db, wanted)?;
         self.found = Some(found);
         Ok(())
     }

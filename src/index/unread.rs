@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Result};
 
+use super::hits::Hit;
 use super::ordered::{Ordered, What};
 use super::rows::{self, Folder, Index};
 use super::schema;
@@ -84,15 +85,23 @@ impl Index {
             None => None,
         };
         let hits = self.all_hits(list, question)?;
-        let group = thread.and_then(|thread| hits.iter().find(|hit| hit.thread == thread)).map(|hit| hit.message);
-        let after = group.or(after.map(|row| row.0));
-        let beyond = |message: i64| after.is_none_or(|after| is_before(after, message, direction));
-        let mut unread = hits.iter().filter(|hit| hit.unread > 0 && beyond(hit.message));
+        let same = |hit: &Hit| match thread {
+            Some(thread) => hit.thread == thread,
+            None => after.is_some_and(|after| hit.message == after.0),
+        };
+        let here = hits.iter().position(same);
+        let beyond = |at: usize, hit: &Hit| match (here, direction) {
+            (Some(here), Direction::Next) => at > here,
+            (Some(here), Direction::Previous) => at < here,
+            // Of what is not there any more, at least the date is known.
+            (None, _) => after.is_none_or(|after| is_before(after.0, hit.message, direction)),
+        };
+        let mut unread = hits.iter().enumerate().filter(|(at, hit)| hit.unread > 0 && beyond(*at, hit));
         let found = match direction {
             Direction::Next => unread.next(),
             Direction::Previous => unread.next_back(),
         };
-        Ok(found.map(|hit| (hit.mailbox, hit.message)))
+        Ok(found.map(|(_, hit)| (hit.mailbox, hit.message)))
     }
 }
 

@@ -155,7 +155,8 @@ pub struct ListSpec {
     pub grouping: Grouping,
     /// What is left of it. A search says that itself and leaves nothing out for this.
     pub only: Only,
-    /// In which order. Conversations go by date only, a search newest first only.
+    /// In which order. Conversations go by date only. What a search finds has rows in another order than newest first
+    /// only once all of it is found: until then it is empty and not counted.
     pub order: Order,
 }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use tern::index::Index;
-use tern::job::index::{Direction, Grouping, ListSpec, Only, Order, Row, SortBy, Source};
+use tern::job::index::{Direction, Grouping, ListSpec, Only, Order, Row, SearchScope, SortBy, Source};
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::mailbox::Role;
 use tern::mail::place::MailboxId;
+use tern::query::Query;
 
 use super::disk::*;
 
@@ -271,6 +272,13 @@ proptest! {
                 let source = Source::Mailbox(mailbox.clone());
                 let list = ListSpec { only, order, ..ListSpec::new(source, Grouping::Flat) };
                 look(&mut index, &list, &in_order(&files, only, order));
+            }
+            // What a search finds is sorted once all of it is known.
+            for (_, order) in arrangements().filter(|(only, _)| *only == Only::All) {
+                let source =
+                    Source::Search { query: Query::everything(), scope: SearchScope::Mailbox(mailbox.clone()) };
+                let list = ListSpec { order, ..ListSpec::new(source, Grouping::Flat) };
+                look(&mut index, &list, &in_order(&files, Only::All, order));
             }
             let all = recount(&files, Grouping::Conversations);
             look_at_conversations(&mut index, &Source::Mailbox(mailbox), &all);
