@@ -146,6 +146,8 @@ pub struct Situation {
     pub selected: usize,
     /// Is a message shown?
     pub open: bool,
+    /// How many mailing lists it came through.
+    pub lists: usize,
     /// How many attachments it has.
     pub attachments: usize,
     /// How many links it has.
@@ -273,6 +275,9 @@ const fn message(at: &Situation) -> Option<&'static str> {
 }
 const fn opened(at: &Situation) -> Option<&'static str> {
     if at.open { None } else { Some("open a message first") }
+}
+const fn listed(at: &Situation) -> Option<&'static str> {
+    if at.open && at.lists == 0 { Some("this message came through no mailing list") } else { opened(at) }
 }
 const fn attached(at: &Situation) -> Option<&'static str> {
     if !at.open {
@@ -437,6 +442,10 @@ actions! {
     GoFolder "go.folder" in PLACES; keys &["c", "gf"]; Go; "A folder that you choose"; hint "folder"; account;
     GoInbox "go.inbox" in PLACES; keys &["gi"]; Go; "Inbox of this account"; hint ""; account;
     GoUnified "go.unified" in PLACES; keys &["gu"]; Go; "All inboxes as one"; hint ""; account;
+    GoStarred "go.starred" in BROWSE; keys &["gF"]; Go; "Starred messages of all folders"; hint ""; account;
+    GoUnread "go.unread" in BROWSE; keys &["gU"]; Go; "Unread messages of all folders"; hint ""; account;
+    FromSender "go.sender" in MAIL; keys &["@"]; Go; "All mail from the sender of this message"; hint ""; opened;
+    MailingList "go.mailing-list" in MAIL; keys &["&"]; Go; "All mail of the mailing list of this message"; hint ""; listed;
     GoSent "go.sent" in PLACES; keys &["gs"]; Go; "Sent"; hint ""; account;
     GoDrafts "go.drafts" in PLACES; keys &["gd"]; Go; "Drafts"; hint ""; account;
     GoArchive "go.archive" in PLACES; keys &["ga"]; Go; "Archive"; hint ""; account;
@@ -448,6 +457,9 @@ actions! {
     GoAccount "go.account" in PLACES; keys &["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5", "Alt-6", "Alt-7", "Alt-8", "Alt-9"]; Go; "Inbox of that account"; hint ""; account;
 
     Threads "show.threads" in BROWSE; keys &["T"]; Show; "Conversations, or single messages"; hint ""; always;
+    SortList "list.sort" in &[List]; keys &["\\o"]; Show; "Sort the list: by date, conversation, sender, subject, size"; hint ""; account;
+    OnlyUnread "list.unread" in &[List]; keys &["\\u"]; Show; "Unread messages only, or all again"; hint ""; account;
+    OnlyStarred "list.starred" in &[List]; keys &["\\s"]; Show; "Starred messages only, or all again"; hint ""; account;
     Headers "show.headers" in MAIL; keys &["H"]; Show; "All header fields, or the usual ones"; hint ""; opened;
     FoldHere "show.fold" in MAIL; keys &["za"]; Show; "Show or hide the next quoted text"; hint ""; opened;
     FoldAll "show.fold-all" in MAIL; keys &["zM"]; Show; "Hide all quoted text"; hint ""; opened;

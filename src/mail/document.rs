@@ -14,6 +14,8 @@ pub struct Document {
     pub headers: Vec<(Clean, Clean)>,
     /// All header fields, as written but unfolded and clean.
     pub all_headers: Vec<(Clean, Clean)>,
+    /// The identifier of the mailing list through which it came (RFC 2919).
+    pub list: Option<Clean>,
     /// Who wrote it; for warnings and the reply.
     pub from: Vec<Address>,
     /// When it was written.

@@ -108,6 +108,7 @@ fn frame(message: &Message<'_>, zone: &TimeZone) -> Document {
         ..Document::default()
     };
     document.warnings.extend(author_warnings(header, &envelope));
+    document.list = envelope.list_id.as_deref().map(Clean::line);
     document.from = envelope.from;
     document.message_id = envelope.message_id;
     document

@@ -317,6 +317,7 @@ impl Model {
             }
         };
         self.list.follow_folders(&follow);
+        self.sorts.follow_folders(&follow);
         let open = self.viewer.open.as_mut().map(|open| &mut open.row);
         for row in self.viewer.thread.iter_mut().chain(open) {
             follow(&mut row.place.mailbox);

@@ -1,7 +1,7 @@
 //! Going places: folders, accounts, panes, the next unread message, back and out.
 
 use crate::job::files::FilesJob;
-use crate::job::index::{Direction, Grouping, IndexJob, ListSpec, Row, Source};
+use crate::job::index::{Direction, Grouping, IndexJob, Only, Row, Source};
 use crate::job::{Job, ShellJob, Ticket};
 use crate::mail::ids::{AccountId, RowId};
 use crate::mail::mailbox::Role;
@@ -26,7 +26,8 @@ impl Model {
             self.mailboxes.point_at(mailbox);
             self.mailboxes.follow(usize::from(self.viewport.folder_rows));
         }
-        self.show_list(ListSpec::new(source, self.list.grouping))
+        let list = self.list_of(source);
+        self.show_list(list)
     }
 
     /// The account that is worked in: that of the list, else the first.
@@ -66,7 +67,8 @@ impl Model {
 
     /// Conversations, or single messages.
     pub(super) fn toggle_threads(&mut self) -> Vec<Job> {
-        self.list.grouping = match self.list.grouping {
+        let shown = self.list.spec.as_ref().map_or(self.list.grouping, |list| list.grouping);
+        self.list.grouping = match shown {
             Grouping::Flat => Grouping::Conversations,
             Grouping::Conversations => Grouping::Flat,
         };
@@ -75,8 +77,8 @@ impl Model {
             Grouping::Conversations => "Conversations",
         };
         self.say(Level::Info, words);
-        let Some(mut spec) = self.list.spec.clone() else { return Vec::new() };
-        spec.grouping = self.list.grouping;
+        let Some(spec) = self.list.spec.clone() else { return Vec::new() };
+        let spec = self.regroup(spec, self.list.grouping);
         let (anchor, search) = (self.list.current().map(|row| row.message), self.list.search.clone());
         let mut jobs = self.show_list(spec);
         self.list.search = search;
@@ -183,6 +185,12 @@ impl Model {
 
     /// Opens the next or previous row of the list in the viewer.
     pub(super) fn step_message(&mut self, rows: isize) -> Vec<Job> {
+        if rows > 0 && self.has_left_the_list() {
+            return match self.list.current().cloned() {
+                Some(row) => self.open_list_row(&row),
+                None => Vec::new(),
+            };
+        }
         let before = self.list.cursor;
         let mut jobs = self.move_by(rows);
         if self.list.cursor == before {
@@ -252,7 +260,7 @@ impl Model {
                     self.viewer.close();
                     return Some(Vec::new());
                 }
-                None
+                self.show_all()
             }
             Screen::Compose => None,
         }
@@ -261,7 +269,8 @@ impl Model {
     /// `q`: back, and from the list out; asks where mail waits to be sent.
     pub(super) fn leave(&mut self) -> Vec<Job> {
         let at_list = self.screen == Screen::Browse(Focus::List) && self.overlay.is_none();
-        let busy = self.list.is_passing() || !self.list.selected.is_empty() || self.list.range.is_some();
+        let part = self.list.spec.as_ref().is_some_and(|list| list.only != Only::All);
+        let busy = part || self.list.is_passing() || !self.list.selected.is_empty() || self.list.range.is_some();
         if !at_list || busy {
             return self.back().unwrap_or_default();
         }

@@ -5,7 +5,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::job::Job;
-use crate::job::index::{MailboxRow, Source, Tally};
+use crate::job::index::{Grouping, MailboxRow, Order, Source, Tally};
 use crate::keys::action::TABLE;
 use crate::keys::{Action, Bound, Code, Context, Key};
 use crate::mail::clean::Clean;
@@ -49,6 +49,8 @@ pub enum MenuKind {
     Label,
     /// Tags, to give or take one.
     Tag,
+    /// The orders of the list.
+    Sort,
 }
 
 /// One row of a menu.
@@ -81,6 +83,8 @@ pub enum Choice {
     Tag(Keyword),
     /// Nothing: what was typed can be no tag.
     Nothing,
+    /// An order of the list, of messages or of conversations.
+    Sort(Grouping, Order),
     /// Nothing: it says what a mark of the list means.
     Mark(Mark),
 }
@@ -145,6 +149,11 @@ impl Menu {
 }
 
 impl Model {
+    /// Shows a menu of these.
+    pub(super) fn show_menu(&mut self, kind: MenuKind, items: Vec<MenuItem>) {
+        self.overlay = Some(Overlay::Menu(Menu::new(kind, items)));
+    }
+
     /// Shows the keys of this place.
     pub(super) fn show_help(&mut self) {
         let context = self.context();
@@ -300,6 +309,7 @@ impl Model {
             (Choice::Unified, _) => self.go_to(Source::Unified),
             (Choice::Search(name), _) => self.open_search(&name),
             (Choice::Tag(word), _) => self.toggle_tag(&word),
+            (Choice::Sort(grouping, order), _) => self.sort_list(grouping, order),
             (Choice::Mark(_) | Choice::Nothing, _) => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod act;
+mod arrange;
 mod attach;
 mod change;
 mod compose;
@@ -110,6 +111,7 @@ pub struct Model {
     marking: std::collections::BTreeMap<Ticket, crate::mail::flags::Flags>,
     tickets: Ticket,
     acting: act::Acting,
+    sorts: arrange::Sorts,
     labelling: labelling::Labelling,
     orders: folders::Orders,
     /// Jobs that a full queue refused; they go out again at the next tick.
@@ -202,6 +204,7 @@ impl Model {
             marking: std::collections::BTreeMap::new(),
             tickets: Ticket::default(),
             acting: act::Acting::default(),
+            sorts: arrange::Sorts::default(),
             labelling: labelling::Labelling::default(),
             orders: folders::Orders::default(),
             again: Vec::new(),
@@ -277,6 +280,7 @@ impl Model {
             targets,
             selected: self.list.selected.len(),
             open: document.is_some(),
+            lists: document.map_or(0, |document| usize::from(document.list.is_some())),
             attachments: document.map_or(0, |document| document.attachments.len()),
             links: document.map_or(0, |document| document.links.len()),
             thread: self.viewer.thread.len(),
@@ -312,11 +316,13 @@ impl Model {
 
     /// The name of what the list shows.
     pub fn list_title(&self) -> Clean {
-        self.list.spec.as_ref().map_or_else(Clean::empty, |spec| match &spec.source {
+        let Some(spec) = self.list.spec.as_ref() else { return Clean::empty() };
+        let name = match &spec.source {
             Source::Mailbox(mailbox) => mailbox_title(mailbox.name.as_str()),
             Source::Unified => Clean::line("All inboxes"),
             Source::Search { .. } => self.listed_search().cloned().unwrap_or_else(|| Clean::line("Search")),
-        })
+        };
+        Clean::line(&format!("{name}{}", arrange::addition(spec)))
     }
 }
 

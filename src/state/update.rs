@@ -2,7 +2,7 @@
 //! here, so that every flow can be read from here on.
 
 use crate::job::files::Purpose;
-use crate::job::index::{Direction, Source};
+use crate::job::index::{Direction, Only, Source};
 use crate::job::sync::{FolderWish, SyncJob, Wake};
 use crate::job::{Job, ShellJob};
 use crate::keys::{Action, Bound, Context, Key, Step};
@@ -243,6 +243,14 @@ impl Model {
                 Vec::new()
             }
             Action::Threads => self.toggle_threads(),
+            Action::SortList => {
+                self.show_orders();
+                Vec::new()
+            }
+            Action::OnlyUnread => self.toggle_only(Only::Unread),
+            Action::OnlyStarred => self.toggle_only(Only::Starred),
+            Action::FromSender => self.show_sender(),
+            Action::MailingList => self.show_mailing_list(),
             Action::Headers => {
                 self.toggle_headers();
                 Vec::new()
@@ -278,6 +286,8 @@ impl Model {
             }
             Action::GoInbox => self.go_role(Role::Inbox),
             Action::GoUnified => self.go_to(Source::Unified),
+            Action::GoStarred => self.show_found("is:starred -in:trash -in:junk"),
+            Action::GoUnread => self.show_found("is:unread -in:trash -in:junk"),
             Action::GoSent => self.go_role(Role::Sent),
             Action::GoDrafts => self.go_role(Role::Drafts),
             Action::GoArchive => self.go_role(Role::Archive),

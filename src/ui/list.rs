@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::text::{Painter, cells, date, fit};
-use crate::job::index::Row;
+use crate::job::index::{Only, Row};
 use crate::mail::flags::Flag;
 use crate::mail::tags;
 use crate::state::{Focus, Mark, Model, Screen, Shown};
@@ -44,10 +44,14 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>, heig
 }
 
 fn empty(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
-    let words = if !model.list.known {
+    let words = if !model.list.known || !model.list.counted {
         "Looking ..."
     } else if model.list.search.is_some() {
         "Nothing found"
+    } else if model.list.spec.as_ref().is_some_and(|list| list.only == Only::Unread) {
+        "Nothing unread here"
+    } else if model.list.spec.as_ref().is_some_and(|list| list.only == Only::Starred) {
+        "Nothing starred here"
     } else {
         "No messages here"
     };

@@ -259,6 +259,7 @@ fn menu_box(
         MenuKind::Go => "Go to folder".to_owned(),
         MenuKind::Label => "Give or take a label".to_owned(),
         MenuKind::Tag => "Give or take a tag".to_owned(),
+        MenuKind::Sort => "Sort the list".to_owned(),
         MenuKind::Move => {
             let count = model.situation().targets;
             format!("Move {} to", if count == 1 { "1 message".to_owned() } else { format!("{count} rows") })
@@ -299,6 +300,7 @@ fn menu_box(
                 | Choice::Unified
                 | Choice::Search(_)
                 | Choice::Tag(_)
+                | Choice::Sort(..)
                 | Choice::Nothing => &item.keys,
             };
             row.text(2, 0, key_width, keys, key_style);

@@ -4,6 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::text::{Painter, cells, clock, grouped, short, soon};
+use crate::job::index::Only;
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::keys::action::TABLE;
@@ -56,7 +57,8 @@ fn counts(model: &Model) -> String {
         }
         Screen::Browse(_) => {}
     }
-    if let Some(mailbox) = model.list.mailbox().and_then(|mailbox| model.mailboxes.row(mailbox)) {
+    let all = model.list.spec.as_ref().is_none_or(|list| list.only == Only::All);
+    if let Some(mailbox) = model.list.mailbox().filter(|_| all).and_then(|mailbox| model.mailboxes.row(mailbox)) {
         return if mailbox.unread > 0 {
             format!("{} new/{}", mailbox.unread, mailbox.total)
         } else {

@@ -24,6 +24,7 @@ fn world() -> World {
     for n in 0..24 {
         let mail = world.add("ada", "INBOX", "Grace Hopper", &format!("message {n}"));
         mail.thread = 7 + mail.id % 2;
+        mail.list = Some("tern.example.org".to_owned());
         mail.links = vec!["https://example.org/".to_owned()];
         mail.attachments = vec!["plan.pdf".to_owned(), "notes.md".to_owned()];
         mail.lines = (0..if n == 12 { 70 } else { 3 }).map(|n| (u8::from(n % 20 > 10), format!("line {n}"))).collect();
@@ -61,7 +62,7 @@ fn place(context: Context, action: Action) -> Driver {
         driver.press("Enter 20j");
     } else if matches!(action, Action::Headers | Action::CopyAddress | Action::CopyId | Action::CopyText)
         || matches!(action, Action::FoldHere | Action::FoldAll | Action::UnfoldAll)
-        || matches!(action, Action::OpenHint | Action::SaveAttachment)
+        || matches!(action, Action::OpenHint | Action::SaveAttachment | Action::FromSender | Action::MailingList)
     {
         driver.press("Enter q");
     }

@@ -13,6 +13,7 @@
 mod actions;
 mod adoption;
 mod architecture;
+mod arranging;
 mod canaries;
 mod chaos;
 mod commands;

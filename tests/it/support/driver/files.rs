@@ -222,6 +222,7 @@ fn document(mail: &Mail) -> Document {
             (Clean::line("Subject"), Clean::line(&mail.subject)),
         ],
         all_headers: vec![(Clean::line("X-Mailer"), Clean::line("a machine"))],
+        list: mail.list.as_deref().map(Clean::line),
         from: vec![Address { name: mail.who.clone(), email: "who@example.org".to_owned() }],
         subject: Clean::line(&mail.subject),
         lines: mail.lines.iter().map(line).collect(),

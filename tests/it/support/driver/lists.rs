@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Row, Shows, Source, Tally};
+use tern::job::index::{
+    Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Only, Row, Shows, SortBy, Source, Tally,
+};
 use tern::mail::address::Address;
 use tern::mail::clean::Clean;
 use tern::mail::contact::{Asked, Suggestion, Use};
@@ -13,7 +15,7 @@ use tern::mail::mailbox::{MailboxName, Role};
 use tern::mail::place::MailboxId;
 use tern::mail::tags;
 use tern::query::Query;
-use tern::query::ast::Pattern;
+use tern::query::ast::{Field, Pattern, State};
 
 use super::NOW;
 use super::world::{Mail, World};
@@ -56,7 +58,7 @@ impl World {
     fn rows(&self, spec: &ListSpec) -> Vec<Row> {
         let mails = self.in_list(&spec.source);
         if spec.grouping == Grouping::Flat {
-            return mails.into_iter().map(|mail| self.row_in(mail, &spec.source)).collect();
+            return arranged(mails.into_iter().map(|mail| self.row_in(mail, &spec.source)).collect(), spec);
         }
         let mut rows: Vec<Row> = Vec::new();
         for mail in mails {
@@ -73,7 +75,7 @@ impl World {
                 }
             }
         }
-        rows
+        arranged(rows, spec)
     }
 
     pub(super) fn index(&mut self, job: IndexJob) -> Vec<IndexReport> {
@@ -202,11 +204,33 @@ pub(crate) fn person(written: &str) -> Suggestion {
     Suggestion { addresses: tern::mail::address::parse_list(written), group: None, used }
 }
 
+/// The rows that are wanted of a list that goes newest first, in the order that is wanted.
+fn arranged(mut rows: Vec<Row>, spec: &ListSpec) -> Vec<Row> {
+    rows.retain(|row| match spec.only {
+        Only::All => true,
+        Only::Unread => row.unread > 0,
+        Only::Starred => row.flags.has(Flag::Flagged),
+    });
+    match spec.order.by {
+        SortBy::Date => {}
+        SortBy::From => rows.sort_by_key(|row| row.who.as_str().to_lowercase()),
+        SortBy::Subject => rows.sort_by_key(|row| row.subject.as_str().to_lowercase()),
+        SortBy::Size => rows.sort_by_key(|row| std::cmp::Reverse(row.size)),
+    }
+    if spec.order.reversed {
+        rows.reverse();
+    }
+    rows
+}
+
 fn matches(mail: &Mail, query: &Query) -> bool {
     match query {
         Query::And(all) => all.iter().all(|one| matches(mail, one)),
         Query::Or(some) => some.iter().any(|one| matches(mail, one)),
         Query::Not(one) => !matches(mail, one),
+        Query::Text { field: Field::List, pattern: Pattern::Word(word) | Pattern::Phrase(word) } => {
+            mail.list.as_ref() == Some(word)
+        }
         Query::Text { pattern: Pattern::Word(word) | Pattern::Prefix(word) | Pattern::Phrase(word), .. } => {
             format!("{} {}", mail.who, mail.subject).to_lowercase().contains(&word.to_lowercase())
         }
@@ -214,6 +238,8 @@ fn matches(mail: &Mail, query: &Query) -> bool {
             let word = tags::typed(name).ok();
             mail.flags.keywords().any(|known| Some(known) == word.as_ref())
         }
+        Query::In(name) => mail.place.mailbox.name.as_str().eq_ignore_ascii_case(name),
+        Query::Is(State::Starred) => mail.flags.has(Flag::Flagged),
         _ => true,
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Mail {
     pub(crate) links: Vec<String>,
     pub(crate) to: Vec<Address>,
     pub(crate) cc: Vec<Address>,
+    /// The mailing list through which it came.
+    pub(crate) list: Option<String>,
     /// The message itself, where one was delivered.
     pub(crate) bytes: Option<Arc<[u8]>>,
 }
@@ -110,6 +112,7 @@ impl World {
             links: Vec::new(),
             to: vec![Address::bare(&format!("{account}@example.org"))],
             cc: Vec::new(),
+            list: None,
             bytes: None,
         });
         self.mails.last_mut().unwrap()
