@@ -202,7 +202,11 @@ impl Workers {
             }
         }
         let account = match &job {
-            SyncJob::Label { .. } | SyncJob::TellLabels(_) | SyncJob::Wish { .. } => {
+            SyncJob::Label { .. }
+            | SyncJob::TellLabels(_)
+            | SyncJob::Wish { .. }
+            | SyncJob::Note { .. }
+            | SyncJob::TellNotes => {
                 return give(&self.notes, job, Job::Sync);
             }
             SyncJob::Fetch(place) => Some(place.mailbox.account.clone()),
@@ -250,6 +254,7 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::Views { .. }
         | IndexJob::Label { .. }
         | IndexJob::SetLabels { .. }
+        | IndexJob::Notes { .. }
         | IndexJob::Renamed { .. }
         | IndexJob::Known(_) => false,
     }

@@ -4,6 +4,7 @@
 
 mod address;
 mod arguments;
+mod change;
 mod config;
 mod demo;
 mod doctor;

@@ -4,16 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::change;
 use super::output::{self, Progress};
 use crate::app::start;
 use crate::config::{Account, Config};
 use crate::fault::{Cause, Fault};
 use crate::index::{Haste, Index, Writer};
-use crate::job::files::{DirStamp, Seen};
+use crate::job::Ticket;
+use crate::job::files::{DirStamp, FilesJob, Seen};
 use crate::job::index::IndexReport;
 use crate::ledger::Ledger;
+use crate::mail::flags::{Flag, Flags};
 use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::notes::{Edit, Timer, TimerKind};
 use crate::mail::place::MailboxId;
+use crate::mail::tags;
 use crate::store::folders::Root;
 use crate::store::scan;
 use crate::sync::notes;
@@ -84,6 +89,9 @@ pub(super) fn refresh(
         refreshed.faults.push(fault);
         None
     });
+    if let Some(ledger) = &ledger {
+        writer.notes(&ledger.notes()?, crate::app::now())?;
+    }
     for account in &config.accounts {
         if let Some(ledger) = &mut ledger {
             label(&mut writer, account, ledger)?;
@@ -98,11 +106,40 @@ pub(super) fn refresh(
         refreshed.stopped = stop();
     }
     progress.clear();
+    refreshed.faults.extend(follow(config, &mut writer)?);
     // So that the lists of the screen have their orders, and positions in long ones, when it is opened.
     if !refreshed.stopped && refreshed.read > 0 {
         writer.tidy();
     }
     Ok(refreshed)
+}
+
+/// What came into muted conversations is marked as read, and what was answered in its sleep is noted to be awake.
+/// Gives back what could not be done.
+fn follow(config: &Config, writer: &mut Writer) -> Result<Vec<Fault>, Fault> {
+    let mut faults = Vec::new();
+    for news in writer.news()? {
+        match news {
+            IndexReport::Hushed(places) => {
+                let add = tags::muted().with(Flag::Seen);
+                let job = FilesJob::SetFlags { ticket: Ticket::default(), places, add, remove: Flags::none() };
+                let (changed, failed) = change::files(config, vec![job]);
+                faults.extend(failed);
+                for changed in &changed {
+                    writer.apply(changed)?;
+                }
+            }
+            IndexReport::Woken(messages) => {
+                let now = crate::app::now();
+                let awake = |id| ((id, TimerKind::Snooze), Some(Timer { due: now, set_at: now }));
+                let edit = Edit { timers: messages.into_iter().map(awake).collect(), ..Edit::default() };
+                let (mut ledger, _) = Ledger::open(&config.paths.data)?;
+                ledger.note(&edit)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(faults)
 }
 
 /// Tells the index which mailboxes are views of another one, and the labels that these show, unless they are as

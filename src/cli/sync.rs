@@ -287,6 +287,7 @@ impl<'a> Telling<'a> {
             | SyncReport::Views { .. }
             | SyncReport::Labels { .. }
             | SyncReport::Labelled { .. }
+            | SyncReport::Noted { .. }
             | SyncReport::Wished { .. }
             | SyncReport::Fetched { .. }
             | SyncReport::RoundOver { .. }

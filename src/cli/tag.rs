@@ -9,12 +9,12 @@ use jiff::tz::TimeZone;
 
 use super::arguments::{Common, TagOptions};
 use super::exit::Exit;
-use super::{json, list, output, refresh, search, setting, show};
+use super::{change, json, list, output, refresh, search, setting, show};
 use crate::app::start;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::index::Index;
-use crate::job::files::{FilesJob, FilesReport};
+use crate::job::files::FilesJob;
 use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Source};
 use crate::job::{SyncJob, SyncReport, Ticket};
 use crate::mail::clean::Clean;
@@ -25,7 +25,7 @@ use crate::mail::place::{MailboxId, Place};
 use crate::mail::tags;
 use crate::query::Query;
 use crate::state::AccountState;
-use crate::{store, sync};
+use crate::sync;
 
 /// One `+TAG` or `-TAG`.
 #[derive(Debug, Clone, PartialEq)]
@@ -312,36 +312,14 @@ fn carry_out(config: &Config, plan: &Plan) -> Exit {
     let carry = |(to, places): (&MailboxId, _)| FilesJob::Move { ticket: Ticket::default(), places, to: to.clone() };
     let files = flagged.into_iter().map(flag).chain(moved.into_iter().map(carry)).collect();
     let label = |((_, add, remove), places)| SyncJob::Label { ticket: Ticket::default(), places, add, remove };
-    let faults =
-        change_files(config, files).into_iter().chain(write_labels(config, labelled.into_iter().map(label).collect()));
+    let faults = change::files(config, files)
+        .1
+        .into_iter()
+        .chain(write_labels(config, labelled.into_iter().map(label).collect()));
     faults.fold(Exit::Done, |exit, fault| {
         output::fault("tag", &fault);
         exit.worse(Exit::of(&fault))
     })
-}
-
-fn change_files(config: &Config, jobs: Vec<FilesJob>) -> Vec<Fault> {
-    if jobs.is_empty() {
-        return Vec::new();
-    }
-    let env = store::worker::Env {
-        // At its end it empties what was opened from there, which may be another run's.
-        runtime: config.paths.runtime.join("tag"),
-        ..start::files_env(config, &start::zone())
-    };
-    let (send, receive) = sync_channel(jobs.len());
-    // Nobody else holds the channel, and it has room for all of them.
-    for job in jobs {
-        drop(send.send(job));
-    }
-    drop(send);
-    let faults = Mutex::new(Vec::new());
-    store::worker::run(env, &receive, &|report| {
-        if let (FilesReport::Failed { fault, .. }, Ok(mut faults)) = (report, faults.lock()) {
-            faults.push(fault);
-        }
-    });
-    faults.into_inner().unwrap_or_default()
 }
 
 fn write_labels(config: &Config, jobs: Vec<SyncJob>) -> Vec<Fault> {

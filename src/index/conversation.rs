@@ -99,10 +99,10 @@ fn rank(folders: &BTreeMap<i64, Folder>, mailbox: i64) -> (Option<u8>, i64) {
 }
 
 /// The index keeps keys of ids, which are as good as the ids to tell who answers whom.
-fn name(key: i64) -> Option<MessageId> {
+pub(super) fn name(key: i64) -> Option<MessageId> {
     MessageId::new(&format!("{key:x}"))
 }
 
-fn keys(parents: &[u8]) -> impl DoubleEndedIterator<Item = i64> {
+pub(super) fn keys(parents: &[u8]) -> impl DoubleEndedIterator<Item = i64> {
     parents.chunks_exact(8).filter_map(|key| key.try_into().ok().map(i64::from_be_bytes))
 }

@@ -268,6 +268,10 @@ impl Writer {
             if rest == 0 {
                 writer.set_stamp(mailbox.row, listing)?;
             }
+            if quiet {
+                // What is met for the first time was there before.
+                writer.told.came.clear();
+            }
             Ok((mailbox, if quiet { Vec::new() } else { arrived }))
         })?;
         waiting.mailbox = KnownMailbox { seen_before: !quiet, ..mailbox };

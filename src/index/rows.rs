@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::folders::{mailbox_id, role_of};
 use super::hits::Hits;
-use super::ordered::{Ordered, What};
+use super::ordered::Ordered;
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
 use super::write::from_words;
-use super::{conversation, extract, sorting};
+use super::{conversation, extract, sorting, timers};
 use crate::fault::Fault;
 use crate::job::index::{ListSpec, MailboxRow, Row, Shows, Source, Tally};
 use crate::mail::clean::Clean;
@@ -147,6 +147,12 @@ impl Index {
         })
     }
 
+    /// All messages of the conversation in which a message stands; of `thread` where the message is not known.
+    pub fn conversation_of(&self, message: RowId, thread: ThreadId) -> std::result::Result<Vec<Row>, Fault> {
+        let now = self.asked(|db| thread_of(db, message.0))?;
+        self.conversation(now.map_or(thread, ThreadId))
+    }
+
     /// The best place of a message: in an INBOX rather than in the trash.
     pub fn place_of(&self, message: RowId) -> std::result::Result<Option<Place>, Fault> {
         self.asked(|db| Ok(places(db, &folders(db)?, message.0)?.into_iter().next()))
@@ -229,28 +235,7 @@ impl Index {
         let Some(ordered) = Ordered::of(list, &folders) else {
             return Ok(Window { first: 0, total: 0, counted: true, rows: Vec::new(), anchor: None });
         };
-        let total = ordered.total(&self.db)?;
-        let anchor = match anchor {
-            Some(anchor) => ordered.position(&self.db, anchor.0, total)?,
-            None => None,
-        };
-        let first = moved(first, count, anchor, total);
-        let stretch = ordered.stretch(&self.db, first, count, total)?;
-        let rows = match &ordered.what {
-            What::Places(_) => {
-                let rows = stretch
-                    .into_iter()
-                    .map(|(message, mailbox)| row(&self.db, message, mailbox, &folders, Who::ByMailbox));
-                rows.filter_map(Result::transpose).collect::<Result<_>>()?
-            }
-            What::Conversations(mailbox) => {
-                let rows = stretch
-                    .into_iter()
-                    .map(|(newest, thread)| conversation_row(&self.db, *mailbox, newest, thread, &folders));
-                rows.filter_map(Result::transpose).collect::<Result<_>>()?
-            }
-        };
-        Ok(Window { first, total, counted: true, rows, anchor })
+        self.shown_window(list, &ordered, &folders, (first, count), anchor)
     }
 }
 
@@ -280,6 +265,19 @@ pub(super) fn folders(db: &Connection) -> Result<BTreeMap<i64, Folder>> {
         let role = role_of(word.as_deref());
         let folder = Folder { id, role, total: size(row, 4)?, unread: size(row, 5)?, shows };
         folders.insert(row.get(0)?, folder);
+    }
+    drop(rows);
+    // What is asleep is not counted, as lists leave it out.
+    let mut asleep = db.prepare_cached(
+        "SELECT p.mailbox, count(*), sum(p.flags & 16 = 0) FROM timed t CROSS JOIN places p ON p.message = t.message
+         WHERE t.state = ?1 GROUP BY p.mailbox",
+    )?;
+    let mut rows = asleep.query([timers::ASLEEP])?;
+    while let Some(row) = rows.next()? {
+        if let Some(folder) = folders.get_mut(&row.get(0)?) {
+            folder.total = folder.total.saturating_sub(size(row, 1)?);
+            folder.unread = folder.unread.saturating_sub(size(row, 2)?);
+        }
     }
     Ok(folders)
 }
@@ -334,8 +332,10 @@ pub(super) fn row(
     let Some(folder) = folders.get(&mailbox) else { return Ok(None) };
     let by_recipient = who == Who::ByMailbox && folder.shows_recipients();
     db.prepare_cached(
-        "SELECT m.thread, m.author, m.recipients, m.subject, m.bits, m.size, p.name, p.flags, p.keywords, p.home
-         FROM messages m CROSS JOIN places p ON p.mailbox = ?2 AND p.message = m.id WHERE m.id = ?1",
+        "SELECT m.thread, m.author, m.recipients, m.subject, m.bits, m.size, p.name, p.flags, p.keywords, p.home,
+                m.message_id, m.digest, t.state, t.due
+         FROM messages m CROSS JOIN places p ON p.mailbox = ?2 AND p.message = m.id
+         LEFT JOIN timed t ON t.message = m.id WHERE m.id = ?1",
     )?
     .query_row([message, mailbox], |row| {
         let Some(unique) = UniqueName::new(&row.get::<_, String>(6)?) else { return Ok(None) };
@@ -360,13 +360,16 @@ pub(super) fn row(
             unread,
             size: row.get::<_, i64>(5)?.unsigned_abs(),
             depth: 0,
+            id: timers::identity(row.get_ref(10)?.as_str_or_null()?, row.get(11)?),
+            timing: timers::timing(row.get(12)?, row.get(13)?),
+            unfolded: false,
         }))
     })
     .optional()
     .map(Option::flatten)
 }
 
-fn conversation_row(
+pub(super) fn conversation_row(
     db: &Connection,
     list: i64,
     newest: i64,

@@ -52,6 +52,10 @@ pub(super) const UNIFIED: i64 = 0;
 /// labels. What it shows stands in `places` beside the file itself, with `home` set, so that lists, counts and
 /// conversations know no difference; `told` keeps the labels of files that are not taken in yet.
 ///
+/// `links` tells of each Message-ID the conversation that grew around it. Where the user has cut or sewn one, the
+/// message stands in another: `sewn` keeps of such messages the one that they grew in. `seams`, `timers` and `timed`
+/// know messages by a number made of their Message-ID, or of their bytes where they have none.
+///
 /// What a list is sorted by stands beside each place: `who` and `topic` as short keys of letters, so that each order
 /// of a mailbox is an index of its own ([`SORTS`]) and any page of it is a stretch of that. How many rows are in each
 /// stretch of a long list is in `blocks`, kept by triggers of its own ([`blocks::triggers`]).
@@ -137,6 +141,14 @@ CREATE TABLE links(key INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
 CREATE INDEX link_thread ON links(thread);
 CREATE TABLE merged(gone INTEGER PRIMARY KEY, thread INTEGER NOT NULL);
 CREATE TABLE orphans(message INTEGER PRIMARY KEY);
+
+CREATE TABLE seams(name INTEGER PRIMARY KEY, cut INTEGER NOT NULL, joined INTEGER, thread INTEGER);
+CREATE TABLE sewn(message INTEGER PRIMARY KEY, grown INTEGER NOT NULL);
+CREATE INDEX sewn_grown ON sewn(grown);
+CREATE TABLE timers(
+    name INTEGER NOT NULL, kind TEXT NOT NULL, due INTEGER NOT NULL, set_at INTEGER NOT NULL,
+    PRIMARY KEY(name, kind)) WITHOUT ROWID;
+CREATE TABLE timed(message INTEGER PRIMARY KEY, state INTEGER NOT NULL, due INTEGER NOT NULL);
 
 CREATE VIRTUAL TABLE words USING fts5(
     subject, sender, recipients, cc, body, files, list,

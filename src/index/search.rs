@@ -14,13 +14,13 @@ use super::expression::{Lexicon, MAX_DEPTH, Words, all_of, depth, words_of};
 use super::rows::Folder;
 use super::schema::{self, ATTACHMENT, LARGE, OWN};
 use super::streams::{Lead, Stream};
-use super::{extract, threads};
+use super::{extract, threads, timers};
 use crate::job::index::SearchScope;
 use crate::mail::flags::{Flag, Flags, Keyword};
 use crate::mail::ids::{AccountId, MessageId};
 use crate::mail::labels::Label;
 use crate::mail::mailbox::Role;
-use crate::mail::tags;
+use crate::mail::tags::{self, MUTED};
 use crate::query::Query;
 use crate::query::ast::State;
 
@@ -272,6 +272,15 @@ impl Maker<'_> {
                 let unread: usize = self.folders.values().map(|folder| folder.unread).sum();
                 Some(Offer { lead, dense: self.is_dense(unread) })
             }
+            Query::Is(State::Muted) => {
+                let stream = Stream::walk_tagged(tagged(MUTED));
+                rare(Lead::Stream(self.stream(stream)))
+            }
+            Query::Is(state @ (State::Snoozed | State::Waiting)) => {
+                let Some(sql) = timers::meant_by(*state) else { return Ok(None) };
+                let rows = self.db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
+                rare(Lead::Stream(self.stream(Stream::known(rows))))
+            }
             Query::Is(State::Starred) => rare(self.index("places", "message", "place_starred", "flags & 2 <> 0")),
             Query::Tag(name) => {
                 let stream = Stream::walk_tagged(tagged(name));
@@ -465,6 +474,10 @@ impl Maker<'_> {
             State::Replied => set(Flag::Answered),
             State::Forwarded => set(Flag::Forwarded),
             State::Draft => set(Flag::Draft),
+            State::Muted => tagged(MUTED),
+            State::Snoozed | State::Waiting => {
+                timers::meant_by(state).map_or_else(|| "0".to_owned(), |rows| format!("(p.message IN ({rows}))"))
+            }
             State::Sent => {
                 let in_sent = self.in_folders(|folder| folder.role == Some(Role::Sent));
                 format!("(m.bits & {OWN} <> 0 OR {in_sent})")

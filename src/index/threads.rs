@@ -53,6 +53,7 @@ fn merge(db: &Connection, known: &BTreeSet<i64>, fresh: i64) -> Result<(i64, BTr
             "UPDATE places SET thread = ?2 WHERE thread = ?1",
             "UPDATE links SET thread = ?2 WHERE thread = ?1",
             "UPDATE merged SET thread = ?2 WHERE thread = ?1",
+            "UPDATE sewn SET grown = ?2 WHERE grown = ?1",
             "INSERT OR REPLACE INTO merged(gone, thread) VALUES(?1, ?2)",
         ] {
             db.prepare_cached(update)?.execute(params![gone, kept])?;

@@ -51,7 +51,12 @@ impl Index {
                 .and_then(|(mailbox, message)| name(mailbox).zip(Some(RowId(message)))));
         }
         let Some(ordered) = Ordered::of(list, &folders) else { return Ok(None) };
-        let next = ordered.next_unread(&self.db, after.map(|row| row.0), direction)?;
+        let mut next = ordered.next_unread(&self.db, after.map(|row| row.0), direction)?;
+        while let (Some((message, _)), What::Places(_)) = (next, &ordered.what)
+            && self.is_asleep(message)?
+        {
+            next = ordered.next_unread(&self.db, Some(message), direction)?;
+        }
         let found = match (next, &ordered.what) {
             (Some((message, mailbox)), What::Places(_)) => Some((mailbox, message)),
             (Some((newest, _)), What::Conversations(schema::UNIFIED)) => {

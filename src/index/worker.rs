@@ -62,8 +62,8 @@ pub fn run_writer(path: &Path, (own, sources): Ground<'_>, jobs: &Receiver<Index
             Some(job) => write(ready, path, &job),
             None => ready.advance().map(|answer| answer.into_iter().collect()),
         };
-        match done {
-            Ok(answers) => answers.into_iter().for_each(report),
+        match done.and_then(|answers| Ok((answers, ready.news()?))) {
+            Ok((answers, news)) => answers.into_iter().chain(news).for_each(report),
             Err(fault) => {
                 stuck = true;
                 if fault.cause == Cause::Damaged {
@@ -81,7 +81,10 @@ type Ground<'a> = (&'a [String], &'a Sources);
 fn open(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
     let (own, sources) = ground;
     match Writer::open(path, own).and_then(|writer| writer.with_sources(sources)) {
-        Ok(writer) => Some(writer),
+        Ok(writer) => {
+            report(IndexReport::NotesWanted);
+            Some(writer)
+        }
         Err(fault) if fault.cause == Cause::Damaged => {
             failed(fault, report);
             rebuild(path, ground, report)
@@ -94,10 +97,12 @@ fn open(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option
 }
 
 fn rebuild(path: &Path, (own, sources): Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
-    Writer::rebuild(path, own)
-        .and_then(|writer| writer.with_sources(sources))
-        .map_err(|fault| failed(fault, report))
-        .ok()
+    let made = Writer::rebuild(path, own).and_then(|writer| writer.with_sources(sources));
+    let made = made.map_err(|fault| failed(fault, report)).ok();
+    if made.is_some() {
+        report(IndexReport::NotesWanted);
+    }
+    made
 }
 
 fn failed(fault: Fault, report: &dyn Fn(IndexReport)) {
@@ -138,6 +143,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         IndexJob::Views { account, views } => return writer.views(account, views),
         IndexJob::Label { places, add, remove } => writer.label(places, add, remove),
         IndexJob::SetLabels { home, rows } => writer.set_labels(home, rows),
+        IndexJob::Notes { notes, now } => writer.notes(notes, *now),
         IndexJob::Renamed { account, folders } => writer.renamed(account, folders),
         IndexJob::Known(account) => writer.known(account),
         IndexJob::ReadBooks => writer.read_books().map(|faults| IndexReport::Books { faults }),
@@ -316,6 +322,7 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::Views { .. }
         | IndexJob::Label { .. }
         | IndexJob::SetLabels { .. }
+        | IndexJob::Notes { .. }
         | IndexJob::Renamed { .. }
         | IndexJob::Known(_) => None,
     }
@@ -332,8 +339,8 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
         IndexJob::NextUnread { ticket, list, after, direction, order } => {
             index.next_unread(&list, after, direction, &order).map(|found| IndexReport::NextUnread { ticket, found })
         }
-        IndexJob::Conversation { ticket, thread } => {
-            index.conversation(thread).map(|rows| IndexReport::Conversation { ticket, rows })
+        IndexJob::Conversation { ticket, thread, message } => {
+            index.conversation_of(message, thread).map(|rows| IndexReport::Conversation { ticket, rows })
         }
         IndexJob::Find { ticket, message_id, account } => {
             index.find(&message_id, account.as_ref()).map(|places| IndexReport::Found { ticket, places })
@@ -349,6 +356,7 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
         | IndexJob::Views { .. }
         | IndexJob::Label { .. }
         | IndexJob::SetLabels { .. }
+        | IndexJob::Notes { .. }
         | IndexJob::Renamed { .. }
         | IndexJob::Known(_) => Err(misdirected(path, "a change")),
     };

@@ -11,11 +11,14 @@ use super::contacts::People;
 use super::extract::{self, Incoming, Own, Texts};
 use super::folders::KnownMailbox;
 use super::intake::Backlog;
+use super::rows::thread_of;
 use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
+use super::timers::Told;
 use super::{sorting, threads};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::index::Arrival;
 use crate::mail::flags::Flags;
+use crate::mail::ids::Timestamp;
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// How many messages without a place are forgotten in one step.
@@ -33,6 +36,18 @@ pub struct Writer {
     pub(super) dirty: BTreeSet<(i64, i64)>,
     /// The homes whose labels were asked for since the file was opened.
     pub(super) labels_told: BTreeSet<MailboxId>,
+    /// Did the user cut or sew conversations?
+    pub(super) has_seams: bool,
+    /// Did the user set timers?
+    pub(super) has_timers: bool,
+    /// What time it is, as far as timers go.
+    pub(super) now: Timestamp,
+    /// Did messages come or go in this step?
+    pub(super) changed_messages: bool,
+    /// Mailboxes whose lists changed beside those that were to be changed.
+    pub(super) stirred: BTreeSet<i64>,
+    /// What is told of messages that nobody asked about.
+    pub(super) told: Told,
     /// Words that go into the full text when the step ends, with what bits they brought to light.
     texts: Vec<(i64, Texts, i64)>,
 }
@@ -72,10 +87,18 @@ impl Writer {
             people: People::default(),
             dirty: BTreeSet::new(),
             labels_told: BTreeSet::new(),
+            has_seams: false,
+            has_timers: false,
+            now: clock(),
+            changed_messages: false,
+            stirred: BTreeSet::new(),
+            told: Told::default(),
             texts: Vec::new(),
         };
         writer.step(|writer| {
             writer.judge_senders_again()?;
+            writer.count_seams()?;
+            writer.count_timers()?;
             writer.count_unindexed()
         })?;
         Ok(writer)
@@ -104,6 +127,9 @@ impl Writer {
         });
         done.map_err(|error| {
             self.dirty.clear();
+            self.stirred.clear();
+            self.told = Told::default();
+            self.changed_messages = false;
             self.texts.clear();
             self.people.forget();
             if !self.db.is_autocommit() {
@@ -146,6 +172,7 @@ impl Writer {
                 }
             }
         }
+        self.settle_timers()?;
         for (mailbox, thread) in std::mem::take(&mut self.dirty) {
             count_conversation(&self.db, mailbox, thread)?;
         }
@@ -262,6 +289,10 @@ impl Writer {
         self.touch(mailbox, thread);
         self.show_in_views(mailbox, file.unique.as_str())?;
         let unread = !file.flags.has(crate::mail::flags::Flag::Seen);
+        if !known {
+            let place = Place { mailbox: mailbox.id.clone(), unique: file.unique.clone() };
+            self.told.came.push((message, thread, place));
+        }
         let arrival = (unread && !known).then(|| Arrival {
             place: Place { mailbox: mailbox.id.clone(), unique: file.unique.clone() },
             from: incoming.from,
@@ -317,6 +348,13 @@ impl Writer {
                 incoming.subject.as_str(),
                 parents
             ])?;
+        self.changed_messages = true;
+        let thread = if self.has_seams {
+            self.sew_around(thread)?;
+            thread_of(&self.db, message)?.unwrap_or(thread)
+        } else {
+            thread
+        };
         self.people.note(message, std::mem::take(&mut incoming.met));
         match incoming.text.take() {
             Some(text) => self.texts.push((message, text, 0)),
@@ -346,15 +384,19 @@ impl Writer {
             .db
             .prepare_cached(
                 "SELECT EXISTS(SELECT 1 FROM links WHERE thread = ?1) OR EXISTS(SELECT 1 FROM messages WHERE thread = ?1)
-                     OR EXISTS(SELECT 1 FROM merged WHERE gone = ?1 OR thread = ?1)",
+                     OR EXISTS(SELECT 1 FROM merged WHERE gone = ?1 OR thread = ?1)
+                     OR EXISTS(SELECT 1 FROM seams WHERE thread = ?1) OR EXISTS(SELECT 1 FROM sewn WHERE grown = ?1)",
             )?
             .query_row([message], |row| row.get::<_, bool>(0))?;
-        if !taken {
-            return Ok(message);
-        }
+        if taken { self.unborn_thread() } else { Ok(message) }
+    }
+
+    /// A number above those of all threads.
+    pub(super) fn unborn_thread(&self) -> Result<i64> {
         self.db.query_row(
             "SELECT 1 + max(ifnull((SELECT max(thread) FROM links), 0), ifnull((SELECT max(thread) FROM messages), 0),
-                            ifnull((SELECT max(gone) FROM merged), 0))",
+                            ifnull((SELECT max(gone) FROM merged), 0), ifnull((SELECT max(thread) FROM seams), 0),
+                            ifnull((SELECT max(grown) FROM sewn), 0))",
             [],
             |row| row.get(0),
         )
@@ -403,9 +445,18 @@ impl Writer {
             } else {
                 self.backlog.unindexed = self.backlog.unindexed.saturating_sub(1);
             }
-            if !self.db.prepare_cached("SELECT 1 FROM messages WHERE thread = ?1")?.exists([thread])? {
-                self.db.prepare_cached("DELETE FROM links WHERE thread = ?1")?.execute([thread])?;
-                self.db.prepare_cached("DELETE FROM merged WHERE thread = ?1")?.execute([thread])?;
+            self.changed_messages = true;
+            let grown: Option<i64> = self
+                .db
+                .prepare_cached("DELETE FROM sewn WHERE message = ?1 RETURNING grown")?
+                .query_row([message], |row| row.get(0))
+                .optional()?;
+            for thread in [Some(thread), grown].into_iter().flatten() {
+                let is_borne = "SELECT 1 FROM messages WHERE thread = ?1 UNION ALL SELECT 1 FROM sewn WHERE grown = ?1";
+                if !self.db.prepare_cached(is_borne)?.exists([thread])? {
+                    self.db.prepare_cached("DELETE FROM links WHERE thread = ?1")?.execute([thread])?;
+                    self.db.prepare_cached("DELETE FROM merged WHERE thread = ?1")?.execute([thread])?;
+                }
             }
         }
         Ok(())
@@ -457,6 +508,12 @@ impl Writer {
     }
 }
 
+/// The time, for timers until the first one is told.
+fn clock() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::new(since.ok().and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default())
+}
+
 /// A fault for a job that came to the wrong thread.
 pub(super) fn misdirected(path: &Path, job: &str) -> Fault {
     Fault::new(Doing::Indexing, &path.display().to_string(), Cause::Bug)
@@ -474,7 +531,8 @@ fn count_conversation(db: &Connection, mailbox: i64, thread: i64) -> Result<()> 
     const FROM_PLACES: &str = "SELECT max(p.message), count(*), sum(p.flags & 16 = 0),
          max(p.flags & 1) | max(p.flags & 2) | max(p.flags & 4) | max(p.flags & 8) | min(p.flags & 16) | max(p.flags & 32),
          max(m.bits & 1) | max(m.bits & 2) | max(m.bits & 4)
-     FROM places p CROSS JOIN messages m ON m.id = p.message WHERE p.thread = ?2";
+     FROM places p CROSS JOIN messages m ON m.id = p.message
+     WHERE p.thread = ?2 AND NOT EXISTS(SELECT 1 FROM timed t WHERE t.message = p.message AND t.state = 0)";
     let sql = if mailbox == UNIFIED {
         format!("{FROM_PLACES} AND p.mailbox IN (SELECT id FROM mailboxes WHERE inbox AND id > ?1)")
     } else {

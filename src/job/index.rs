@@ -1,6 +1,7 @@
 //! What the threads of the room `index` are asked and answer: mailboxes with counts, windows of
 //! lists, search.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::files::{DirStamp, Listing, RenamedFolder, Seen};
@@ -13,6 +14,7 @@ use crate::mail::flags::{Flags, Keyword};
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
 use crate::mail::labels::{Label, Labels, View};
 use crate::mail::mailbox::Role;
+use crate::mail::notes::{Identity, Notes, Timing};
 use crate::mail::place::{MailboxId, Place, UniqueName};
 use crate::query::Query;
 
@@ -54,8 +56,10 @@ pub enum IndexJob {
     Conversation {
         /// The question's number.
         ticket: Ticket,
-        /// Which one.
+        /// Which one, as far as was known.
         thread: ThreadId,
+        /// A message of it: if it stands in another one by now, that one is meant.
+        message: RowId,
     },
     /// Find places by Message-ID (for \Answered, for drafts, for `tern show`). Answer: `Found`.
     Find {
@@ -126,6 +130,13 @@ pub enum IndexJob {
         /// Each with all its labels.
         rows: Vec<(UniqueName, Labels)>,
     },
+    /// All that the user noted, and what time it is: what is due by then comes back. Answer: `Refreshed`.
+    Notes {
+        /// All of it.
+        notes: Arc<Notes>,
+        /// The time.
+        now: Timestamp,
+    },
     /// Mailboxes were renamed on disk, with all that is in them. Answer: `Refreshed`.
     Renamed {
         /// Whose.
@@ -158,12 +169,14 @@ pub struct ListSpec {
     /// In which order. Conversations go by date only. What a search finds has rows in another order than newest first
     /// only once all of it is found: until then it is empty and not counted.
     pub order: Order,
+    /// Conversations that are shown message by message, as trees. Only those of a mailbox or of all INBOXes can be.
+    pub unfolded: BTreeSet<ThreadId>,
 }
 
 impl ListSpec {
     /// All of a source, newest first.
     pub fn new(source: Source, grouping: Grouping) -> Self {
-        Self { source, grouping, only: Only::default(), order: Order::default() }
+        Self { source, grouping, only: Only::default(), order: Order::default(), unfolded: BTreeSet::new() }
     }
 }
 
@@ -268,8 +281,14 @@ pub struct Row {
     pub unread: u32,
     /// The size of the file in bytes.
     pub size: u64,
-    /// The depth in the thread, in a `Conversation` answer.
+    /// The depth in the thread, in a `Conversation` answer and where a conversation is unfolded.
     pub depth: u16,
+    /// What the message is known by, wherever it lies.
+    pub id: Identity,
+    /// How a timer stands with it.
+    pub timing: Option<Timing>,
+    /// Is it part of a conversation that is shown message by message?
+    pub unfolded: bool,
 }
 
 /// One mailbox of the folder pane.
@@ -373,6 +392,12 @@ pub enum IndexReport {
     },
     /// The labels of the messages of this mailbox are to be told anew.
     LabelsWanted(MailboxId),
+    /// All that the user noted is to be told anew.
+    NotesWanted,
+    /// These came into conversations that are muted: they are to be marked as read, and as muted.
+    Hushed(Vec<Place>),
+    /// Somebody answered in the conversations of these, which were to be out of the way for longer.
+    Woken(Vec<Identity>),
     /// What was seen when.
     Known {
         /// Whose.

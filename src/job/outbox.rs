@@ -176,6 +176,8 @@ pub enum OutboxReport {
         draft: Option<String>,
         /// Until when it can be taken back.
         hold_until: Option<Timestamp>,
+        /// Its Message-ID.
+        message_id: Option<MessageId>,
     },
     /// A message was accepted by the server.
     Sent {

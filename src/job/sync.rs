@@ -1,12 +1,15 @@
 //! What a thread `sync:<account>` is asked and answers. It meets the server; the screen only ever
 //! sees what it reports.
 
+use std::sync::Arc;
+
 use super::{Changed, Ticket};
 use crate::fault::Fault;
 use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
 use crate::mail::labels::{Labels, View};
 use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::notes::{Edit, Notes};
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// What the thread shall do.
@@ -49,6 +52,15 @@ pub enum SyncJob {
         /// What is wished.
         wish: FolderWish,
     },
+    /// Carries out a change of notes: durable when answered. For the thread `notes`. Answer: `Noted`.
+    Note {
+        /// The question's number.
+        ticket: Ticket,
+        /// What changes.
+        edit: Edit,
+    },
+    /// What is noted? For the thread `notes`. Answer: `Noted`.
+    TellNotes,
     /// The user answered the guard's question.
     Answer {
         /// Which mailbox was held.
@@ -193,6 +205,13 @@ pub enum SyncReport {
         account: AccountId,
         /// Why it could not.
         result: Result<(), Fault>,
+    },
+    /// All that is noted.
+    Noted {
+        /// The question's number, where a change was asked for.
+        ticket: Option<Ticket>,
+        /// All notes as they are now; a fault says why a change could not be written down, or nothing be told.
+        result: Result<Arc<Notes>, Fault>,
     },
     /// All mailboxes of the account that are views of another one; none where it syncs by folders.
     Views {

@@ -279,6 +279,9 @@ const fn opened(at: &Situation) -> Option<&'static str> {
 const fn listed(at: &Situation) -> Option<&'static str> {
     if at.open && at.lists == 0 { Some("this message came through no mailing list") } else { opened(at) }
 }
+const fn foldable(at: &Situation) -> Option<&'static str> {
+    if at.open || at.rows > 0 { None } else { Some("there is nothing to fold") }
+}
 const fn attached(at: &Situation) -> Option<&'static str> {
     if !at.open {
         Some("open the message first")
@@ -336,6 +339,9 @@ const fn next_in(at: &Situation) -> Option<&'static str> {
 const fn searched(at: &Situation) -> Option<&'static str> {
     if at.searching { None } else { Some("the list is no search") }
 }
+const fn in_thread(at: &Situation) -> Option<&'static str> {
+    if at.thread > 1 { None } else { Some("it is no conversation") }
+}
 const fn makable(at: &Situation) -> Option<&'static str> {
     if at.accounts == 0 { account(at) } else { at.folder.make }
 }
@@ -361,6 +367,7 @@ actions! {
     EditSubject "review.subject" in &[Review]; keys &["s"]; Write; "Change the subject"; hint ""; always;
     EditFrom "review.from" in &[Review]; keys &["f"]; Write; "From: the next of your addresses"; hint ""; always;
     EditReplyTo "review.reply-to" in &[Review]; keys &["r"]; Write; "Change Reply-To"; hint ""; always;
+    RemindDraft "review.remind" in &[Review]; keys &["w"]; Write; "Remind me if nobody has answered by a time that you choose"; hint ""; always;
     Detach "review.detach" in &[Review]; keys &["d"]; Write; "Take the last file off; with a count that one"; hint ""; always;
     Discard "review.discard" in &[Review]; keys &["D"]; Write; "Throw it away, after a question"; hint "discard"; always;
     ScrollDown "review.down" in &[Review]; keys &["j", "Down"]; Move; "Scroll the text down"; hint ""; always;
@@ -408,6 +415,11 @@ actions! {
     ResumeUnsent "mail.resume" in PLACES; keys &["gw"]; Write; "Go on with a message that was not finished"; hint ""; unfinished;
     ArchiveThread "message.archive-thread" in MAIL; keys &["A"]; Message; "Archive the whole conversation"; hint ""; message;
     Label "message.label" in MAIL; keys &["+"]; Message; "Give a tag or label, or take it away"; hint ""; message;
+    Snooze "message.snooze" in MAIL; keys &["Z"]; Message; "Snooze: out of the way until a time that you choose"; hint "snooze"; message;
+    Remind "message.remind" in MAIL; keys &["W"]; Message; "Remind me if nobody has answered by a time that you choose"; hint ""; message;
+    Mute "thread.mute" in MAIL; keys &["tm"]; Message; "Mute the conversation, or listen to it again"; hint ""; message;
+    BreakThread "thread.break" in MAIL; keys &["tb", "#"]; Message; "Begin a new conversation with this message, or put it back"; hint ""; message;
+    JoinThreads "thread.join" in MAIL; keys &["tj"]; Message; "Put the selected conversations into this one"; hint ""; selection;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;
@@ -424,6 +436,7 @@ actions! {
     PreviousMatch "view.previous" in &[View]; keys &["N"]; Move; "Previous match, or previous message of the conversation"; hint ""; next_in;
     NextUnread "go.next-unread" in BROWSE; keys &["Tab"]; Move; "Next unread message, also in the folders that follow"; hint "next unread"; account;
     PreviousUnread "go.previous-unread" in BROWSE; keys &["Shift-Tab"]; Move; "Previous unread message"; hint ""; account;
+    TurnMessage "view.fold-message" in &[View]; keys &["Enter"]; Show; "Unfold or fold the message of the conversation"; hint ""; in_thread;
     PageOn "view.page-on" in &[View]; keys &["Space"]; Move; "A page down; at the end the next unread message"; hint "page"; opened;
     Left "move.left" in MAIL; keys &["h", "Left"]; Move; "To the pane on the left"; hint ""; always;
     Right "move.right" in &[List, Folders]; keys &["l", "Right"]; Move; "To the pane on the right; on a row: open it"; hint ""; always;
@@ -452,6 +465,8 @@ actions! {
     GoJunk "go.junk" in PLACES; keys &["gj"]; Go; "Junk"; hint ""; account;
     GoTrash "go.trash" in PLACES; keys &["gt"]; Go; "Trash"; hint ""; account;
     GoOutbox "go.outbox" in PLACES; keys &["go"]; Go; "What waits to be sent"; hint ""; always;
+    GoSnoozed "go.snoozed" in PLACES; keys &["gz"]; Go; "What is snoozed"; hint ""; account;
+    GoWaiting "go.waiting" in PLACES; keys &["gr"]; Go; "What waits for an answer"; hint ""; account;
     GoLast "go.last" in PLACES; keys &["g."]; Go; "The folder before this one"; hint ""; before;
     GoLog "go.log" in PLACES; keys &["gl"]; Go; "What the program said so far"; hint ""; always;
     GoAccount "go.account" in PLACES; keys &["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5", "Alt-6", "Alt-7", "Alt-8", "Alt-9"]; Go; "Inbox of that account"; hint ""; account;
@@ -461,9 +476,9 @@ actions! {
     OnlyUnread "list.unread" in &[List]; keys &["\\u"]; Show; "Unread messages only, or all again"; hint ""; account;
     OnlyStarred "list.starred" in &[List]; keys &["\\s"]; Show; "Starred messages only, or all again"; hint ""; account;
     Headers "show.headers" in MAIL; keys &["H"]; Show; "All header fields, or the usual ones"; hint ""; opened;
-    FoldHere "show.fold" in MAIL; keys &["za"]; Show; "Show or hide the next quoted text"; hint ""; opened;
-    FoldAll "show.fold-all" in MAIL; keys &["zM"]; Show; "Hide all quoted text"; hint ""; opened;
-    UnfoldAll "show.unfold-all" in MAIL; keys &["zR"]; Show; "Show all quoted text"; hint ""; opened;
+    FoldHere "show.fold" in MAIL; keys &["za"]; Show; "Unfold a conversation in the list; in a message the next quote"; hint ""; foldable;
+    FoldAll "show.fold-all" in MAIL; keys &["zM"]; Show; "Fold all conversations of the list; in a message all quotes"; hint ""; foldable;
+    UnfoldAll "show.unfold-all" in MAIL; keys &["zR"]; Show; "Unfold the conversations on screen; in a message all quotes"; hint ""; foldable;
     Source "show.source" in MAIL; keys &["zs"]; Show; "The message as it is written"; hint ""; message;
     CopyAddress "copy.address" in MAIL; keys &["ya"]; Show; "Copy the sender's address"; hint ""; opened;
     CopySubject "copy.subject" in MAIL; keys &["ys"]; Show; "Copy the subject"; hint ""; message;

@@ -7,6 +7,7 @@ pub mod health;
 pub mod intents;
 pub mod keeper;
 pub mod labels;
+pub mod notes;
 pub mod peek;
 pub mod schema;
 pub mod uidl;

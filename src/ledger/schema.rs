@@ -14,7 +14,7 @@ use super::vouch::Vouch;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-pub(super) const STEPS: [&str; 8] = [
+pub(super) const STEPS: [&str; 9] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -143,6 +143,21 @@ pub(super) const STEPS: [&str; 8] = [
         given   TEXT NOT NULL,
         taken   TEXT NOT NULL,
         PRIMARY KEY (mailbox, name)
+    ) WITHOUT ROWID;
+",
+    // What the user notes about messages, by what they are and not by where they lie.
+    "
+    CREATE TABLE timer (
+        message TEXT NOT NULL,
+        kind    TEXT NOT NULL,
+        due     INTEGER NOT NULL,
+        set_at  INTEGER NOT NULL,
+        PRIMARY KEY (message, kind)
+    ) WITHOUT ROWID;
+    CREATE TABLE seam (
+        message TEXT PRIMARY KEY,
+        cut     INTEGER NOT NULL,
+        joined  TEXT
     ) WITHOUT ROWID;
 ",
 ];

@@ -39,6 +39,8 @@ pub struct Draft {
     pub origin: Option<Place>,
     /// Where an earlier version of it lies in the Drafts mailbox.
     pub kept_as: Option<Place>,
+    /// When the author is to be reminded of it, if nobody has answered it by then.
+    pub remind_at: Option<Timestamp>,
     /// When it was begun.
     pub begun_at: Timestamp,
 }
@@ -62,6 +64,7 @@ impl Draft {
             kind: DraftKind::New,
             origin: None,
             kept_as: None,
+            remind_at: None,
             begun_at,
         }
     }

@@ -33,6 +33,7 @@ pub fn write(draft: &Draft) -> String {
         kind: kind_name(draft.kind).to_owned(),
         origin: draft.origin.as_ref().map(KeptPlace::of),
         kept_as: draft.kept_as.as_ref().map(KeptPlace::of),
+        remind_at: draft.remind_at.map(Timestamp::get),
         begun_at: draft.begun_at.get(),
     };
     // Strings, numbers and lists of them cannot fail to become JSON.
@@ -62,6 +63,7 @@ pub fn read(line: &str) -> Option<Draft> {
         kind: kind(&kept.kind),
         origin: kept.origin.and_then(KeptPlace::back),
         kept_as: kept.kept_as.and_then(KeptPlace::back),
+        remind_at: kept.remind_at.map(Timestamp::new),
         begun_at: Timestamp::new(kept.begun_at),
     })
 }
@@ -98,6 +100,8 @@ struct KeptDraft {
     origin: Option<KeptPlace>,
     #[serde(default)]
     kept_as: Option<KeptPlace>,
+    #[serde(default)]
+    remind_at: Option<i64>,
     #[serde(default)]
     begun_at: i64,
 }
@@ -208,6 +212,7 @@ mod tests {
             kind: DraftKind::ReplyAll,
             origin: Some(place("1.x")),
             kept_as: Some(place("2.y")),
+            remind_at: Some(Timestamp::new(1_795_391_369)),
             begun_at: Timestamp::new(1_795_304_969),
         };
         let line = write(&draft);

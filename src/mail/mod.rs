@@ -25,6 +25,8 @@ pub mod link;
 pub mod mailbox;
 mod markup;
 pub mod message;
+pub mod moment;
+pub mod notes;
 pub mod place;
 pub mod ranges;
 pub mod reader;

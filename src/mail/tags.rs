@@ -94,6 +94,20 @@ pub fn typed(text: &str) -> Result<Keyword, NoTag> {
     Keyword::new(&word).ok_or(NoTag::Flag)
 }
 
+/// The keyword of messages whose conversation the user does not want to follow any more (IANA's registry of IMAP
+/// keywords).
+pub const MUTED: &str = "$muted";
+
+/// What a message of a muted conversation bears.
+pub fn muted() -> Flags {
+    Keyword::new(MUTED).map_or_else(Flags::none, |word| Flags::none().with_keyword(word))
+}
+
+/// Is the conversation of a message with these flags muted?
+pub fn is_muted(flags: &Flags) -> bool {
+    flags.keywords().any(|word| word.as_str().eq_ignore_ascii_case(MUTED))
+}
+
 /// Is this keyword a tag, and no word between programs or label?
 pub fn is_tag(word: &Keyword) -> bool {
     !word.is_label() && !MACHINE.iter().any(|known| known.eq_ignore_ascii_case(word.as_str()))

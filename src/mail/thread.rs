@@ -52,8 +52,8 @@ pub fn order(members: &[Member<'_>]) -> Vec<Position> {
     out
 }
 
-/// The nearest member above each member.
-fn parents(members: &[Member<'_>]) -> Vec<Option<usize>> {
+/// The nearest member above each member: its index, where there is one.
+pub fn parents(members: &[Member<'_>]) -> Vec<Option<usize>> {
     let mut forest = Forest::of(members);
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by_key(|&at| (members.get(at).map(|member| member.date), at));

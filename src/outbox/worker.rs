@@ -219,7 +219,8 @@ impl<'a> Worker<'a> {
         let draft = outgoing.draft.as_ref().map(|draft| draft.id.clone());
         match self.queue.add(outgoing, subject, now()) {
             Ok(entry) => {
-                (self.report)(OutboxReport::Queued { entry, draft, hold_until: outgoing.hold_until });
+                let (hold_until, message_id) = (outgoing.hold_until, outgoing.message_id.clone());
+                (self.report)(OutboxReport::Queued { entry, draft, hold_until, message_id });
             }
             Err(fault) => (self.report)(OutboxReport::NotQueued { draft, fault: fault.of(&outgoing.account) }),
         }

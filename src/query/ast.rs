@@ -98,6 +98,12 @@ pub enum State {
     Draft,
     /// From one of the user's own addresses, or in a Sent mailbox.
     Sent,
+    /// Out of the way until a time.
+    Snoozed,
+    /// An answer is waited for, or was in vain.
+    Waiting,
+    /// Of a muted conversation.
+    Muted,
 }
 
 impl Query {

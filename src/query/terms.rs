@@ -91,7 +91,7 @@ pub(super) const FIELDS: &str = "a field (from: to: cc: subject: body: list: fil
      smaller: date: id: thread: search:), or quotes around a word with a colon";
 
 /// What `is:` knows; the first name of a state is the one that is printed.
-pub(super) const STATES: [(&str, State); 13] = [
+pub(super) const STATES: [(&str, State); 16] = [
     ("unread", State::Unread),
     ("read", State::Read),
     ("starred", State::Starred),
@@ -99,6 +99,9 @@ pub(super) const STATES: [(&str, State); 13] = [
     ("forwarded", State::Forwarded),
     ("draft", State::Draft),
     ("sent", State::Sent),
+    ("snoozed", State::Snoozed),
+    ("waiting", State::Waiting),
+    ("muted", State::Muted),
     ("new", State::Unread),
     ("seen", State::Read),
     ("flagged", State::Starred),

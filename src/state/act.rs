@@ -11,7 +11,9 @@ use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{RowId, ThreadId, Timestamp};
 use crate::mail::labels::{Label, Labels};
 use crate::mail::mailbox::{MailboxName, Role};
+use crate::mail::notes::{Identity, TimerKind, Timing};
 use crate::mail::place::{MailboxId, Place};
+use crate::mail::tags;
 
 use super::change::What;
 use super::folders::Why as OrderedWhy;
@@ -42,8 +44,27 @@ pub(super) enum Act {
         /// What to clear.
         remove: Flags,
     },
+    /// Mute the conversation of each, or listen to it again.
+    Mute {
+        /// Shall it be muted?
+        mute: bool,
+    },
+    /// Set a timer, or take it away.
+    Time {
+        /// What it is for.
+        kind: TimerKind,
+        /// When it is due.
+        due: Option<Timestamp>,
+    },
     /// Delete for ever, after a question.
     Delete,
+}
+
+impl Act {
+    /// Does it mean the conversation over all folders, and not what one of them has of it?
+    fn is_everywhere(&self) -> bool {
+        matches!(self, Self::Mute { .. })
+    }
 }
 
 /// One message that is acted on.
@@ -54,11 +75,20 @@ pub(super) struct Target {
     pub(super) shown: MailboxId,
     pub(super) date: Timestamp,
     pub(super) flags: Flags,
+    pub(super) id: Identity,
+    pub(super) timing: Option<Timing>,
 }
 
 impl From<&Row> for Target {
     fn from(row: &Row) -> Self {
-        Self { place: row.place.clone(), shown: row.mailbox.clone(), date: row.date, flags: row.flags.clone() }
+        Self {
+            place: row.place.clone(),
+            shown: row.mailbox.clone(),
+            date: row.date,
+            flags: row.flags.clone(),
+            id: row.id.clone(),
+            timing: row.timing,
+        }
     }
 }
 
@@ -73,6 +103,7 @@ pub(super) struct Acting {
 #[derive(Debug)]
 struct Asking {
     thread: ThreadId,
+    message: RowId,
     why: Why,
 }
 
@@ -155,7 +186,7 @@ impl Model {
     }
 
     /// Begins: shows it at once, finds out which messages are meant, carries it out.
-    fn begin(&mut self, act: Act, rows: Vec<Row>, shown_on: BTreeSet<RowId>) -> Vec<Job> {
+    pub(super) fn begin(&mut self, act: Act, rows: Vec<Row>, shown_on: BTreeSet<RowId>) -> Vec<Job> {
         if rows.is_empty() {
             return Vec::new();
         }
@@ -187,7 +218,7 @@ impl Model {
     /// Asks for the next conversation, or carries the act out when all are known.
     fn go_on(&mut self, begun: Ticket, act: Act, done: Vec<Target>, mut rest: VecDeque<Row>) -> Vec<Job> {
         let Some(of) = rest.pop_front() else { return self.carry_out(begun, &act, done) };
-        let asking = Asking { thread: of.thread, why: Why::Act { begun, act, of, done, rest } };
+        let asking = Asking { thread: of.thread, message: of.message, why: Why::Act { begun, act, of, done, rest } };
         // Before questions of the viewer: someone waits for this one.
         let at = usize::from(self.acting.on_its_way.is_some()).min(self.acting.queue.len());
         self.acting.queue.insert(at, asking);
@@ -202,7 +233,11 @@ impl Model {
             at += 1;
             (busy && at == 1) || !matches!(asking.why, Why::Look { .. })
         });
-        self.acting.queue.push_back(Asking { thread: row.thread, why: Why::Look { row: row.clone(), open } });
+        self.acting.queue.push_back(Asking {
+            thread: row.thread,
+            message: row.message,
+            why: Why::Look { row: row.clone(), open },
+        });
         self.ask_conversation()
     }
 
@@ -210,11 +245,12 @@ impl Model {
         if self.acting.on_its_way.is_some() {
             return Vec::new();
         }
-        let Some(thread) = self.acting.queue.front().map(|asking| asking.thread) else { return Vec::new() };
+        let asked = self.acting.queue.front().map(|asking| (asking.thread, asking.message));
+        let Some((thread, message)) = asked else { return Vec::new() };
         let ticket = self.ticket();
         self.acting.on_its_way = Some(ticket);
         self.acting.asked_at = self.now;
-        vec![Job::Index(IndexJob::Conversation { ticket, thread })]
+        vec![Job::Index(IndexJob::Conversation { ticket, thread, message })]
     }
 
     /// Takes in a conversation.
@@ -231,7 +267,7 @@ impl Model {
             }
             Why::Act { begun, act, of, mut done, rest } => {
                 let rows = self.seen_from(&of.mailbox, rows);
-                let here = rows.iter().filter(|row| row.mailbox == of.mailbox);
+                let here = rows.iter().filter(|row| act.is_everywhere() || row.mailbox == of.mailbox);
                 let before = done.len();
                 done.extend(here.map(Target::from));
                 if done.len() == before {
@@ -272,8 +308,22 @@ impl Model {
     }
 
     fn carry_out(&mut self, begun: Ticket, act: &Act, targets: Vec<Target>) -> Vec<Job> {
+        // What came up because nobody answered lies elsewhere, and is put out of the inbox by not waiting for that.
+        let archives = *act == Act::MoveToRole(Role::Archive);
+        let (vain, targets): (Vec<Target>, Vec<Target>) =
+            targets.into_iter().partition(|target| archives && is_vain(target.timing));
+        if !vain.is_empty() {
+            let mut jobs = self.set_timers(begun, &vain, TimerKind::Remind, None);
+            if !targets.is_empty() {
+                jobs.extend(self.carry_out(begun, act, targets));
+            }
+            return jobs;
+        }
         match act {
             Act::Flags { add, remove } => self.set_flags(begun, targets, add, remove),
+            Act::Mute { mute: true } => self.set_flags(begun, targets, &tags::muted(), &Flags::none()),
+            Act::Mute { mute: false } => self.set_flags(begun, targets, &Flags::none(), &tags::muted()),
+            Act::Time { kind, due } => self.set_timers(begun, &targets, *kind, *due),
             Act::Delete => self.ask_to_delete(targets),
             Act::MoveToRole(_) | Act::Move(_) | Act::Label { .. } => self.move_all(begun, act, targets),
         }
@@ -405,6 +455,7 @@ impl Model {
                     let targets = places.into_iter().map(|place| (place, labels.clone())).collect();
                     jobs.push(self.move_files(ticket, targets, to));
                 }
+                Reverse::Note(edit) => jobs.push(self.note_again(ticket, edit)),
                 Reverse::Recall(entry) => jobs.push(Job::Outbox(OutboxJob::Recall(entry))),
                 Reverse::Search(order) => jobs.extend(self.order_search(order, String::new(), None)),
                 Reverse::Folder { mailbox, order } => jobs.extend(self.order(mailbox, order, OrderedWhy::Undoing)),
@@ -440,6 +491,11 @@ impl Model {
     }
 }
 
+/// Was an answer waited for in vain?
+pub(super) fn is_vain(timing: Option<Timing>) -> bool {
+    matches!(timing, Some(Timing::Unanswered(_)))
+}
+
 /// `1 message`, `3 messages`.
 pub(super) fn messages(count: usize) -> String {
     if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
@@ -459,7 +515,7 @@ fn move_words(act: &Act, goals: &BTreeSet<&MailboxId>, count: usize) -> String {
         Act::Label { label, give: false } => format!("Took the label {} from {count}", title(label)),
         Act::Move(to) => format!("Moved {count} to {}", to.name),
         Act::MoveToRole(Role::Archive) if goals.is_empty() => format!("Archived {count}"),
-        Act::MoveToRole(_) | Act::Flags { .. } | Act::Delete => {
+        Act::MoveToRole(_) | Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Delete => {
             let names: BTreeSet<&str> = goals.iter().map(|goal| goal.name.as_str()).collect();
             format!("Moved {count} to {}", names.into_iter().collect::<Vec<_>>().join(", "))
         }
@@ -471,11 +527,19 @@ fn words_of_there(act: &Act) -> &'static str {
         Act::MoveToRole(Role::Archive) => "It is archived already",
         Act::Label { give: true, .. } => "It has that label already",
         Act::Label { give: false, .. } => "It does not have that label",
-        Act::MoveToRole(_) | Act::Move(_) | Act::Flags { .. } | Act::Delete => "It is in that folder already",
+        Act::MoveToRole(_) | Act::Move(_) | Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Delete => {
+            "It is in that folder already"
+        }
     }
 }
 
 fn flag_words(add: &Flags, remove: &Flags, count: usize) -> String {
+    if tags::is_muted(add) {
+        return format!("Muted {}", messages(count));
+    }
+    if tags::is_muted(remove) {
+        return format!("Listening again to {}", messages(count));
+    }
     if let Some(words) = tagging::words(add, remove, count) {
         return words;
     }

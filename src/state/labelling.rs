@@ -13,9 +13,11 @@ use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::AccountId;
 use crate::mail::labels::{Label, Labels};
 use crate::mail::mailbox::Role;
+use crate::mail::notes::TimerKind;
 use crate::mail::place::{MailboxId, Place};
+use crate::mail::tags;
 
-use super::act::{Act, Target};
+use super::act::{Act, Target, is_vain};
 use super::change::What;
 use super::undo::Reverse;
 use super::{Model, files};
@@ -59,7 +61,7 @@ impl Model {
     pub(super) fn route(&self, act: &Act, target: &Target) -> Route {
         let place = &target.place.mailbox;
         let (to, is_archive) = match act {
-            Act::Flags { .. } | Act::Delete => return Route::There,
+            Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Delete => return Route::There,
             Act::Label { label, give } => return self.route_label(label, *give, target),
             Act::Move(to) => (to.clone(), false),
             Act::MoveToRole(role) => {
@@ -133,7 +135,11 @@ impl Model {
         };
         match act {
             Act::Flags { add, remove } => Some(What::Flags { add: add.clone(), remove: remove.clone() }),
-            Act::Delete => None,
+            Act::Mute { mute: true } => Some(What::Flags { add: tags::muted(), remove: Flags::none() }),
+            Act::Mute { mute: false } => Some(What::Flags { add: Flags::none(), remove: tags::muted() }),
+            Act::Time { kind: TimerKind::Snooze, due: Some(_) } if !self.lists_a_search() => Some(What::Gone),
+            Act::Time { .. } | Act::Delete => None,
+            Act::MoveToRole(Role::Archive) if is_vain(row.timing) => Some(What::Gone),
             Act::MoveToRole(_) | Act::Move(_) | Act::Label { .. } => Some(match self.route(act, &Target::from(row)) {
                 Route::File(..) => What::Gone,
                 Route::Labels { remove, .. } if self.list_loses(&remove) => What::Gone,

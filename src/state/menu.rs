@@ -10,7 +10,9 @@ use crate::keys::action::TABLE;
 use crate::keys::{Action, Bound, Code, Context, Key};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Keyword;
+use crate::mail::ids::Timestamp;
 use crate::mail::labels::{Label, Labels};
+use crate::mail::notes::TimerKind;
 use crate::mail::place::MailboxId;
 
 use super::act::Act;
@@ -51,6 +53,8 @@ pub enum MenuKind {
     Tag,
     /// The orders of the list.
     Sort,
+    /// Times, until which something waits.
+    Time(TimerKind),
 }
 
 /// One row of a menu.
@@ -81,6 +85,8 @@ pub enum Choice {
     Search(String),
     /// A tag.
     Tag(Keyword),
+    /// A time, or none.
+    Until(Option<Timestamp>),
     /// Nothing: what was typed can be no tag.
     Nothing,
     /// An order of the list, of messages or of conversations.
@@ -310,6 +316,8 @@ impl Model {
             (Choice::Search(name), _) => self.open_search(&name),
             (Choice::Tag(word), _) => self.toggle_tag(&word),
             (Choice::Sort(grouping, order), _) => self.sort_list(grouping, order),
+            (Choice::Until(due), MenuKind::Time(kind)) => self.take_time(kind, due),
+            (Choice::Until(_), _) => Vec::new(),
             (Choice::Mark(_) | Choice::Nothing, _) => Vec::new(),
         }
     }

@@ -19,8 +19,10 @@ mod list;
 mod mailboxes;
 mod marks;
 mod menu;
+mod noting;
 mod outbox;
 mod overlay;
+mod page;
 mod question;
 mod reports;
 mod review;
@@ -28,6 +30,7 @@ mod searches;
 mod status;
 mod suggest;
 mod tagging;
+mod timing;
 mod undo;
 mod update;
 mod viewer;
@@ -113,6 +116,7 @@ pub struct Model {
     acting: act::Acting,
     sorts: arrange::Sorts,
     labelling: labelling::Labelling,
+    noting: noting::Noting,
     orders: folders::Orders,
     /// Jobs that a full queue refused; they go out again at the next tick.
     again: Vec<Job>,
@@ -206,6 +210,7 @@ impl Model {
             acting: act::Acting::default(),
             sorts: arrange::Sorts::default(),
             labelling: labelling::Labelling::default(),
+            noting: noting::Noting::default(),
             orders: folders::Orders::default(),
             again: Vec::new(),
             scanned_at: now,

@@ -250,6 +250,7 @@ impl Model {
             Some(Overlay::Menu(menu)) => {
                 menu.input.insert(text);
                 menu.filter();
+                self.offer_typed_time();
                 Vec::new()
             }
             _ => Vec::new(),
@@ -267,6 +268,7 @@ impl Model {
             Some(Overlay::Menu(menu)) => {
                 if menu.input.key(key) == Edited::Changed {
                     menu.filter();
+                    self.offer_typed_time();
                 }
                 Vec::new()
             }

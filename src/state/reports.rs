@@ -137,8 +137,12 @@ impl Model {
                 if self.concerns_list(&mailboxes) {
                     jobs.extend(self.refresh_list());
                 }
+                jobs.extend(self.refresh_thread());
                 jobs
             }
+            IndexReport::NotesWanted => vec![Job::Sync(SyncJob::TellNotes)],
+            IndexReport::Hushed(places) => self.hush(places),
+            IndexReport::Woken(messages) => self.woken(messages),
             IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
             IndexReport::Failed { ticket, fault } => {
@@ -230,6 +234,7 @@ impl Model {
             SyncReport::Wished { ticket, mailbox, wish, result } => self.wished(ticket, mailbox, wish, result),
             SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
             SyncReport::Labelled { ticket, account, result } => self.labelled(ticket, account, result),
+            SyncReport::Noted { ticket, result } => self.noted(ticket, result),
             SyncReport::Views { account, views } => vec![Job::Index(IndexJob::Views { account, views })],
             SyncReport::Labels { home, rows } => vec![Job::Index(IndexJob::SetLabels { home, rows })],
             SyncReport::Fetched { stub, now } => self.take_rest(&stub, now),

@@ -64,6 +64,10 @@ impl Model {
                 self.ask_file();
                 Vec::new()
             }
+            Action::RemindDraft => {
+                self.choose_draft_reminder();
+                Vec::new()
+            }
             Action::Detach => self.detach(bound.count),
             Action::KeepDraft => self.close_compose(),
             Action::Discard => {
@@ -248,7 +252,7 @@ impl Model {
     /// What the outbox says about messages that were written here.
     pub(super) fn sending_report(&mut self, report: OutboxReport) -> Vec<Job> {
         match report {
-            OutboxReport::Queued { entry, draft, hold_until } => {
+            OutboxReport::Queued { entry, draft, hold_until, message_id } => {
                 let at = self.writing.leaving.iter().position(|leaving| Some(&leaving.id) == draft.as_ref());
                 let Some(at) = at else { return Vec::new() };
                 let draft = self.writing.leaving.remove(at);
@@ -257,7 +261,9 @@ impl Model {
                     None => self.say(Level::Ok, "Queued"),
                 }
                 self.undo.remember("Sent".to_owned(), vec![Reverse::Recall(entry)]);
-                self.drop_everywhere(draft)
+                let mut jobs = self.await_answer(&draft, message_id);
+                jobs.extend(self.drop_everywhere(draft));
+                jobs
             }
             OutboxReport::NotQueued { draft, fault } => {
                 let at = self.writing.leaving.iter().position(|leaving| Some(&leaving.id) == draft.as_ref());

@@ -8,6 +8,7 @@ use crate::job::files::{FolderOrder, SearchOrder};
 use crate::job::outbox::EntryId;
 use crate::mail::flags::Flags;
 use crate::mail::labels::Labels;
+use crate::mail::notes::Edit;
 use crate::mail::place::{MailboxId, Place};
 
 /// The most changes that are remembered.
@@ -64,6 +65,8 @@ pub(super) enum Reverse {
         /// The labels that they had there.
         labels: Labels,
     },
+    /// Note what was noted before.
+    Note(Edit),
     /// Take a message back from the outbox.
     Recall(EntryId),
     /// Bring the saved searches back to what they were.
@@ -120,7 +123,7 @@ impl Undo {
         self.take_wanted()
     }
 
-    /// Labels were given and taken: `reverse` undoes it. Gives back an entry that was waited for in order to
+    /// Labels were given and taken, or something was noted: `reverse` undoes it. Gives back an entry that was waited for in order to
     /// be undone.
     pub(super) fn labelled(&mut self, ticket: Ticket, reverse: Reverse) -> Option<Entry> {
         let entry = self.entries.iter_mut().find(|entry| entry.waiting.contains(&ticket))?;
@@ -135,7 +138,7 @@ impl Undo {
         for step in self.entries.iter_mut().flat_map(|entry| entry.steps.iter_mut()) {
             let places = match step {
                 Reverse::Flags { places, .. } | Reverse::Labels { places, .. } | Reverse::Move { places, .. } => places,
-                Reverse::Recall(_) | Reverse::Folder { .. } | Reverse::Search(_) => continue,
+                Reverse::Note(_) | Reverse::Recall(_) | Reverse::Folder { .. } | Reverse::Search(_) => continue,
             };
             for place in places {
                 if let Some(to) = now.get(place) {
@@ -161,7 +164,7 @@ impl Undo {
                     follow(to);
                 }
                 Reverse::Folder { mailbox, .. } => follow(mailbox),
-                Reverse::Recall(_) | Reverse::Search(_) => {}
+                Reverse::Note(_) | Reverse::Recall(_) | Reverse::Search(_) => {}
             }
         }
     }

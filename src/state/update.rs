@@ -10,6 +10,8 @@ use crate::mail::draft::DraftKind;
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::Role;
+use crate::mail::notes::TimerKind;
+use crate::query::ast::State;
 
 use super::act::Act;
 use super::event::{Event, MouseAct};
@@ -177,6 +179,7 @@ impl Model {
             | Action::SelectStarred
             | Action::SelectInvert => self.select(bound.action),
             Action::PageOn => self.page_on(),
+            Action::TurnMessage => self.turn_message(),
             Action::NextMessage => self.step_message(steps(bound)),
             Action::PreviousMessage => self.step_message(-steps(bound)),
             Action::NextMatch => self.next_match_or_message(true),
@@ -231,6 +234,17 @@ impl Model {
                 Vec::new()
             }
             Action::Label => self.choose_tag(),
+            Action::Snooze => {
+                self.choose_time(TimerKind::Snooze);
+                Vec::new()
+            }
+            Action::Remind => {
+                self.choose_time(TimerKind::Remind);
+                Vec::new()
+            }
+            Action::Mute => self.toggle_mute(),
+            Action::BreakThread => self.break_thread(),
+            Action::JoinThreads => self.join_threads(),
             Action::DeleteForever => self.act(Act::Delete),
             Action::Star => self.toggle_flag(Flag::Flagged),
             Action::ToggleRead => self.toggle_flag(Flag::Seen),
@@ -255,18 +269,7 @@ impl Model {
                 self.toggle_headers();
                 Vec::new()
             }
-            Action::FoldHere => {
-                self.toggle_fold();
-                Vec::new()
-            }
-            Action::FoldAll => {
-                self.fold_all(true);
-                Vec::new()
-            }
-            Action::UnfoldAll => {
-                self.fold_all(false);
-                Vec::new()
-            }
+            Action::FoldHere | Action::FoldAll | Action::UnfoldAll => self.fold(bound.action),
             Action::Source => self.toggle_source(),
             Action::CopyAddress | Action::CopySubject | Action::CopyId | Action::CopyText => self.copy(bound.action),
             _ => self.anywhere(bound),
@@ -293,6 +296,8 @@ impl Model {
             Action::GoArchive => self.go_role(Role::Archive),
             Action::GoJunk => self.go_role(Role::Junk),
             Action::GoTrash => self.go_role(Role::Trash),
+            Action::GoSnoozed => self.go_state(State::Snoozed),
+            Action::GoWaiting => self.go_state(State::Waiting),
             Action::GoLast => self.go_last(),
             Action::GoAccount => self.go_account(bound.key.digit().unwrap_or(0)),
             Action::GoLog => {
@@ -354,14 +359,10 @@ impl Model {
                 self.move_folder(by);
                 Vec::new()
             }
-            (Focus::Viewer, to) => {
-                let height = usize::from(self.viewport.view_rows);
-                match to {
-                    Some(line) => self.viewer.scroll_to(line, height),
-                    None => self.viewer.scroll(by, height),
-                }
-                Vec::new()
-            }
+            (Focus::Viewer, to) => match to {
+                Some(line) => self.scroll_page_to(line),
+                None => self.scroll_page(by),
+            },
         }
     }
 
@@ -371,8 +372,7 @@ impl Model {
             return self.next_unread(Direction::Next);
         }
         // One line of the page before stays, for the eye.
-        self.viewer.scroll(isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1), height);
-        Vec::new()
+        self.scroll_page(isize::try_from(height.saturating_sub(1).max(1)).unwrap_or(1))
     }
 
     fn next_match_or_message(&mut self, forward: bool) -> Vec<Job> {
@@ -475,6 +475,7 @@ impl Model {
             jobs.extend(self.refresh_list());
         }
         jobs.extend(self.tick_acting());
+        jobs.extend(self.tick_notes());
         jobs.extend(self.tick_compose());
         jobs.extend(self.fill_list());
         jobs.extend(self.fill_mailboxes());
@@ -520,8 +521,7 @@ impl Model {
             if scroll == 0 {
                 self.screen = Screen::Browse(Focus::Viewer);
             }
-            self.viewer.scroll(scroll, usize::from(view.view_rows));
-            return Vec::new();
+            return self.scroll_page(scroll);
         }
         let lines = view.list_rows.saturating_mul(row_height.max(1));
         if column >= list_x && row >= list_y && row < list_y.saturating_add(lines) {

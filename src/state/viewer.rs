@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::job::files::FilesJob;
 use crate::job::index::Row;
 use crate::job::{Job, SyncJob, Ticket};
+use crate::keys::Action;
 use crate::mail::clean::Clean;
 use crate::mail::document::Document;
 use crate::mail::flags::{Flag, Flags};
@@ -15,7 +16,8 @@ use crate::mail::mailbox::Role;
 use crate::mail::place::Place;
 use crate::mail::tags;
 
-use super::wrap::{self, Folds, Rule, ViewLine};
+use super::page::Page;
+use super::wrap::{Rule, ViewLine};
 use super::{Focus, Model, Screen, files};
 
 /// The most bytes of a source that are shown.
@@ -37,13 +39,15 @@ pub struct Viewer {
     /// What was searched for in the text.
     pub find: Option<Find>,
     /// Its source, if that is shown.
-    source: Option<Vec<Clean>>,
-    folds: Folds,
-    asked: Option<Ticket>,
+    pub(super) source: Option<Vec<Clean>>,
+    /// Its conversation as one page.
+    pub(super) page: Page,
+    pub(super) rule: Rule,
+    pub(super) asked: Option<(Ticket, RowId)>,
     asked_source: Option<Ticket>,
-    wrapped_at: u16,
+    pub(super) wrapped_at: u16,
     /// The tags as they stand in the lines.
-    shown_tags: Vec<Clean>,
+    pub(super) shown_tags: Vec<Clean>,
 }
 
 /// The message that is shown.
@@ -56,9 +60,9 @@ pub struct Opened {
     /// What became of the rest, if only the header was here when it was opened.
     pub rest: Option<Rest>,
     /// Since when.
-    since: Timestamp,
+    pub(super) since: Timestamp,
     /// Has it been marked as read?
-    marked: bool,
+    pub(super) marked: bool,
 }
 
 /// The rest of a message of which only the header is here.
@@ -74,7 +78,7 @@ pub enum Rest {
 
 impl Rest {
     /// What is said of it, and whether it is a warning.
-    fn words(&self) -> (Clean, bool) {
+    pub(super) fn words(&self) -> (Clean, bool) {
         match self {
             Self::Fetching(size) => (
                 Clean::line(&format!("The rest of this message ({}) is on the server; fetching ...", amount(*size))),
@@ -134,18 +138,14 @@ impl Viewer {
     }
 
     /// The tags and labels of the message.
-    fn tags(&self) -> Vec<Clean> {
+    pub(super) fn tags(&self) -> Vec<Clean> {
         self.current_row().map_or_else(Vec::new, |row| tags::names(&row.flags, None))
     }
 
     /// Breaks the lines again, if the message has other tags now; the text stays where it is.
     fn follow_tags(&mut self) {
         if self.document().is_some() && self.source.is_none() && self.tags() != self.shown_tags {
-            let before = self.lines.len();
-            self.wrap(self.wrapped_at);
-            if self.top > 0 {
-                self.top = (self.top + self.lines.len()).saturating_sub(before);
-            }
+            self.wrap_in_place(self.wrapped_at);
         }
     }
 
@@ -184,32 +184,14 @@ impl Viewer {
     /// Takes a message out of the conversation; gives back the one to show then.
     pub(super) fn drop_from_thread(&mut self, message: RowId) -> Option<Row> {
         let at = self.thread.iter().position(|row| row.message == message)?;
+        self.page.forget(message);
         let mailbox = self.thread.remove(at).mailbox;
         let here = |row: &&Row| row.mailbox == mailbox;
         let later = self.thread.iter().skip(at).find(here);
         later.or_else(|| self.thread.iter().take(at).rev().find(here)).cloned()
     }
 
-    /// Breaks the lines again, if something about them changed.
-    fn wrap(&mut self, width: u16) {
-        self.wrapped_at = width;
-        let columns = usize::from(width);
-        self.shown_tags = self.tags();
-        self.lines = match (&self.source, self.open.as_ref().and_then(|open| open.document.as_ref())) {
-            (Some(source), _) => wrap::source(source, columns),
-            (None, Some(document)) => {
-                let mut lines = wrap::document(document, &self.tags(), self.all_headers, &self.folds, columns);
-                if let Some((words, warns)) = self.open.as_ref().and_then(|open| open.rest.as_ref()).map(Rest::words) {
-                    wrap::note(&words, warns, columns, &mut lines);
-                }
-                lines
-            }
-            (None, None) => Vec::new(),
-        };
-        self.search();
-    }
-
-    fn search(&mut self) {
+    pub(super) fn search(&mut self) {
         if let Some(find) = &mut self.find {
             let has = |line: &ViewLine| line.text().to_lowercase().contains(&find.needle);
             find.lines = self.lines.iter().enumerate().filter(|(_, line)| has(line)).map(|(at, _)| at).collect();
@@ -217,7 +199,7 @@ impl Viewer {
     }
 
     /// The last line that can be the first on screen.
-    fn last_top(&self, height: usize) -> usize {
+    pub(super) fn last_top(&self, height: usize) -> usize {
         self.lines.len().saturating_sub(height.max(1))
     }
 
@@ -267,27 +249,35 @@ impl Model {
     /// Opens a message.
     pub(super) fn open_row(&mut self, row: &Row) -> Vec<Job> {
         let same = self.viewer.thread.iter().any(|known| known.message == row.message);
-        let thread = if same { std::mem::take(&mut self.viewer.thread) } else { Vec::new() };
-        self.viewer.close();
-        self.viewer.thread = thread;
+        if same {
+            self.viewer.source = None;
+            self.viewer.find = None;
+        } else {
+            self.viewer.close();
+        }
         let served = self.accounts.iter().any(|known| known.id == row.place.mailbox.account && known.server.is_some());
         let rest =
             row.place.unique.stub_size().map(|size| if served { Rest::Fetching(size) } else { Rest::Nowhere(size) });
         let fetches = matches!(rest, Some(Rest::Fetching(_)));
-        self.viewer.open = Some(Opened { row: row.clone(), document: None, rest, since: self.now, marked: false });
-        let mut jobs = vec![self.read_open(row.place.clone())];
+        let document = self.viewer.page.document(row.message);
+        self.viewer.open = Some(Opened { row: row.clone(), document, rest, since: self.now, marked: false });
+        self.viewer.page.unfold(row.message);
+        self.viewer.wrap(self.viewport.view_width);
+        self.show_open();
+        let mut jobs = self.read_page();
         if fetches {
             jobs.push(Job::Sync(SyncJob::Fetch(row.place.clone())));
         }
         if !same {
             jobs.extend(self.look_at_thread(row, false));
         }
+        jobs.extend(self.mark_if_due());
         jobs
     }
 
-    fn read_open(&mut self, place: Place) -> Job {
+    pub(super) fn read_message(&mut self, message: RowId, place: Place) -> Job {
         let ticket = self.ticket();
-        self.viewer.asked = Some(ticket);
+        self.viewer.asked = Some((ticket, message));
         let width = if self.viewport.view_width == 0 { 80 } else { self.viewport.view_width };
         files(FilesJob::Open { ticket, place, width })
     }
@@ -303,7 +293,8 @@ impl Model {
             Ok(place) => {
                 open.rest = None;
                 open.row.place = place.clone();
-                vec![self.read_open(place)]
+                let message = open.row.message;
+                vec![self.read_message(message, place)]
             }
             Err(fault) => {
                 open.rest = Some(Rest::Failed(Clean::line(&fault.to_string())));
@@ -320,41 +311,54 @@ impl Model {
             let unread = rows.iter().filter(here).find(|known| !known.flags.has(Flag::Seen));
             let mut first = unread.unwrap_or(row).clone();
             first.messages = 1;
+            self.viewer.close();
             self.viewer.thread = rows.to_vec();
+            self.viewer.unfold_unread();
             return self.open_row(&first);
         }
         if self.viewer.open.as_ref().is_some_and(|opened| opened.row.message == row.message) {
+            let fresh = self.viewer.thread.is_empty();
             self.viewer.thread = rows.to_vec();
+            if fresh {
+                self.viewer.unfold_unread();
+            }
             // The answer may be older than the mark.
             if self.viewer.open.as_ref().is_some_and(|opened| opened.marked) {
                 self.viewer.flag(row.message, &Flags::only(Flag::Seen), &Flags::none());
             }
-            self.viewer.follow_tags();
-            return self.mark_if_due();
+            self.viewer.wrap_in_place(self.viewport.view_width);
+            let mut jobs = self.read_page();
+            jobs.extend(self.mark_if_due());
+            return jobs;
         }
         Vec::new()
     }
 
     /// Takes in a message.
     pub(super) fn take_document(&mut self, ticket: Ticket, document: Arc<Document>) -> Vec<Job> {
-        if self.viewer.asked != Some(ticket) {
-            return Vec::new();
-        }
-        self.viewer.asked = None;
+        let Some((_, message)) = self.viewer.asked.take_if(|(asked, _)| *asked == ticket) else { return Vec::new() };
         let now = self.now;
-        if let Some(open) = &mut self.viewer.open {
+        self.viewer.page.keep(message, Arc::clone(&document));
+        if let Some(open) = self.viewer.open.as_mut().filter(|open| open.row.message == message) {
             open.document = Some(document);
             open.since = now;
         }
-        self.viewer.wrap(self.viewport.view_width);
-        self.mark_if_due()
+        self.viewer.wrap_in_place(self.viewport.view_width);
+        self.show_open();
+        let mut jobs = self.mark_if_due();
+        jobs.extend(self.read_page());
+        jobs
     }
 
     /// The message could not be read. Was it asked for here?
     pub(super) fn document_failed(&mut self, ticket: Ticket) -> bool {
-        if self.viewer.asked == Some(ticket) {
-            self.viewer.close();
-            self.screen = Screen::Browse(Focus::List);
+        if let Some((_, message)) = self.viewer.asked.take_if(|(asked, _)| *asked == ticket) {
+            if self.viewer.open.as_ref().is_some_and(|open| open.row.message == message) {
+                self.viewer.close();
+                self.screen = Screen::Browse(Focus::List);
+            } else {
+                self.viewer.page.fold(message);
+            }
             return true;
         }
         self.viewer.asked_source.take_if(|asked| *asked == ticket).is_some()
@@ -382,46 +386,59 @@ impl Model {
     /// Breaks the lines again if the viewer has another width now.
     pub(super) fn rewrap(&mut self) {
         if self.viewer.wrapped_at != self.viewport.view_width {
-            // The line at the top stays near the top.
-            let (before, top) = (self.viewer.lines.len().max(1), self.viewer.top);
-            self.viewer.wrap(self.viewport.view_width);
-            self.viewer.top = top * self.viewer.lines.len() / before;
+            self.viewer.wrap_in_place(self.viewport.view_width);
         }
         let height = usize::from(self.viewport.view_rows);
         self.viewer.scroll(0, height);
+        self.show_open();
     }
 
     /// Shows all header fields, or the usual ones.
     pub(super) fn toggle_headers(&mut self) {
         self.viewer.all_headers = !self.viewer.all_headers;
-        self.viewer.top = 0;
         self.viewer.wrap(self.viewport.view_width);
+        self.viewer.page.settle();
+        self.show_open();
+    }
+
+    /// Folds and unfolds: conversations where the list has the keys, else quotes.
+    pub(super) fn fold(&mut self, action: Action) -> Vec<Job> {
+        if self.screen != Screen::Browse(Focus::Viewer) && self.folds_rows() {
+            return self.fold_in_list(action);
+        }
+        match action {
+            Action::FoldHere => self.toggle_fold(),
+            _ => self.fold_all(action == Action::FoldAll),
+        }
+        Vec::new()
     }
 
     /// Folds or unfolds the first quote at or below the top of the screen.
     pub(super) fn toggle_fold(&mut self) {
-        let mut lines = self.viewer.lines.iter().skip(self.viewer.top);
-        if let Some(block) = lines.find_map(|line| line.block) {
-            if !self.viewer.folds.turned.remove(&block) {
-                self.viewer.folds.turned.insert(block);
-            }
-            self.viewer.wrap(self.viewport.view_width);
+        let lines = self.viewer.lines.iter().enumerate().skip(self.viewer.top);
+        let found = lines.filter_map(|(at, line)| Some((at, line.block?))).next();
+        let message = found.and_then(|(at, block)| Some((self.viewer.message_at(at)?, block)));
+        if let Some((message, block)) = message {
+            self.viewer.page.turn(message, block);
+            self.viewer.wrap_in_place(self.viewport.view_width);
             self.rewrap();
         }
     }
 
     /// Folds all quotes, or none.
     pub(super) fn fold_all(&mut self, fold: bool) {
-        self.viewer.folds = Folds { rule: if fold { Rule::All } else { Rule::None }, ..Folds::default() };
-        self.viewer.wrap(self.viewport.view_width);
+        self.viewer.rule = if fold { Rule::All } else { Rule::None };
+        self.viewer.page.turn_back();
+        self.viewer.wrap_in_place(self.viewport.view_width);
         self.rewrap();
     }
 
     /// Shows the source of the message, or the message again.
     pub(super) fn toggle_source(&mut self) -> Vec<Job> {
         if self.viewer.source.take().is_some() {
-            self.viewer.top = 0;
             self.viewer.wrap(self.viewport.view_width);
+            self.viewer.page.settle();
+            self.show_open();
             return Vec::new();
         }
         let mut jobs = Vec::new();

@@ -45,6 +45,13 @@ pub enum LineRole {
     Warning,
     /// How many quoted lines are hidden.
     Fold,
+    /// The line that a message of a conversation begins with, or all that is shown of it.
+    Title {
+        /// Which: an index into the conversation.
+        at: usize,
+        /// Does the message follow?
+        whole: bool,
+    },
     /// Nothing.
     #[default]
     Blank,

@@ -1,8 +1,10 @@
 //! The body of the thread `notes`: writes down which labels the user gives and takes and what is wished for
-//! folders, and tells which labels there are. It never meets a server, so an answer is never far; the account's own thread tells the server of it
-//! when it is woken.
+//! folders, keeps the user's notes, and tells which labels and notes there are. It never meets a server, so an
+//! answer is never far; the account's own thread tells the server of it when it is woken.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::env::{Env, Reporter};
@@ -13,6 +15,7 @@ use crate::ledger::{LabelWish, Ledger, Wish};
 use crate::mail::ids::AccountId;
 use crate::mail::labels::Labels;
 use crate::mail::mailbox::MailboxName;
+use crate::mail::notes::{Edit, Notes};
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// How many messages are told of at once.
@@ -20,7 +23,7 @@ const AT_ONCE: usize = 500;
 
 /// Tells the views of all these accounts as they are known, then does what it is asked until `jobs` is closed.
 pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
-    let mut notes = Notes { accounts, ledger: None, report };
+    let mut notes = Desk { accounts, ledger: None, report };
     for account in accounts {
         if let Err(fault) = notes.tell_views(&account.account.id) {
             report(SyncReport::Fault(fault.of(&account.account.id)));
@@ -42,6 +45,15 @@ pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
                 let result = notes.wish(&mailbox, wish).map_err(|fault| fault.of(&mailbox.account));
                 report(SyncReport::Wished { ticket, mailbox, wish, result });
             }
+            SyncJob::Note { ticket, edit } => {
+                let result = notes.note(&edit);
+                report(SyncReport::Noted { ticket: Some(ticket), result });
+            }
+            SyncJob::TellNotes => {
+                if let Some(result) = notes.tell_notes().transpose() {
+                    report(SyncReport::Noted { ticket: None, result });
+                }
+            }
             // For other threads.
             SyncJob::Wake { .. }
             | SyncJob::Visible(_)
@@ -52,17 +64,21 @@ pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
     }
 }
 
-struct Notes<'a> {
+struct Desk<'a> {
     accounts: &'a [Env],
     ledger: Option<Ledger>,
     report: Reporter<'a>,
 }
 
-impl Notes<'_> {
+impl Desk<'_> {
     /// The ledger, opened when it is first needed.
     fn ledger(&mut self, account: &AccountId) -> Result<&mut Ledger, Fault> {
         let data = self.accounts.iter().find(|env| env.account.id == *account).map(|env| &env.data);
-        let data = data.ok_or_else(|| Fault::new(Doing::Remembering, account.as_str(), Cause::Missing))?;
+        let data = data.ok_or_else(|| Fault::new(Doing::Remembering, account.as_str(), Cause::Missing))?.clone();
+        self.open(&data)
+    }
+
+    fn open(&mut self, data: &Path) -> Result<&mut Ledger, Fault> {
         match &mut self.ledger {
             Some(ledger) => Ok(ledger),
             slot @ None => {
@@ -73,6 +89,21 @@ impl Notes<'_> {
                 Ok(slot.insert(ledger))
             }
         }
+    }
+
+    fn note(&mut self, edit: &Edit) -> Result<Arc<Notes>, Fault> {
+        let Some(data) = self.accounts.first().map(|env| env.data.clone()) else {
+            return Err(Fault::new(Doing::Remembering, "ledger.db", Cause::Missing).detail("there is no account"));
+        };
+        let ledger = self.open(&data)?;
+        ledger.note(edit)?;
+        ledger.notes().map(Arc::new)
+    }
+
+    /// All notes; nothing where there is no account that could have any.
+    fn tell_notes(&mut self) -> Result<Option<Arc<Notes>>, Fault> {
+        let Some(data) = self.accounts.first().map(|env| env.data.clone()) else { return Ok(None) };
+        self.open(&data)?.notes().map(|notes| Some(Arc::new(notes)))
     }
 
     fn tell_views(&mut self, account: &AccountId) -> Result<(), Fault> {

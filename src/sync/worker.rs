@@ -266,7 +266,9 @@ impl<'a> Worker<'a> {
             | SyncJob::Password { .. }
             | SyncJob::Wish { .. }
             | SyncJob::Label { .. }
-            | SyncJob::TellLabels(_) => None,
+            | SyncJob::TellLabels(_)
+            | SyncJob::Note { .. }
+            | SyncJob::TellNotes => None,
         }
     }
 

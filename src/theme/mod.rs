@@ -129,6 +129,10 @@ pub struct Glyphs {
     pub cursor: &'static str,
     /// Selected.
     pub selected: &'static str,
+    /// It was snoozed, and is back.
+    pub returned: &'static str,
+    /// Of a muted conversation.
+    pub muted: &'static str,
     /// Starred.
     pub star: &'static str,
     /// Only the header is here.
@@ -167,6 +171,8 @@ impl Glyphs {
         unread: "*",
         cursor: ">",
         selected: "x",
+        returned: "^",
+        muted: "m",
         star: "!",
         stub: "h",
         attachment: "@",
@@ -189,6 +195,8 @@ impl Glyphs {
         unread: "●",
         cursor: "❯",
         selected: "✓",
+        returned: "↑",
+        muted: "m",
         star: "★",
         stub: "⇣",
         attachment: "@",

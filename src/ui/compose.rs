@@ -8,6 +8,7 @@ use super::suggest;
 use super::text::{Painter, cells};
 use crate::keys::{Action, Context};
 use crate::mail::clean::Clean;
+use crate::mail::moment;
 use crate::state::{Compose, Field, Model, Part, take_cells};
 use crate::theme::Theme;
 
@@ -60,6 +61,11 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>) -> O
             compose.sizes.get(&file.path).map_or_else(String::new, |size| format!("  {}", crate::state::size(*size)));
         let text = format!("[{}] {}{size}  {}", number + 1, Clean::line(&file.name), Clean::line(&file.media_type));
         y += row(painter, theme, y, title, &text, theme.view_link);
+    }
+    if let Some(at) = compose.draft.remind_at {
+        let remind = key(Action::RemindDraft);
+        let text = format!("if nobody has answered by {}", moment::words(at, model.now, &model.zone));
+        y += row(painter, theme, y, (&remind, "Remind"), &text, theme.view_value);
     }
     y += rule(painter, theme, y);
     let notes = if review { notes_height(compose, painter.area.height) } else { 0 };

@@ -7,6 +7,7 @@ use ratatui::style::Style;
 use super::text::{Painter, cells, date, fit};
 use crate::job::index::{Only, Row};
 use crate::mail::flags::Flag;
+use crate::mail::notes::Timing;
 use crate::mail::tags;
 use crate::state::{Focus, Mark, Model, Screen, Shown};
 use crate::theme::Theme;
@@ -61,9 +62,10 @@ fn empty(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
 fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize, row: &Row, height: u16) {
     let cursor = position == model.list.cursor;
     let selected = model.list.selected.contains_key(&row.message) || model.list.in_range(position);
+    let is_back = matches!(row.timing, Some(Timing::Returned(_) | Timing::Unanswered(_)));
     let unread = row.unread > 0 || !row.flags.has(Flag::Seen);
     let focus = model.screen == Screen::Browse(Focus::List);
-    let base = if unread { theme.list_unread } else { theme.list_read };
+    let base = if unread || is_back { theme.list_unread } else { theme.list_read };
     let ground = match (cursor, focus) {
         (true, true) => base.patch(theme.cursor_row),
         (true, false) => base.patch(theme.cursor_row_away),
@@ -208,6 +210,11 @@ pub(super) fn glyph(theme: &Theme, mark: Mark) -> &'static str {
         Mark::Unread => theme.glyphs.unread,
         Mark::Selected => theme.glyphs.selected,
         Mark::Draft => theme.glyphs.draft,
+        Mark::Returned => theme.glyphs.returned,
+        Mark::Unanswered => "?",
+        Mark::Snoozed => "z",
+        Mark::Awaited => "w",
+        Mark::Muted => theme.glyphs.muted,
         Mark::Starred => theme.glyphs.star,
         Mark::Stub => theme.glyphs.stub,
         Mark::Attachment => theme.glyphs.attachment,

@@ -8,6 +8,8 @@ use crate::job::files::Purpose;
 use crate::job::index::SearchScope;
 use crate::keys::{Action, Context, Keys};
 use crate::mail::clean::Clean;
+use crate::mail::moment;
+use crate::mail::notes::TimerKind;
 use crate::state::{Choice, Hints, Level, Menu, MenuKind, Model, Overlay, Prompt, PromptKind};
 use crate::theme::Theme;
 
@@ -260,6 +262,8 @@ fn menu_box(
         MenuKind::Label => "Give or take a label".to_owned(),
         MenuKind::Tag => "Give or take a tag".to_owned(),
         MenuKind::Sort => "Sort the list".to_owned(),
+        MenuKind::Time(TimerKind::Snooze) => "Snooze until".to_owned(),
+        MenuKind::Time(TimerKind::Remind) => "Remind me if nobody has answered".to_owned(),
         MenuKind::Move => {
             let count = model.situation().targets;
             format!("Move {} to", if count == 1 { "1 message".to_owned() } else { format!("{count} rows") })
@@ -301,6 +305,7 @@ fn menu_box(
                 | Choice::Search(_)
                 | Choice::Tag(_)
                 | Choice::Sort(..)
+                | Choice::Until(_)
                 | Choice::Nothing => &item.keys,
             };
             row.text(2, 0, key_width, keys, key_style);
@@ -314,8 +319,12 @@ fn menu_box(
         }
     }
     if menu.shown.is_empty() {
-        let words = if menu.kind == MenuKind::Tag { "Type the name of a new tag" } else { "Nothing fits" };
-        inside.text(2, 1, width, words, theme.popup.patch(theme.muted));
+        let words = match menu.kind {
+            MenuKind::Tag => "Type the name of a new tag".to_owned(),
+            MenuKind::Time(_) => format!("Type a time: {}", moment::EXPECTED),
+            _ => "Nothing fits".to_owned(),
+        };
+        inside.text(2, 1, width, &words, theme.popup.patch(theme.muted));
     }
     (Some(position), rows)
 }

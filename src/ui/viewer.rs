@@ -2,10 +2,11 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::text::Painter;
+use super::text::{Painter, date};
 use crate::mail::clean::Clean;
 use crate::mail::document::{LineKind, SpanStyle};
-use crate::state::{Focus, LineRole, Model, Screen, SearchInfo, Shown, ViewLine, ViewSpan};
+use crate::mail::flags::Flag;
+use crate::state::{Focus, LineRole, Mark, Model, Screen, SearchInfo, Shown, ViewLine, ViewSpan};
 use crate::theme::Theme;
 
 /// Draws the line between list and message.
@@ -61,6 +62,10 @@ fn nothing(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
 }
 
 fn draw_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, line: &ViewLine) {
+    if let LineRole::Title { at, whole } = line.role {
+        title_line(model, theme, painter, y, at, whole);
+        return;
+    }
     let mut x = 1;
     let base = line_style(theme, line);
     let text_from = x;
@@ -81,11 +86,40 @@ fn draw_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, li
     }
 }
 
+/// Draws the line of a message in its conversation: whether it is the one at hand, its number, who wrote it and when.
+fn title_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, at: usize, whole: bool) {
+    let Some(row) = model.viewer.thread.get(at) else { return };
+    let is_unread = !row.flags.has(Flag::Seen);
+    let style = match (whole, is_unread) {
+        (true, _) => theme.view_subject,
+        (false, true) => theme.list_unread,
+        (false, false) => theme.list_read,
+    };
+    let width = painter.area.width.saturating_sub(1);
+    painter.text(0, y, 1, if model.viewer.is_at_hand(row) { theme.glyphs.cursor } else { " " }, style);
+    if is_unread {
+        painter.text(1, y, 1, theme.glyphs.unread, theme.list_mark);
+    }
+    let mut end = painter.right(width, y, &date(row.date, model.now, &model.zone), theme.list_date);
+    let marks: String = Mark::behind(row).take(4).map(|mark| super::list::glyph(theme, mark)).collect();
+    if !marks.is_empty() {
+        end = painter.right(end.saturating_sub(1), y, &marks, theme.list_star);
+    }
+    let number = format!("{} ", at + 1);
+    let mut x = painter.text(3, y, end, &number, theme.muted);
+    let indent = row.depth.min(6) * 2;
+    if indent > 0 {
+        x = painter.text(x + indent - 2, y, 2, &format!("{} ", theme.glyphs.branch), theme.muted);
+    }
+    painter.text(x, y, end.saturating_sub(x + 1), row.who.as_str(), style);
+}
+
 fn line_style(theme: &Theme, line: &ViewLine) -> Style {
     match line.role {
         LineRole::Header | LineRole::Attachment => theme.view_value,
         LineRole::Tags => theme.tag,
         LineRole::Warning => theme.view_warning,
+        LineRole::Title { .. } => theme.view_subject,
         LineRole::Blank => theme.view_body,
         LineRole::Body(LineKind::Added) => theme.view_added,
         LineRole::Body(LineKind::Removed) => theme.view_removed,

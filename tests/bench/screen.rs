@@ -26,6 +26,7 @@ use tern::keys::{Code, Key, Keymap};
 use tern::mail::clean::Clean;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{RowId, ThreadId, Timestamp};
+use tern::mail::notes::Identity;
 use tern::mail::place::{Place, UniqueName};
 use tern::state::{Event, Model, Viewport, update};
 use tern::theme::{Depth, Glyphs, Theme};
@@ -139,6 +140,9 @@ fn rows(ticket: Ticket, list: ListSpec, first: usize, count: usize) -> IndexRepo
             unread: 0,
             size: 18_000,
             depth: 0,
+            id: Identity::Bytes(number),
+            timing: None,
+            unfolded: false,
         }
     };
     let rows = (first..(first + count).min(MESSAGES)).map(row).collect();

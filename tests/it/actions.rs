@@ -118,6 +118,9 @@ fn place(context: Context, action: Action) -> Driver {
         let draft = draft();
         driver.report(Report::Files(tern::job::FilesReport::Drafts(vec![draft])));
     }
+    if action == Action::JoinThreads {
+        driver.press(if context == Context::List { "k x j" } else { "q k x j Enter" });
+    }
     if action == Action::SelectNone || (action == Action::Back && context == Context::List) {
         driver.press("x");
     }

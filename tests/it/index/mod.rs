@@ -4,6 +4,7 @@
 mod contacts;
 pub(crate) mod disk;
 mod histories;
+mod notes;
 mod reader;
 mod scanner;
 mod stories;

@@ -186,6 +186,9 @@ impl File {
             State::Replied => self.flags.has(Flag::Answered),
             State::Forwarded => self.flags.has(Flag::Forwarded),
             State::Draft => self.flags.has(Flag::Draft),
+            State::Muted => self.flags.keywords().any(|word| word.as_str().eq_ignore_ascii_case("$muted")),
+            // Nothing is noted here.
+            State::Snoozed | State::Waiting => false,
             State::Sent => self.sender == "ada@example.org" || Role::guess(&self.mailbox.name) == Some(Role::Sent),
         }
     }

@@ -122,7 +122,7 @@ fn random_flags(rng: &mut fastrand::Rng) -> Flags {
     flags
 }
 
-const STATES: [State; 9] = [
+const STATES: [State; 11] = [
     State::Unread,
     State::Unread,
     State::Starred,
@@ -132,6 +132,8 @@ const STATES: [State; 9] = [
     State::Forwarded,
     State::Draft,
     State::Sent,
+    State::Muted,
+    State::Snoozed,
 ];
 
 const PLACES: [&str; 11] = [

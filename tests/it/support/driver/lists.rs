@@ -12,6 +12,7 @@ use tern::mail::flags::{Flag, Flags, Keyword};
 use tern::mail::ids::{RowId, ThreadId, Timestamp};
 use tern::mail::labels::View;
 use tern::mail::mailbox::{MailboxName, Role};
+use tern::mail::notes::{TimerKind, Timing};
 use tern::mail::place::MailboxId;
 use tern::mail::tags;
 use tern::query::Query;
@@ -35,6 +36,12 @@ impl World {
             Source::Unified => {
                 self.is_in(mail, &MailboxId { name: MailboxName::inbox(), ..mail.place.mailbox.clone() })
             }
+            Source::Search { query: Query::Is(State::Snoozed), .. } => {
+                matches!(self.timing(mail), Some(Timing::Asleep(_)))
+            }
+            Source::Search { query: Query::Is(State::Waiting), .. } => {
+                matches!(self.timing(mail), Some(Timing::Awaited(_) | Timing::Unanswered(_)))
+            }
             Source::Search { query, .. } => matches(mail, query),
         }
     }
@@ -46,7 +53,8 @@ impl World {
             Source::Mailbox(mailbox) => Some(mailbox.clone()),
             Source::Unified | Source::Search { .. } => best(),
         };
-        Row { mailbox: shown.unwrap_or_else(|| mail.place.mailbox.clone()), ..row(mail) }
+        let mailbox = shown.unwrap_or_else(|| mail.place.mailbox.clone());
+        Row { mailbox, timing: self.timing(mail), ..row(mail) }
     }
 
     pub(super) fn in_list(&self, source: &Source) -> Vec<&Mail> {
@@ -55,7 +63,53 @@ impl World {
         mails
     }
 
+    /// How a timer stands with a message, by what the index was told.
+    fn timing(&self, mail: &Mail) -> Option<Timing> {
+        let (notes, now) = &self.told;
+        let timer = |kind| notes.timers.get(&(mail.identity(), kind)).map(|timer| timer.due);
+        match (timer(TimerKind::Snooze), timer(TimerKind::Remind)) {
+            (Some(due), _) if due > *now => Some(Timing::Asleep(due)),
+            (Some(due), _) => Some(Timing::Returned(due)),
+            (None, Some(due)) if due > *now => Some(Timing::Awaited(due)),
+            (None, Some(due)) => Some(Timing::Unanswered(due)),
+            (None, None) => None,
+        }
+    }
+
+    /// What is asleep is left out, what is back stands first, and what is unfolded stands message by message.
     fn rows(&self, spec: &ListSpec) -> Vec<Row> {
+        let mut rows = self.plain_rows(spec);
+        if matches!(spec.source, Source::Search { .. }) {
+            return rows;
+        }
+        rows.retain(|row| !matches!(row.timing, Some(Timing::Asleep(_))));
+        let in_inbox = |mail: &Mail| match &spec.source {
+            Source::Mailbox(mailbox) => mailbox.name.is_inbox() && mailbox.account == mail.place.mailbox.account,
+            _ => true,
+        };
+        let vain = self.mails.iter().filter(|mail| in_inbox(mail));
+        rows.extend(
+            vain.map(|mail| self.row_in(mail, &Source::Unified))
+                .filter(|row| matches!(row.timing, Some(Timing::Unanswered(_)))),
+        );
+        rows.sort_by_key(|row| !matches!(row.timing, Some(Timing::Returned(_) | Timing::Unanswered(_))));
+        let mut shown = Vec::new();
+        for row in rows {
+            if !spec.unfolded.contains(&row.thread) {
+                shown.push(row);
+                continue;
+            }
+            let mut parts: Vec<&Mail> = self.mails.iter().filter(|mail| mail.thread == row.thread.0).collect();
+            parts.sort_by_key(|mail| mail.id);
+            for (nth, mail) in parts.into_iter().enumerate() {
+                let depth = u16::from(nth > 0);
+                shown.push(Row { depth, unfolded: true, ..self.row_in(mail, &Source::Unified) });
+            }
+        }
+        shown
+    }
+
+    fn plain_rows(&self, spec: &ListSpec) -> Vec<Row> {
         let mails = self.in_list(&spec.source);
         if spec.grouping == Grouping::Flat {
             return arranged(mails.into_iter().map(|mail| self.row_in(mail, &spec.source)).collect(), spec);
@@ -91,7 +145,12 @@ impl World {
             }
             IndexJob::Rows { ticket, list, first, count, anchor } => {
                 let all = self.rows(&list);
-                let anchor = anchor.and_then(|row| all.iter().position(|known| known.message == row));
+                let thread = anchor.and_then(|row| self.mails.iter().find(|mail| mail.id == row.0));
+                let thread = thread.filter(|_| list.grouping == Grouping::Conversations).map(|mail| mail.thread);
+                let anchor = anchor.and_then(|row| {
+                    let own = all.iter().position(|known| known.message == row);
+                    own.or_else(|| all.iter().position(|known| Some(known.thread.0) == thread))
+                });
                 let first = anchor
                     .filter(|at| !(first..first + count).contains(at))
                     .map_or(first, |at| at.saturating_sub(count / 2));
@@ -118,7 +177,7 @@ impl World {
                     found: found.map(|mail| (mail.place.mailbox.clone(), RowId(mail.id))),
                 }]
             }
-            IndexJob::Conversation { ticket, thread } => {
+            IndexJob::Conversation { ticket, thread, .. } => {
                 let mut mails: Vec<&Mail> = self.mails.iter().filter(|mail| mail.thread == thread.0).collect();
                 mails.sort_by_key(|mail| mail.id);
                 vec![IndexReport::Conversation {
@@ -172,6 +231,12 @@ impl World {
                     IndexReport::Tallied { ticket, name, tally }
                 });
                 counted.collect()
+            }
+            IndexJob::Notes { notes, now } => {
+                self.told = ((*notes).clone(), now);
+                let mailboxes = self.mailboxes.iter().chain(self.views.iter().map(|view| &view.mailbox));
+                let mailboxes = mailboxes.cloned().collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
             IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
             IndexJob::Renamed { account, folders } => {
@@ -260,5 +325,8 @@ fn row(mail: &Mail) -> Row {
         unread: u32::from(!mail.flags.has(Flag::Seen)),
         size: 1234,
         depth: 0,
+        id: mail.identity(),
+        timing: None,
+        unfolded: false,
     }
 }

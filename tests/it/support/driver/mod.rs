@@ -166,7 +166,7 @@ impl Driver {
             other => {
                 self.outside.push(other.clone());
                 let Job::Sync(job) = other else { return Vec::new() };
-                World::notes(job, self.broken).map(Report::Sync).into_iter().collect()
+                self.world.notes(job, self.broken).map(Report::Sync).into_iter().collect()
             }
         }
     }

@@ -1,10 +1,12 @@
 //! What the world answers as the thread `outbox`, and as the thread `notes`: what is to be told to servers.
 
+use std::sync::Arc;
+
 use tern::fault::{Cause, Doing, Fault};
 use tern::job::outbox::{Entry, EntryId, EntryState, Verdict};
 use tern::job::{OutboxJob, OutboxReport, SyncJob, SyncReport};
 use tern::mail::clean::Clean;
-use tern::mail::ids::{AccountId, Timestamp};
+use tern::mail::ids::{AccountId, MessageId, Timestamp};
 
 use super::NOW;
 use super::world::World;
@@ -24,8 +26,12 @@ impl World {
                 }
                 let state = hold_until.map_or(EntryState::Queued, |until| EntryState::Held(Some(until)));
                 let entry = entry(&format!("e{}", self.outbox.len()), &draft.subject, &draft.to, state);
-                let queued =
-                    OutboxReport::Queued { entry: entry.id.clone(), draft: Some(draft.id.clone()), hold_until };
+                let queued = OutboxReport::Queued {
+                    entry: entry.id.clone(),
+                    draft: Some(draft.id.clone()),
+                    hold_until,
+                    message_id: MessageId::new(&format!("{}@example.org", draft.id)),
+                };
                 self.outbox.push((entry, *draft));
                 reports.push(queued);
             }
@@ -53,11 +59,23 @@ impl World {
     }
 
     /// What the thread `notes` answers.
-    pub(super) fn notes(job: SyncJob, broken: bool) -> Option<SyncReport> {
-        let SyncJob::Label { ticket, places, .. } = job else { return None };
-        let account = places.first()?.mailbox.account.clone();
+    pub(super) fn notes(&mut self, job: SyncJob, broken: bool) -> Option<SyncReport> {
         let result = if broken { Err(Fault::new(Doing::Remembering, "ledger.db", Cause::DiskFull)) } else { Ok(()) };
-        Some(SyncReport::Labelled { ticket, account, result })
+        match job {
+            SyncJob::Label { ticket, places, .. } => {
+                let account = places.first()?.mailbox.account.clone();
+                Some(SyncReport::Labelled { ticket, account, result })
+            }
+            SyncJob::Note { ticket, edit } => {
+                if !broken {
+                    self.noted.apply(&edit);
+                }
+                let result = result.map(|()| Arc::new(self.noted.clone()));
+                Some(SyncReport::Noted { ticket: Some(ticket), result })
+            }
+            SyncJob::TellNotes => Some(SyncReport::Noted { ticket: None, result: Ok(Arc::new(self.noted.clone())) }),
+            _ => None,
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use tern::mail::address::Address;
 use tern::mail::contact::Suggestion;
 use tern::mail::draft::Draft;
 use tern::mail::flags::Flags;
-use tern::mail::ids::AccountId;
+use tern::mail::ids::{AccountId, MessageId, Timestamp};
 use tern::mail::labels::{Label, View};
 use tern::mail::mailbox::MailboxName;
+use tern::mail::notes::{Identity, Notes};
 use tern::mail::place::{MailboxId, Place, UniqueName};
 
 /// One message of the world.
@@ -48,11 +49,22 @@ pub(crate) struct World {
     pub(crate) outbox: Vec<(Entry, Draft)>,
     /// Whom the index knows, the likeliest first.
     pub(crate) people: Vec<Suggestion>,
+    /// What is noted, as the ledger has it.
+    pub(crate) noted: Notes,
+    /// What the index was told of it, and what the time was.
+    pub(crate) told: (Notes, Timestamp),
     /// Files that can be attached, by name.
     pub(crate) names: Vec<String>,
     /// Searches that were saved by a key.
     pub(crate) searches: Vec<SavedSearch>,
     pub(super) moves: u32,
+}
+
+impl Mail {
+    /// What the message is known by.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::Id(MessageId::new(&format!("<{}@example.org>", self.id)).unwrap())
+    }
 }
 
 pub(crate) fn mailbox(account: &str, name: &str) -> MailboxId {
