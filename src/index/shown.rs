@@ -110,7 +110,7 @@ impl<'a> Shown<'a> {
         let inbox = match &list.source {
             Source::Mailbox(mailbox) => mailbox.name.is_inbox().then_some(Some(&mailbox.account)),
             Source::Unified => Some(None),
-            _ => None,
+            Source::Search { .. } => None,
         };
         let Some(account) = inbox.filter(|_| list.only == Only::All && list.order == Order::default()) else {
             return Ok(());

@@ -149,10 +149,10 @@ fn ahead(text: &str, today: Date) -> Option<Date> {
 
 /// `2026-12-24`, `24 dec`, `dec 24`, `24 dec 2027`; without a year the next one of that date.
 fn dated(text: &str, today: Date) -> Option<Date> {
-    if text.len() == 10 && text.is_ascii() {
-        if let Ok(day) = text.parse::<Date>() {
-            return Some(day);
-        }
+    if text.len() == 10
+        && let Ok(day) = text.parse::<Date>()
+    {
+        return Some(day);
     }
     let words: Vec<&str> = text.split(' ').map(|word| word.trim_end_matches('.')).collect();
     let month = |word: &str| {

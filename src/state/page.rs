@@ -95,8 +95,8 @@ impl Viewer {
 
     /// The message to which a line belongs.
     pub(super) fn message_at(&self, line: usize) -> Option<RowId> {
-        let begins = self.page.begins.iter().rev();
-        let found = begins.into_iter().find(|(first, _)| *first <= line).map(|(_, message)| *message);
+        let mut begins = self.page.begins.iter().rev();
+        let found = begins.find(|(first, _)| *first <= line).map(|(_, message)| *message);
         found.or_else(|| self.open.as_ref().map(|open| open.row.message))
     }
 

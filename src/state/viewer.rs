@@ -415,8 +415,8 @@ impl Model {
 
     /// Folds or unfolds the first quote at or below the top of the screen.
     pub(super) fn toggle_fold(&mut self) {
-        let lines = self.viewer.lines.iter().enumerate().skip(self.viewer.top);
-        let found = lines.filter_map(|(at, line)| Some((at, line.block?))).next();
+        let mut lines = self.viewer.lines.iter().enumerate().skip(self.viewer.top);
+        let found = lines.find_map(|(at, line)| Some((at, line.block?)));
         let message = found.and_then(|(at, block)| Some((self.viewer.message_at(at)?, block)));
         if let Some((message, block)) = message {
             self.viewer.page.turn(message, block);

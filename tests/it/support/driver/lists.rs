@@ -158,23 +158,9 @@ impl World {
                 vec![IndexReport::Rows { ticket, list, first, total: all.len(), counted: true, rows, anchor }]
             }
             IndexJob::NextUnread { ticket, list, after, direction, order } => {
-                let here = self.in_list(&list.source);
-                let unread = |mail: &&&Mail| !mail.flags.has(Flag::Seen);
-                let later = |mail: &&&Mail| match direction {
-                    Direction::Next => after.is_none_or(|after| mail.id < after.0),
-                    Direction::Previous => after.is_none_or(|after| mail.id > after.0),
-                };
-                let mut found = match direction {
-                    Direction::Next => here.iter().filter(later).find(unread).copied(),
-                    Direction::Previous => here.iter().rev().filter(later).find(unread).copied(),
-                };
-                for mailbox in order.iter().filter(|mailbox| list.source != Source::Mailbox((*mailbox).clone())) {
-                    let there = self.in_list(&Source::Mailbox(mailbox.clone()));
-                    found = found.or_else(|| there.iter().find(|mail| !mail.flags.has(Flag::Seen)).copied());
-                }
                 vec![IndexReport::NextUnread {
                     ticket,
-                    found: found.map(|mail| (mail.place.mailbox.clone(), RowId(mail.id))),
+                    found: self.next_unread(&list.source, after, direction, &order),
                 }]
             }
             IndexJob::Conversation { ticket, thread, .. } => {
@@ -247,6 +233,30 @@ impl World {
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
             IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
         }
+    }
+
+    fn next_unread(
+        &self,
+        source: &Source,
+        after: Option<RowId>,
+        direction: Direction,
+        order: &[MailboxId],
+    ) -> Option<(MailboxId, RowId)> {
+        let here = self.in_list(source);
+        let unread = |mail: &&&Mail| !mail.flags.has(Flag::Seen);
+        let later = |mail: &&&Mail| match direction {
+            Direction::Next => after.is_none_or(|after| mail.id < after.0),
+            Direction::Previous => after.is_none_or(|after| mail.id > after.0),
+        };
+        let mut found = match direction {
+            Direction::Next => here.iter().filter(later).find(unread).copied(),
+            Direction::Previous => here.iter().rev().filter(later).find(unread).copied(),
+        };
+        for mailbox in order.iter().filter(|mailbox| *source != Source::Mailbox((*mailbox).clone())) {
+            let there = self.in_list(&Source::Mailbox(mailbox.clone()));
+            found = found.or_else(|| there.iter().find(|mail| !mail.flags.has(Flag::Seen)).copied());
+        }
+        found.map(|mail| (mail.place.mailbox.clone(), RowId(mail.id)))
     }
 
     fn count(&self, id: &MailboxId) -> MailboxRow {
