@@ -56,6 +56,8 @@ struct Waiting {
     /// Files that were not known, as positions in the listing; the next one last.
     todo: Vec<usize>,
     started: bool,
+    /// Was nothing of the mailbox known before? Then what is in it was there before.
+    is_first: bool,
 }
 
 impl Backlog {
@@ -159,10 +161,23 @@ impl Writer {
         } else {
             let mut todo = difference.new;
             todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(&file.unique)));
-            self.backlog.waiting.push(Waiting { mailbox, listing: Arc::clone(listing), todo, started: false });
+            let is_first = self.is_unmet(&mailbox).map_err(|error| self.fault(&error))?;
+            self.backlog.waiting.push(Waiting {
+                mailbox,
+                listing: Arc::clone(listing),
+                todo,
+                started: false,
+                is_first,
+            });
         }
         let changed = self.with_views(&listing.mailbox)?;
         Ok(self.refreshed(changed, Vec::new()))
+    }
+
+    /// Was nothing of this mailbox taken in so far?
+    fn is_unmet(&self, mailbox: &KnownMailbox) -> Result<bool> {
+        let mut find = self.db.prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 LIMIT 1")?;
+        Ok(!mailbox.seen_before && !find.exists([mailbox.row])?)
     }
 
     /// The mailboxes of an account; any other is forgotten.
@@ -253,7 +268,7 @@ impl Writer {
             let mut file = listed_name(listed, &waiting.listing.tells);
             read.extend(files.read(&mut file, depth, self).map(|incoming| (file, incoming)));
         }
-        let quiet = !waiting.mailbox.seen_before;
+        let (quiet, is_first) = (!waiting.mailbox.seen_before, waiting.is_first);
         let listing = &waiting.listing;
         let (mailbox, arrived) = self.step(|writer| {
             // There may be other views than before.
@@ -268,8 +283,7 @@ impl Writer {
             if rest == 0 {
                 writer.set_stamp(mailbox.row, listing)?;
             }
-            if quiet {
-                // What is met for the first time was there before.
+            if is_first {
                 writer.told.came.clear();
             }
             Ok((mailbox, if quiet { Vec::new() } else { arrived }))

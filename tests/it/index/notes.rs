@@ -24,7 +24,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::new(BEGIN + seconds)
 }
 
-fn nth(number: usize) -> i64 {
+fn written(number: usize) -> i64 {
     i64::try_from(number).unwrap()
 }
 
@@ -101,7 +101,7 @@ fn a_conversation_is_broken_and_put_together_again_in_any_order_of_arrival() {
                     writer.notes(&cut(&["b"]), at(0)).unwrap();
                 }
                 let (name, refs) = mails[number];
-                let text = mail(name, refs, nth(number), name, "text");
+                let text = mail(name, refs, written(number), name, "text");
                 let changed = disk.deliver(&inbox, number, &text, &seen());
                 tell(&mut writer, &changed);
             }
@@ -127,7 +127,7 @@ fn conversations_are_joined_and_what_was_cut_off_can_be_put_elsewhere() {
     let mut writer = disk.writer();
     let mails: [(&str, &[&str]); 5] = [("a", &[]), ("b", &["a"]), ("x", &[]), ("y", &["x"]), ("z", &[])];
     for (number, (name, refs)) in mails.into_iter().enumerate() {
-        let changed = disk.deliver(&inbox, number, &mail(name, refs, nth(number), name, "text"), &seen());
+        let changed = disk.deliver(&inbox, number, &mail(name, refs, written(number), name, "text"), &seen());
         tell(&mut writer, &changed);
     }
     let mut index = disk.reader();
@@ -147,7 +147,7 @@ fn conversations_are_joined_and_what_was_cut_off_can_be_put_elsewhere() {
     notes.seams = BTreeMap::from([join("y", "b", true)]);
     writer.notes(&notes, at(0)).unwrap();
     for (number, (name, refs)) in [("y2", ["x", "y"]), ("x2", ["x", "x"])].into_iter().enumerate() {
-        let changed = disk.deliver(&inbox, 6 + number, &mail(name, &refs, nth(6 + number), name, "text"), &seen());
+        let changed = disk.deliver(&inbox, 6 + number, &mail(name, &refs, written(6 + number), name, "text"), &seen());
         tell(&mut writer, &changed);
     }
     assert_eq!(subjects(&mut index, &grouped(&inbox)), ["x2 (2)", "y2 (4)", "nameless", "z"]);
@@ -193,7 +193,7 @@ fn what_sleeps_is_out_of_the_way_and_comes_back_on_top() {
     let mut writer = disk.writer();
     let mails: [(&str, &[&str]); 5] = [("a", &[]), ("b", &["a"]), ("c", &[]), ("d", &[]), ("e", &["c"])];
     for (number, (name, refs)) in mails.into_iter().enumerate() {
-        let changed = disk.deliver(&inbox, number, &mail(name, refs, nth(number), name, "text"), &Flags::none());
+        let changed = disk.deliver(&inbox, number, &mail(name, refs, written(number), name, "text"), &Flags::none());
         tell(&mut writer, &changed);
     }
     let mut index = disk.reader();
@@ -333,13 +333,14 @@ fn what_comes_into_a_muted_conversation_is_told_once() {
         places.map(|place| place.unique.as_str().to_owned()).collect()
     };
     for (number, (name, flags)) in [("a", &muted), ("z", &seen())].into_iter().enumerate() {
-        let changed = disk.deliver(&inbox, number, &mail(name, &[], nth(number), name, "text"), flags);
+        let changed = disk.deliver(&inbox, number, &mail(name, &[], written(number), name, "text"), flags);
         tell(&mut writer, &changed);
     }
     assert!(hushed(&mut writer).is_empty());
     for (number, above) in [(2, "a"), (3, "z")] {
         let name = format!("m{number}");
-        let changed = disk.deliver(&inbox, number, &mail(&name, &[above], nth(number), &name, "text"), &Flags::none());
+        let changed =
+            disk.deliver(&inbox, number, &mail(&name, &[above], written(number), &name, "text"), &Flags::none());
         tell(&mut writer, &changed);
     }
     let told = hushed(&mut writer);
@@ -367,7 +368,7 @@ fn a_conversation_is_unfolded_in_its_place_with_the_answers_from_elsewhere() {
         [("a", &[]), ("b", &["a"]), ("c", &[]), ("d", &["a", "b"]), ("e", &["c"]), ("f", &[])];
     for (number, (name, refs)) in mails.into_iter().enumerate() {
         let place = if name == "b" { &sent } else { &inbox };
-        let changed = disk.deliver(place, number, &mail(name, refs, nth(number), name, "text"), &seen());
+        let changed = disk.deliver(place, number, &mail(name, refs, written(number), name, "text"), &seen());
         tell(&mut writer, &changed);
     }
     let mut index = disk.reader();
