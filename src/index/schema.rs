@@ -17,7 +17,7 @@ use crate::mail::ids::Timestamp;
 /// What SQLite keeps of the file in memory, in KiB as it wants them told. What lies beyond is in the system's memory.
 const CACHE: i64 = -8000;
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
