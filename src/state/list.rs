@@ -7,9 +7,8 @@ use std::ops::Range;
 
 use crate::job::index::{Grouping, IndexJob, ListSpec, Row, SearchScope, Source};
 use crate::job::{Job, Ticket};
-use crate::keys::Action;
 use crate::mail::clean::Clean;
-use crate::mail::ids::{RowId, ThreadId, Timestamp};
+use crate::mail::ids::{RowId, Timestamp};
 use crate::mail::place::MailboxId;
 use crate::query::Marks;
 use crate::query::ast::Field;
@@ -374,7 +373,7 @@ fn follow_source(source: &mut Source, follow: &impl Fn(&mut MailboxId)) {
 }
 
 impl Model {
-    fn height(&self) -> usize {
+    pub(super) fn height(&self) -> usize {
         usize::from(self.viewport.list_rows).max(1)
     }
 
@@ -440,36 +439,6 @@ impl Model {
             return Vec::new();
         }
         self.ask_rows(None, Jump::Stay)
-    }
-
-    /// Unfolds the conversation under the cursor, or folds it; or all of those on screen.
-    pub(super) fn fold_in_list(&mut self, action: Action) -> Vec<Job> {
-        let row = self.list.current().cloned();
-        let on_screen: Vec<ThreadId> = (self.list.top..self.list.top + self.height())
-            .filter_map(|at| self.list.row(at))
-            .filter(|row| row.messages > 1)
-            .map(|row| row.thread)
-            .collect();
-        let Some(spec) = &mut self.list.spec else { return Vec::new() };
-        match (action, &row) {
-            (Action::FoldHere, Some(row)) if row.unfolded => {
-                // It may have become part of another one since it was unfolded.
-                if !spec.unfolded.remove(&row.thread) {
-                    spec.unfolded.clear();
-                }
-            }
-            (Action::FoldHere, Some(row)) if row.messages > 1 => drop(spec.unfolded.insert(row.thread)),
-            (Action::UnfoldAll, _) => spec.unfolded.extend(on_screen),
-            (Action::FoldAll, _) => spec.unfolded.clear(),
-            _ => return Vec::new(),
-        }
-        self.ask_rows(row.map(|row| row.message), Jump::Stay)
-    }
-
-    /// Can conversations be unfolded in this list?
-    pub(super) fn folds_rows(&self) -> bool {
-        let by_conversation = self.list.spec.as_ref().is_some_and(|spec| spec.grouping == Grouping::Conversations);
-        by_conversation && !self.lists_a_search()
     }
 
     /// Puts the cursor on a position.
@@ -574,6 +543,9 @@ mod tests {
             unread: 1,
             size: 1,
             depth: 0,
+            id: crate::mail::notes::Identity::Bytes(1),
+            timing: None,
+            unfolded: false,
         };
         let answer = |total, counted, rows: &[Row]| Answer {
             ticket: Ticket(7),

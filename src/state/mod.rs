@@ -12,6 +12,7 @@ mod editor;
 mod event;
 mod field;
 mod folders;
+mod folding;
 mod go;
 mod input;
 mod labelling;

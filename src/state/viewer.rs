@@ -7,7 +7,6 @@ use crate::fault::Fault;
 use crate::job::files::FilesJob;
 use crate::job::index::Row;
 use crate::job::{Job, SyncJob, Ticket};
-use crate::keys::Action;
 use crate::mail::clean::Clean;
 use crate::mail::document::Document;
 use crate::mail::flags::{Flag, Flags};
@@ -399,18 +398,6 @@ impl Model {
         self.viewer.wrap(self.viewport.view_width);
         self.viewer.page.settle();
         self.show_open();
-    }
-
-    /// Folds and unfolds: conversations where the list has the keys, else quotes.
-    pub(super) fn fold(&mut self, action: Action) -> Vec<Job> {
-        if self.screen != Screen::Browse(Focus::Viewer) && self.folds_rows() {
-            return self.fold_in_list(action);
-        }
-        match action {
-            Action::FoldHere => self.toggle_fold(),
-            _ => self.fold_all(action == Action::FoldAll),
-        }
-        Vec::new()
     }
 
     /// Folds or unfolds the first quote at or below the top of the screen.
