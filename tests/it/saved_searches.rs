@@ -28,7 +28,8 @@ fn names(driver: &Driver) -> Vec<(&str, &str)> {
 #[track_caller]
 fn in_pane(driver: &Driver, name: &str) -> String {
     let screen = driver.screen();
-    let rows = screen.lines().filter_map(|line| line.get(..26));
+    // The first line is the title of the list, which may be called so too.
+    let rows = screen.lines().skip(1).filter_map(|line| line.get(..26));
     let row = rows
         .map(|row| row.split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" "))
         .find(|row| row.contains(name));
