@@ -41,11 +41,11 @@ fn world(path: &Path, rows: usize) {
                               substr(hex(i * 2654435761 % 4294967296), 1, 6) FROM n;
          INSERT INTO messages(id, thread, key, message_id, digest, size, bits, indexed, sender, author, recipients,
                               subject, parents)
-         SELECT date, thread, i, i || '@example.org', i, 1000 + i % 30011, 0, 1, 'p' || i % 5003, 'Person ' || i % 5003,
+         SELECT date, thread, i, i || '@example.org', i, 1000 + i % 30011, 0, 1, 'p' || (i % 5003), 'Person ' || (i % 5003),
                 'Ada', 'Subject ' || word, x'' FROM temp.n;
          INSERT INTO places(mailbox, message, thread, name, in_new, info, flags, who, topic, size)
          SELECT 1, date, thread, i || '.M.host', 0, ':2,S', CASE WHEN i % 5 THEN 16 ELSE 0 END + (i % 97 = 0) * 2,
-                'person ' || i % 5003, 'subject ' || word, 1000 + i % 30011 FROM temp.n;
+                'person ' || (i % 5003), 'subject ' || word, 1000 + i % 30011 FROM temp.n;
          INSERT INTO conversations(mailbox, thread, newest, messages, unread, flags, bits)
          SELECT 1, thread, max(date), count(*), sum(i % 5 = 0), 16, 0 FROM temp.n GROUP BY thread;
          INSERT INTO conversations SELECT 0, thread, newest, messages, unread, flags, bits FROM conversations;
