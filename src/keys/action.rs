@@ -426,6 +426,7 @@ actions! {
     Up "move.up" in LISTS; keys &["k", "Up"]; Move; "Go up one row"; hint ""; always;
     Top "move.top" in LISTS; keys &["gg", "Home"]; Move; "First row, or the row of the count"; hint ""; always;
     Bottom "move.bottom" in LISTS; keys &["G", "End"]; Move; "Last row"; hint ""; always;
+    Part "move.part" in &[List]; keys &["%"]; Move; "The middle of the list, or with a count so many per cent down"; hint ""; rows;
     HalfDown "move.half-down" in LISTS; keys &["Ctrl-d"]; Move; "Go down half a page"; hint ""; always;
     HalfUp "move.half-up" in LISTS; keys &["Ctrl-u"]; Move; "Go up half a page"; hint ""; always;
     PageDown "move.page-down" in LISTS; keys &["PgDn", "Ctrl-f"]; Move; "Go down a page"; hint ""; always;

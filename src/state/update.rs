@@ -162,6 +162,10 @@ impl Model {
             | Action::HalfUp
             | Action::PageDown
             | Action::PageUp => self.motion(bound, focus),
+            Action::Part => {
+                let part = usize::try_from(bound.count.unwrap_or(50).min(100)).unwrap_or(50);
+                self.jump_to(self.list.total.saturating_sub(1).saturating_mul(part) / 100)
+            }
             Action::Left => {
                 self.left();
                 Vec::new()

@@ -78,6 +78,25 @@ fn starred_mail_of_all_folders_and_all_mail_of_a_sender_are_searches() {
 }
 
 #[test]
+fn a_part_of_the_list_is_named_by_per_cent() {
+    let mut world = World::with(&["ada"]);
+    for n in 0..1201 {
+        world.add("ada", "INBOX", "Grace Hopper", &format!("mail {n}"));
+    }
+    let mut driver = Driver::new(world, &["ada"], SIZE);
+    for (keys, subject) in [
+        ("%", "mail 600"),
+        ("2 5 %", "mail 300"),
+        ("9 9 9 %", "mail 1200"),
+        ("1 1 0 1 G", "mail 1100"),
+        ("0 %", "mail 600"),
+    ] {
+        driver.press(keys);
+        assert_eq!(driver.at(), subject, "{keys}");
+    }
+}
+
+#[test]
 fn a_message_leads_to_its_mailing_list() {
     let mut world = World::with(&["ada"]);
     for (who, list) in [("Lin Wei", None), ("Ada", Some("tern.example.org")), ("Zoe", Some("tern.example.org"))] {
