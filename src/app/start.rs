@@ -12,20 +12,21 @@ use jiff::tz::TimeZone;
 use super::book::Pages;
 use super::workers::{Grounds, Outlet, Workers};
 use super::{Ready, now, rescue};
-use crate::config::{Account, Config, Problem, SecretSource};
+use crate::config::{Account, Config, Engine, Problem, SecretSource};
 use crate::fault::{Doing, Fault, Scope};
 use crate::job::shell::Hidden;
 use crate::keys::{Keymap, Override};
 use crate::login::secret::{self, Secret};
 use crate::mail::ids::AccountId;
 use crate::outbox::submit::{self, Submit};
-use crate::query::Saved;
+use crate::query::{Dialect, Saved};
 use crate::remote::Connect;
 use crate::remote::imap::Imap;
 use crate::remote::pop3::{Book, Pop3};
 use crate::state::Model;
 use crate::store::drafts::Journal;
 use crate::store::folders::Root;
+use crate::store::worker::TagKeeper;
 use crate::sync::env::WallClock;
 use crate::theme::{Depth, Glyphs, Half, Theme};
 use crate::{index, outbox, store, sync};
@@ -112,8 +113,14 @@ pub fn outbox_env(config: &Config, ways: &Ways) -> outbox::worker::Env {
 /// What the thread `files` stands on.
 pub fn files_env(config: &Config, zone: &TimeZone) -> store::worker::Env {
     let root = |account: &Account| Root { path: account.maildir.clone(), layout: account.layout };
+    let keeper = |account: &Account| match (config.search.engine, account.incoming()) {
+        (Engine::Own, _) => TagKeeper::Names,
+        (Engine::Notmuch, Some(_)) => TagKeeper::NamesAndDatabase,
+        (Engine::Notmuch, None) => TagKeeper::Database,
+    };
     store::worker::Env {
         accounts: config.accounts.iter().map(|account| (account.id.clone(), root(account))).collect(),
+        tags: config.accounts.iter().map(|account| (account.id.clone(), keeper(account))).collect(),
         data: config.paths.data.clone(),
         runtime: config.paths.runtime.clone(),
         zone: zone.clone(),
@@ -147,7 +154,7 @@ pub fn contact_sources(config: &Config) -> index::Sources {
 pub fn saved(config: &Config) -> Result<Saved, Fault> {
     let kept = store::searches::read(&config.paths.data)?.into_iter().map(|search| (search.name, search.query));
     let own = config.searches.iter().map(|search| (search.name.clone(), search.query.text.clone()));
-    Ok(own.chain(kept).collect())
+    Ok(own.chain(kept).collect::<Saved>().in_dialect(dialect(config)))
 }
 
 /// Adds to the problems of the config what is wrong with the queries in it.
@@ -163,6 +170,24 @@ pub fn check_queries(config: &mut Config) {
     let problems: Vec<Problem> = problems.collect();
     config.problems.extend(problems);
     config.problems.sort_by_key(|problem| (problem.line, problem.column));
+}
+
+/// The database of notmuch's that answers searches, where the config wants one.
+pub fn engine(config: &Config) -> Option<index::Notmuch> {
+    let search = &config.search;
+    (search.engine == Engine::Notmuch).then(|| index::Notmuch {
+        config: search.notmuch_config.clone(),
+        profile: search.notmuch_profile.clone(),
+        queue: config.paths.data.join("notmuch.db"),
+    })
+}
+
+/// Whose words queries are written in.
+pub fn dialect(config: &Config) -> Dialect {
+    match config.search.engine {
+        Engine::Own => Dialect::Own,
+        Engine::Notmuch => Dialect::Notmuch,
+    }
 }
 
 /// The zone that dates are shown in.
@@ -191,6 +216,7 @@ pub fn prepare(config: &Config, ways: &Ways) -> Result<Ready, Fault> {
         index: index_file(&config),
         own: own_addresses(&config),
         contacts: contact_sources(&config),
+        engine: engine(&config),
         sync: sync_envs(&config, ways),
         outbox: outbox_env(&config, ways),
     };

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::job::index::Source;
 use crate::job::sync::Wake;
 use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Report, SyncJob};
 use crate::mail::ids::AccountId;
@@ -54,6 +55,8 @@ pub struct Workers {
     files: SyncSender<FilesJob>,
     writer: SyncSender<IndexJob>,
     reader: SyncSender<IndexJob>,
+    /// Searches, and the meeting with the database that answers them, where that is not the index itself.
+    notmuch: Option<(SyncSender<IndexJob>, SyncSender<IndexJob>)>,
     outbox: SyncSender<OutboxJob>,
     sync: BTreeMap<AccountId, SyncSender<SyncJob>>,
     urgencies: BTreeMap<AccountId, Arc<sync::env::Urgency>>,
@@ -74,6 +77,8 @@ pub struct Grounds {
     pub own: Vec<String>,
     /// Where contacts come from.
     pub contacts: index::Sources,
+    /// The database of notmuch's that answers searches, where one does.
+    pub engine: Option<index::Notmuch>,
     /// What each account's sync stands on; lane and wish to stop are added here.
     pub sync: Vec<sync::Env>,
     /// What the outbox stands on.
@@ -84,17 +89,20 @@ impl Workers {
     /// Starts them all.
     pub fn start(grounds: Grounds, outlet: &Outlet) -> io::Result<Self> {
         let mut threads = Vec::new();
-        let Grounds { files, index: path, own, contacts, sync, outbox } = grounds;
+        let Grounds { files, index: path, own, contacts, engine, sync, outbox } = grounds;
         let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
             store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
-        let file = path.clone();
+        let (file, noted) = (path.clone(), engine.clone());
         let writer = start("index", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
-            index::run_writer(&file, (&own, &contacts), jobs, &|report| outlet.send(Report::Index(report)));
+            let ground = index::Ground { own: &own, sources: &contacts, engine: noted.as_ref() };
+            index::run_writer(&file, ground, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
+        let file = path.clone();
         let reader = start("reader", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
-            index::run_reader(&path, jobs, &|report| outlet.send(Report::Index(report)));
+            index::run_reader(&file, None, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
+        let notmuch = engine.map(|engine| start_notmuch(engine, path, outlet, &mut threads)).transpose()?;
         let outbox = start("outbox", outlet, &mut threads, move |jobs: &Receiver<OutboxJob>, outlet: &Outlet| {
             outbox::worker::run(outbox.clone(), jobs, &|report| outlet.send(Report::Outbox(report)));
         })?;
@@ -107,6 +115,7 @@ impl Workers {
             files,
             writer,
             reader,
+            notmuch,
             outbox,
             sync: BTreeMap::new(),
             urgencies: BTreeMap::new(),
@@ -176,6 +185,12 @@ impl Workers {
     pub fn hand_out(&self, job: Job) -> Result<(), Box<Job>> {
         match job {
             Job::Files(job) => give(&self.files, job, Job::Files),
+            Job::Index(job) if is_for_notmuch(&job) => match &self.notmuch {
+                Some((finder, _)) if is_question(&job) => give(finder, job, Job::Index),
+                Some((_, meeting)) => give(meeting, job, Job::Index),
+                None if is_question(&job) => give(&self.reader, job, Job::Index),
+                None => Ok(()),
+            },
             Job::Index(job) if is_question(&job) => give(&self.reader, job, Job::Index),
             Job::Index(job) => give(&self.writer, job, Job::Index),
             Job::Outbox(job) => give(&self.outbox, job, Job::Outbox),
@@ -224,8 +239,8 @@ impl Workers {
     /// Ends them: each may reach the end of its step, for at most `grace` in all.
     pub fn stop(self, grace: Duration) {
         self.stopping.store(true, Ordering::SeqCst);
-        let Self { files, writer, reader, outbox, sync, errands, notes, watches, threads, .. } = self;
-        drop((files, writer, reader, outbox, sync, errands, notes));
+        let Self { files, writer, reader, notmuch, outbox, sync, errands, notes, watches, threads, .. } = self;
+        drop((files, writer, reader, notmuch, outbox, sync, errands, notes));
         let end = Instant::now() + grace;
         while Instant::now() < end && threads.iter().any(|thread| !thread.is_finished()) {
             for watch in &watches {
@@ -233,6 +248,14 @@ impl Workers {
             }
             thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// Is this for the threads of notmuch, where that answers searches?
+fn is_for_notmuch(job: &IndexJob) -> bool {
+    match job {
+        IndexJob::Rows { list, .. } | IndexJob::NextUnread { list, .. } => matches!(list.source, Source::Search { .. }),
+        job => matches!(job, IndexJob::Meet | IndexJob::Tally { .. }),
     }
 }
 
@@ -256,6 +279,8 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::SetLabels { .. }
         | IndexJob::Notes { .. }
         | IndexJob::Renamed { .. }
+        | IndexJob::Meet
+        | IndexJob::Retag(_)
         | IndexJob::Known(_) => false,
     }
 }
@@ -264,6 +289,23 @@ fn give<T>(worker: &SyncSender<T>, job: T, wrap: fn(T) -> Job) -> Result<(), Box
     worker.try_send(job).map_err(|refused| match refused {
         TrySendError::Full(job) | TrySendError::Disconnected(job) => Box::new(wrap(job)),
     })
+}
+
+/// Two threads, since each may have to wait: for a search that takes long, and for another program that writes.
+fn start_notmuch(
+    engine: index::Notmuch,
+    path: PathBuf,
+    outlet: &Outlet,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> io::Result<(SyncSender<IndexJob>, SyncSender<IndexJob>)> {
+    let (file, at) = (path.clone(), engine.clone());
+    let finder = start("finder", outlet, threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
+        index::run_reader(&file, Some(&at), jobs, &|report| outlet.send(Report::Index(report)));
+    })?;
+    let meeting = start("notmuch", outlet, threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
+        index::run_notmuch(&engine, &path, jobs, &|report| outlet.send(Report::Index(report)));
+    })?;
+    Ok((finder, meeting))
 }
 
 /// The thread that makes an account's fetched batches durable while the next one streams in.

@@ -69,7 +69,7 @@ fn settings(config: &Config, tell: &mut Tell) {
 
 fn examine(account: &Account, config: &Config, offline: bool, tell: &mut Tell) {
     memory::look_at_account(account, config, tell);
-    disk::look(account, &config.paths, tell);
+    disk::look(account, config, tell);
     if offline {
         tell.tell(Finding::ok("servers", "not asked: --offline"));
         return;

@@ -9,10 +9,10 @@ use super::output::{self, Progress};
 use crate::app::start;
 use crate::config::{Account, Config};
 use crate::fault::{Cause, Fault};
-use crate::index::{Haste, Index, Writer};
-use crate::job::Ticket;
+use crate::index::{self, Haste, Index, Notmuch, Writer};
 use crate::job::files::{DirStamp, FilesJob, Seen};
-use crate::job::index::IndexReport;
+use crate::job::index::{IndexReport, Standing};
+use crate::job::{Changed, Ticket};
 use crate::ledger::Ledger;
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::mailbox::{MailboxName, Role};
@@ -58,7 +58,50 @@ pub(super) fn up_to_date(command: &str, config: &Config) -> Result<Index, Fault>
         Ok(refreshed) => refreshed.faults.iter().for_each(|fault| output::fault(command, fault)),
         Err(fault) => output::fault(command, &fault),
     }
-    Index::open(&start::index_file(config))
+    Ok(Index::open(&start::index_file(config))?.with_engine(start::engine(config).as_ref()))
+}
+
+/// Lets notmuch's database hear of changes that the user made just now, where there is one.
+pub(super) fn tell_database(config: &Config, changed: &[Changed]) -> Vec<Fault> {
+    let Some(engine) = start::engine(config) else { return Vec::new() };
+    let tell = || -> Result<Vec<Fault>, Fault> {
+        let file = start::index_file(config);
+        let mut writer = Writer::open(&file, &start::own_addresses(config))?.with_engine(Some(&engine))?;
+        for changed in changed {
+            writer.apply(changed)?;
+        }
+        index::meet(&engine, &file, &mut writer).map(|met| met.faults)
+    };
+    tell().unwrap_or_else(|fault| vec![fault])
+}
+
+/// Lets notmuch's database hear of what is new, and the index of what others tagged there.
+fn meet(config: &Config, engine: &Notmuch, writer: &mut Writer, faults: &mut Vec<Fault>) {
+    match index::meet(engine, &start::index_file(config), writer) {
+        Ok(met) => {
+            faults.extend(met.faults);
+            if met.state.standing == Standing::Busy {
+                output::note(format_args!(
+                    "notmuch: another program writes; {} changes wait for the next run",
+                    met.state.waiting
+                ));
+            }
+            let untag = |(place, remove)| FilesJob::SetFlags {
+                ticket: Ticket::default(),
+                places: vec![place],
+                add: Flags::none(),
+                remove,
+            };
+            let jobs: Vec<FilesJob> = met.lost.into_iter().map(untag).collect();
+            if jobs.is_empty() {
+                return;
+            }
+            let (changed, failed) = change::files(config, jobs);
+            faults.extend(failed);
+            faults.extend(tell_database(config, &changed));
+        }
+        Err(fault) => faults.push(fault),
+    }
 }
 
 /// Takes in what changed on disk.
@@ -71,6 +114,7 @@ pub(super) fn refresh(
 ) -> Result<Refreshed, Fault> {
     let file = start::index_file(config);
     let own = start::own_addresses(config);
+    let engine = start::engine(config);
     let mut roles = known_roles(config);
     roles.extend(told.iter().map(|(mailbox, role)| (mailbox.clone(), *role)));
     let opened = match begin {
@@ -83,7 +127,8 @@ pub(super) fn refresh(
         other => other?,
     }
     .with_haste(Haste::Everything)
-    .with_sources(&start::contact_sources(config))?;
+    .with_sources(&start::contact_sources(config))?
+    .with_engine(engine.as_ref())?;
     let mut refreshed = Refreshed::default();
     let mut ledger = Ledger::peek(&config.paths.data).unwrap_or_else(|fault| {
         refreshed.faults.push(fault);
@@ -110,6 +155,9 @@ pub(super) fn refresh(
     // So that the lists of the screen have their orders, and positions in long ones, when it is opened.
     if !refreshed.stopped && refreshed.read > 0 {
         writer.tidy();
+    }
+    if let Some(engine) = engine.filter(|_| !refreshed.stopped) {
+        meet(config, &engine, &mut writer, &mut refreshed.faults);
     }
     Ok(refreshed)
 }

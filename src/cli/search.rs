@@ -63,10 +63,12 @@ fn find(config: &Config, options: &SearchOptions, query: Query, scope: SearchSco
     if options.count {
         index.count(&list, &|| true)?;
         let total = index.rows(&list, 0, 0, None)?.total;
+        told(&mut index);
         output::line(total);
         return Ok(if total == 0 { Exit::Partly } else { Exit::Done });
     }
     let window = index.rows(&list, 0, options.limit, None)?;
+    told(&mut index);
     let zone = start::zone();
     for row in &window.rows {
         match options.format() {
@@ -82,6 +84,14 @@ fn find(config: &Config, options: &SearchOptions, query: Query, scope: SearchSco
         }
     }
     Ok(if window.rows.is_empty() { Exit::Partly } else { Exit::Done })
+}
+
+/// Tells that notmuch's database did not answer, and the index did.
+pub(super) fn told(index: &mut Index) {
+    if let Some(fault) = index.engine_news() {
+        output::fault("search", &fault);
+        output::note("  the index of tern answers instead");
+    }
 }
 
 /// Where the message lies now: other programs rename files at any time.

@@ -32,7 +32,7 @@ fn list(config: &Config, options: &SearchesOptions) -> Result<Exit, Fault> {
         output::note("no search is saved; name one in [searches] of the config, or save one by a key");
         return Ok(Exit::Partly);
     }
-    let saved: Saved = all.iter().cloned().collect();
+    let saved = all.iter().cloned().collect::<Saved>().in_dialect(start::dialect(config));
     let mut index = refresh::up_to_date("searches", config)?;
     let (now, zone) = (crate::app::now(), start::zone());
     let mut exit = Exit::Done;

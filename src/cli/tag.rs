@@ -312,10 +312,11 @@ fn carry_out(config: &Config, plan: &Plan) -> Exit {
     let carry = |(to, places): (&MailboxId, _)| FilesJob::Move { ticket: Ticket::default(), places, to: to.clone() };
     let files = flagged.into_iter().map(flag).chain(moved.into_iter().map(carry)).collect();
     let label = |((_, add, remove), places)| SyncJob::Label { ticket: Ticket::default(), places, add, remove };
-    let faults = change::files(config, files)
-        .1
-        .into_iter()
-        .chain(write_labels(config, labelled.into_iter().map(label).collect()));
+    let (changed, failed) = change::files(config, files);
+    // What no file's name tells only a database will remember.
+    let untold = refresh::tell_database(config, &changed);
+    let faults =
+        failed.into_iter().chain(untold).chain(write_labels(config, labelled.into_iter().map(label).collect()));
     faults.fold(Exit::Done, |exit, fault| {
         output::fault("tag", &fault);
         exit.worse(Exit::of(&fault))

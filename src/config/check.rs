@@ -13,7 +13,7 @@ use toml::de::DeValue;
 use super::account::{Account, FolderDeletes, FolderMap, LabelMode, Layout, SecretSource, Submit, SyncSettings};
 use super::load::{Privacy, privacy, read_text};
 use super::raw::{At, Limit, Never, Notes, Table, Time};
-use super::{Auth, Compose, Contacts, KeyOverride, Paths, Quote, Ui};
+use super::{Auth, Compose, Contacts, Engine, KeyOverride, Paths, Quote, Search, Ui};
 use super::{server, value};
 use crate::mail::address::Address;
 use crate::mail::ids::AccountId;
@@ -79,6 +79,28 @@ pub(super) fn contacts(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>, 
                 contacts.vcards.push(paths.resolve(book.value));
             }
         }
+    }
+}
+
+/// Reads `[search]`. Whether the database is there is seen when it is opened.
+pub(super) fn search(table: &Table<'_>, paths: &Paths, notes: &mut Notes<'_>, search: &mut Search) {
+    match table.choice("engine", &[("own", Engine::Own), ("notmuch", Engine::Notmuch)], notes) {
+        Some(Engine::Notmuch) if !Engine::has_notmuch() => {
+            let span = table.get("engine").map_or(0..0, Spanned::span);
+            let message = "this tern was built without notmuch: its own index searches";
+            notes.error(
+                &span,
+                message,
+                Some("build it with `--features notmuch` (it links libnotmuch), or remove this line"),
+            );
+        }
+        engine => set(&mut search.engine, engine),
+    }
+    if table.get("notmuch_config").is_some() {
+        search.notmuch_config = table.line("notmuch_config", notes).map(|file| paths.resolve(file.value));
+    }
+    if table.get("notmuch_profile").is_some() {
+        search.notmuch_profile = table.line("notmuch_profile", notes).map(|name| name.value.to_owned());
     }
 }
 

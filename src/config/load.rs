@@ -149,6 +149,9 @@ fn understand(text: &str, paths: &Paths) -> (Config, bool) {
     if let Some(table) = root.table("searches", "", &mut notes) {
         config.searches = searches::searches(&table, &mut notes);
     }
+    if let Some(table) = root.table("search", "search", &mut notes) {
+        check::search(&table, paths, &mut notes, &mut config.search);
+    }
     if let Some(table) = root.table("keys", "", &mut notes) {
         config.keys = check::keys(&table, &mut notes);
     }
@@ -194,7 +197,7 @@ fn section(text: &str, place: usize) -> Section<'_> {
     let path = path.split([']', '#']).next().unwrap_or_default();
     let mut names = path.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
     match (names.next(), names.next()) {
-        (Some("ui" | "compose" | "contacts" | "searches" | "keys"), _) => Section::Harmless,
+        (Some("ui" | "compose" | "contacts" | "search" | "searches" | "keys"), _) => Section::Harmless,
         (Some("accounts"), Some(name)) if !name.is_empty() => Section::Account(name),
         _ => Section::Anywhere,
     }

@@ -40,6 +40,8 @@ pub struct Config {
     pub contacts: Contacts,
     /// Searches by name, in the order of the file. Whether their texts are queries is for others to say.
     pub searches: Vec<NamedSearch>,
+    /// Who searches.
+    pub search: Search,
     /// The user's keys: context name, key sequence, action name, with where it was written.
     pub keys: Vec<KeyOverride>,
     /// What is wrong with the file; shown in a banner and by `tern config check`.
@@ -57,6 +59,7 @@ impl Config {
             compose: Compose::default(),
             contacts: Contacts::default(),
             searches: Vec::new(),
+            search: Search::default(),
             keys: Vec::new(),
             problems: Vec::new(),
             paths,
@@ -145,6 +148,34 @@ pub struct Contacts {
 impl Default for Contacts {
     fn default() -> Self {
         Self { harvest: true, vcards: Vec::new() }
+    }
+}
+
+/// `[search]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Search {
+    /// Who answers searches and keeps tags.
+    pub engine: Engine,
+    /// The config file of notmuch; `None`: the one that notmuch itself would take.
+    pub notmuch_config: Option<PathBuf>,
+    /// The profile of notmuch; `None`: the one that notmuch itself would take.
+    pub notmuch_profile: Option<String>,
+}
+
+/// Who answers searches and keeps tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Engine {
+    /// The program's own index.
+    #[default]
+    Own,
+    /// An existing database of notmuch's.
+    Notmuch,
+}
+
+impl Engine {
+    /// Was the program built with notmuch?
+    pub const fn has_notmuch() -> bool {
+        cfg!(feature = "notmuch")
     }
 }
 

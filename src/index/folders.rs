@@ -140,6 +140,8 @@ impl Writer {
         if let Some(new) = new {
             self.forget_mailbox(new)?;
         }
+        self.follow_directory(old)?;
+        self.follow_survey(&folder.directory);
         // What waits to be taken in has the old paths; it is listed again.
         self.backlog.forget(old);
         self.db.prepare_cached("UPDATE mailboxes SET name = ?2, directory = ?3, role = ?4 WHERE id = ?1")?.execute(
@@ -163,6 +165,7 @@ impl Writer {
                 self.dirty.insert((UNIFIED, thread?));
             }
         }
+        self.follow_directory(mailbox)?;
         self.db.execute("DELETE FROM conversations WHERE mailbox = ?1", [mailbox])?;
         self.db.execute("DELETE FROM places WHERE mailbox = ?1", [mailbox])?;
         self.db.execute("DELETE FROM mailboxes WHERE id = ?1", [mailbox])?;

@@ -7,9 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use super::blocks::Key;
+use super::engine::Engine;
+use super::hunt::Hunt;
 use super::rows::Folder;
 use super::search::{self, Check, Plan};
 use super::streams::Reader;
+use crate::fault::Fault;
 use crate::job::index::{Grouping, ListSpec, Order, SearchScope, SortBy};
 use crate::query::Query;
 
@@ -91,40 +94,29 @@ impl Chase {
             self.complete = !reader.is_stopped();
             return Ok(Next::Stop);
         };
-        let mut said = Vec::with_capacity(self.plan.said.len());
-        for stream in &self.plan.said {
-            let stream = self.plan.streams.get_mut(*stream);
-            let row = stream.map_or(Ok(None), |stream| stream.at_most(reader, message))?;
-            said.push(row == Some(message));
-        }
+        let best = best_place(&mut self.plan, reader, folders, message)?;
         if reader.is_stopped() {
             return Ok(Next::Stop);
         }
         self.bound = message - 1;
-        let mut best: Option<Hit> = None;
-        let mut places = reader.db.prepare_cached(&self.plan.places)?;
-        let mut rows = places.query([message])?;
-        while let Some(row) = rows.next()? {
-            let hit = place(message, row)?;
-            let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
-            if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&self.plan.check, &said, row)? {
-                best = Some(hit);
-            }
-        }
         Ok(best.map_or(Next::Miss, Next::Hit))
     }
 }
 
+/// The state of the file, and of the database beside it, that an answer is made of.
+pub(super) type Version = (i64, u64);
+
 /// A search, as far as it came.
-#[derive(Debug, Clone)]
 pub(super) struct Hits {
     pub(super) list: ListSpec,
-    /// The state of the file in which it is made.
-    pub(super) version: i64,
+    /// The state in which it is made.
+    pub(super) version: Version,
     pub(super) rows: Vec<Hit>,
     chase: Chase,
     /// Is it in the order of the list?
     arranged: bool,
+    /// Who leads, where it is not the index.
+    hunt: Option<Hunt>,
     /// The position of each conversation in `rows`.
     groups: HashMap<i64, usize>,
 }
@@ -136,11 +128,12 @@ impl Hits {
         list: &ListSpec,
         question: (&Query, &SearchScope),
         folders: &BTreeMap<i64, Folder>,
-        version: i64,
+        version: Version,
     ) -> Result<Self> {
         let chase = Chase::new(db, question, folders)?;
         let arranged = list.order == Order::default();
-        Ok(Self { list: list.clone(), version, rows: Vec::new(), chase, arranged, groups: HashMap::new() })
+        let (list, rows, groups) = (list.clone(), Vec::new(), HashMap::new());
+        Ok(Self { list, version, rows, chase, arranged, hunt: None, groups })
     }
 
     /// Is all of it found, and in order?
@@ -183,6 +176,55 @@ impl Hits {
         Ok(())
     }
 
+    /// The same search, led by somebody else: what that finds must answer the query too.
+    pub(super) fn led_by(mut self, hunt: Hunt) -> Self {
+        self.hunt = Some(hunt);
+        self
+    }
+
+    /// Is the order of rows that of the messages' numbers?
+    pub(super) fn is_in_order(&self) -> bool {
+        self.hunt.is_none()
+    }
+
+    /// Goes on with a search that somebody else leads. `Some`: that one failed.
+    pub(super) fn follow(
+        &mut self,
+        (db, engine): (&Connection, &mut Engine),
+        folders: &BTreeMap<i64, Folder>,
+        until: Until,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Option<Fault>> {
+        let Some(mut hunt) = self.hunt.take() else { return Ok(None) };
+        let mut looked = 0_usize;
+        let mut failed = None;
+        while !self.has(until) {
+            looked += 1;
+            if looked.is_multiple_of(BREATH) && !wanted() {
+                break;
+            }
+            match hunt.next(db, engine, wanted)? {
+                Ok(Some(message)) => {
+                    let hit = hunt.judge(&self.chase.plan, message, |plan| judge(plan, db, folders, message))?;
+                    self.chase.bound = self.chase.bound.min(message);
+                    if let Some(hit) = hit {
+                        self.found(hit);
+                    }
+                }
+                Ok(None) => {
+                    self.chase.complete = hunt.is_over();
+                    break;
+                }
+                Err(fault) => {
+                    failed = Some(fault);
+                    break;
+                }
+            }
+        }
+        self.hunt = Some(hunt);
+        Ok(failed)
+    }
+
     fn has(&self, until: Until) -> bool {
         let enough = until.rows.is_some_and(|rows| self.rows.len() >= rows);
         self.chase.complete || (enough && until.past.is_none_or(|past| self.chase.bound < past))
@@ -221,6 +263,44 @@ impl Hits {
         }
         self.rows.push(hit);
     }
+}
+
+/// The best place of a message that answers a plan, whoever led to it.
+fn judge(plan: &mut Plan, db: &Connection, folders: &BTreeMap<i64, Folder>, message: i64) -> Result<Option<Hit>> {
+    let reader = Reader::new(db, &|| true);
+    if plan.lead.at_most(&mut plan.streams, &reader, message)? != Some(message) {
+        return Ok(None);
+    }
+    best_place(plan, &reader, folders, message)
+}
+
+/// The best place of a message that answers what the plan checks.
+fn best_place(
+    plan: &mut Plan,
+    reader: &Reader<'_>,
+    folders: &BTreeMap<i64, Folder>,
+    message: i64,
+) -> Result<Option<Hit>> {
+    let mut said = Vec::with_capacity(plan.said.len());
+    for stream in &plan.said {
+        let stream = plan.streams.get_mut(*stream);
+        let row = stream.map_or(Ok(None), |stream| stream.at_most(reader, message))?;
+        said.push(row == Some(message));
+    }
+    if reader.is_stopped() {
+        return Ok(None);
+    }
+    let mut best: Option<Hit> = None;
+    let mut places = reader.db.prepare_cached(&plan.places)?;
+    let mut rows = places.query([message])?;
+    while let Some(row) = rows.next()? {
+        let hit = place(message, row)?;
+        let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
+        if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&plan.check, &said, row)? {
+            best = Some(hit);
+        }
+    }
+    Ok(best)
 }
 
 /// The bit of `Seen`, as the tables have it.

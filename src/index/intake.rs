@@ -11,6 +11,7 @@ use rusqlite::{Result, params};
 
 use super::extract::{self, Depth, Incoming, Unread};
 use super::folders::{KnownMailbox, mailbox_id};
+use super::follow::Arrived;
 use super::schema::ATTACHMENT;
 use super::write::{FileName, Haste, Writer, from_words};
 use crate::fault::Fault;
@@ -121,6 +122,7 @@ impl Writer {
                 }
                 Err(Unread::Refused) => extract::unreadable(&now.path),
             };
+            self.follow_arrival(&now.path, incoming.message_id.as_ref(), &file, Arrived::Now);
             arrived.extend(self.add_place(&mailbox, &file, incoming)?);
         }
         Ok(arrived)
@@ -157,7 +159,12 @@ impl Writer {
         }
         self.backlog.forget(mailbox.row);
         if difference.new.is_empty() {
-            self.step(|writer| writer.set_stamp(mailbox.row, listing))?;
+            self.step(|writer| {
+                if !mailbox.seen_before {
+                    writer.follow_first_listing(&listing.directory)?;
+                }
+                writer.set_stamp(mailbox.row, listing)
+            })?;
         } else {
             let mut todo = difference.new;
             todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(&file.unique)));
@@ -277,10 +284,16 @@ impl Writer {
             for (file, incoming) in read {
                 // It may have come in by a change meanwhile, which knows better.
                 if !writer.has_place(mailbox.row, &file.unique)? {
+                    let path = file.path_in(&listing.directory);
+                    let when = if quiet { Arrived::Before } else { Arrived::Now };
+                    writer.follow_arrival(&path, incoming.message_id.as_ref(), &file, when);
                     arrived.extend(writer.add_place(&mailbox, &file, incoming)?);
                 }
             }
             if rest == 0 {
+                if quiet {
+                    writer.follow_first_listing(&listing.directory)?;
+                }
                 writer.set_stamp(mailbox.row, listing)?;
             }
             if is_first {
@@ -481,8 +494,7 @@ impl Files {
     /// Reads a message; `None`: it is not there any more. `file` is put right where it has another
     /// name by now.
     pub(super) fn read(&mut self, file: &mut FileName, depth: Depth, writer: &Writer) -> Option<Incoming> {
-        let folder = if file.in_new { "new" } else { "cur" };
-        let expected = self.directory.join(folder).join(format!("{}{}", file.unique.as_str(), file.info));
+        let expected = file.path_in(&self.directory);
         let path = match extract::read(&expected, depth, &writer.own) {
             Ok(incoming) => return Some(incoming),
             Err(Unread::Refused) => return Some(extract::unreadable(&expected)),

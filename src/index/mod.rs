@@ -8,21 +8,37 @@
 //! bytes of their file: copies in several mailboxes of an account are one message with several
 //! places; within one mailbox each file is a message of its own. A view shows messages of another
 //! mailbox by a label or keyword; what it shows are places too.
+//!
+//! A database of notmuch's can answer searches and keep tags instead ([`Notmuch`]). Then the writer notes what it is to
+//! hear, and a thread of its own ([`run_notmuch`]) tells it, and hears what others changed there.
 
 mod blocks;
 mod books;
 mod complete;
 mod contacts;
 mod conversation;
+mod engine;
 mod expression;
 mod extract;
 mod folders;
+mod follow;
 pub mod health;
 mod hits;
+mod hunt;
+#[cfg(feature = "notmuch")]
+mod ignore;
 mod intake;
 mod layout;
+mod meeting;
+#[cfg(feature = "notmuch")]
+mod notmuch;
+#[cfg(not(feature = "notmuch"))]
+#[path = "without_notmuch.rs"]
+mod notmuch;
 mod ordered;
 mod pages;
+mod queue;
+mod retag;
 mod rows;
 mod schema;
 mod seams;
@@ -41,6 +57,8 @@ mod worker;
 mod write;
 
 pub use contacts::Sources;
+pub use engine::Notmuch;
+pub use meeting::{Met, NotmuchHealth, examine_notmuch, meet, run_notmuch};
 pub use rows::{Index, Window};
-pub use worker::{run_reader, run_writer};
+pub use worker::{Ground, run_reader, run_writer};
 pub use write::{Haste, Writer};

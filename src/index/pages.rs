@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use rusqlite::Result;
 
-use super::hits::{Hit, Hits, Until};
+use super::engine::{Engine, Notmuch};
+use super::hits::{Hit, Hits, Until, Version};
+use super::hunt::{self, Hunt};
 use super::rows::{Folder, Index, Who, Window, folders, moved, row, thread_of};
 use crate::fault::Fault;
 use crate::job::index::{Grouping, ListSpec, Order, SearchScope, Source};
 use crate::mail::flags::Flags;
 use crate::mail::ids::RowId;
-use crate::query::Query;
+use crate::query::{self, Query};
 
 /// How far a search looks beyond the window before it answers, in rows and in chunks that are read for it: short
 /// results are counted at once.
@@ -27,7 +29,7 @@ impl Index {
             index.find_hits(list, (query, scope), &folders, Until::default(), wanted)?;
             Ok(index.found.as_ref().is_some_and(Hits::is_ready))
         });
-        done.map_err(|error| self.fault(&error))
+        self.answered(done)
     }
 
     /// What a query finds, newest first, one row a message, with the number of all of them.
@@ -46,26 +48,26 @@ impl Index {
 
     pub(super) fn search_window(
         &mut self,
-        list: &ListSpec,
-        question: (&Query, &SearchScope),
+        (list, query, scope): (&ListSpec, &Query, &SearchScope),
         folders: &BTreeMap<i64, Folder>,
-        first: usize,
-        count: usize,
+        (first, count): (usize, usize),
         anchor: Option<RowId>,
+        wanted: &dyn Fn() -> bool,
     ) -> Result<Window> {
+        let question = (query, scope);
         if list.order != Order::default() {
-            return self.arranged_window(list, question, folders, first, count, anchor);
+            return self.arranged_window((list, query, scope), folders, (first, count), anchor, wanted);
         }
         let enough = first.saturating_add(count);
         let past = anchor.filter(|_| list.grouping == Grouping::Flat).map(|row| row.0);
-        self.find_hits(list, question, folders, Until { rows: Some(enough), past }, &|| true)?;
+        self.find_hits(list, question, folders, Until { rows: Some(enough), past }, wanted)?;
         let chunks = Cell::new(BEYOND.1);
-        let spare = || chunks.replace(chunks.get().saturating_sub(1)) > 0;
+        let spare = || wanted() && chunks.replace(chunks.get().saturating_sub(1)) > 0;
         let beyond = Until { rows: Some(enough.saturating_add(BEYOND.0)), past: None };
         self.find_hits(list, question, folders, beyond, &spare)?;
         let mut at = self.position_of_hit(list, anchor)?;
         if anchor.is_some() && at.is_none() && list.grouping == Grouping::Conversations {
-            self.find_hits(list, question, folders, Until::default(), &|| true)?;
+            self.find_hits(list, question, folders, Until::default(), wanted)?;
             at = self.position_of_hit(list, anchor)?;
         }
         self.page(list, folders, first, count, at)
@@ -74,15 +76,15 @@ impl Index {
     /// A window of what is found, in another order than newest first. It has no row before all is found.
     fn arranged_window(
         &mut self,
-        list: &ListSpec,
-        question: (&Query, &SearchScope),
+        (list, query, scope): (&ListSpec, &Query, &SearchScope),
         folders: &BTreeMap<i64, Folder>,
-        first: usize,
-        count: usize,
+        (first, count): (usize, usize),
         anchor: Option<RowId>,
+        wanted: &dyn Fn() -> bool,
     ) -> Result<Window> {
+        let question = (query, scope);
         let chunks = Cell::new(BEYOND.1);
-        let spare = || chunks.replace(chunks.get().saturating_sub(1)) > 0;
+        let spare = || wanted() && chunks.replace(chunks.get().saturating_sub(1)) > 0;
         self.find_hits(list, question, folders, Until::default(), &spare)?;
         if !self.found.as_ref().is_some_and(Hits::is_ready) {
             return Ok(Window { first: 0, total: 0, counted: false, rows: Vec::new(), anchor: None });
@@ -118,7 +120,7 @@ impl Index {
     fn position_of_hit(&self, list: &ListSpec, anchor: Option<RowId>) -> Result<Option<usize>> {
         let (Some(found), Some(anchor)) = (&self.found, anchor) else { return Ok(None) };
         Ok(match list.grouping {
-            Grouping::Flat if list.order != Order::default() => {
+            Grouping::Flat if list.order != Order::default() || !found.is_in_order() => {
                 found.rows.iter().position(|hit| hit.message == anchor.0)
             }
             // Newest first, so the order can be used.
@@ -131,7 +133,7 @@ impl Index {
     }
 
     /// Goes on with this search as far as it is asked for, or begins it where there is another.
-    fn find_hits(
+    pub(super) fn find_hits(
         &mut self,
         list: &ListSpec,
         question: (&Query, &SearchScope),
@@ -139,15 +141,82 @@ impl Index {
         until: Until,
         wanted: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let version: i64 = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        let mut found = match self.found.take().filter(|found| found.version == version && found.list == *list) {
-            Some(found) => found,
-            None => Hits::new(&self.db, list, question, folders, version)?,
-        };
-        found.go_on(&self.db, folders, until, wanted)?;
-        found.arrange(&self.db, wanted)?;
-        self.found = Some(found);
+        let file: i64 = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        for attempt in 0.. {
+            let version = (file, self.engine.as_mut().map_or(0, Engine::version));
+            let mut found = match self.found.take().filter(|found| found.version == version && found.list == *list) {
+                Some(found) => found,
+                None => self.begin(list, question, folders, version)?,
+            };
+            let failed = match &mut self.engine {
+                Some(engine) if !found.is_in_order() => found.follow((&self.db, engine), folders, until, wanted)?,
+                _ => {
+                    found.go_on(&self.db, folders, until, wanted)?;
+                    None
+                }
+            };
+            match (failed, &mut self.engine) {
+                (Some(_), Some(engine)) if attempt == 0 => engine.close(),
+                (Some(fault), Some(engine)) if attempt == 1 && !query::is_native(question.0) => engine.give_up(fault),
+                (Some(fault), _) => {
+                    self.trouble = Some(hunt::refused(&fault));
+                    return Ok(());
+                }
+                (None, _) => {
+                    found.arrange(&self.db, wanted)?;
+                    self.found = Some(found);
+                    return Ok(());
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Begins a search: what notmuch can say of it is asked there, where there is such a database.
+    fn begin(
+        &mut self,
+        list: &ListSpec,
+        (query, scope): (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        version: Version,
+    ) -> Result<Hits> {
+        let Some(engine) = &mut self.engine else {
+            return Hits::new(&self.db, list, (query, scope), folders, version);
+        };
+        let split = query::split(query);
+        match split.said {
+            Some(said) if engine.ready().is_some() => {
+                let hits = Hits::new(&self.db, list, (&split.rest, scope), folders, version)?;
+                let total = folders.values().map(|folder| folder.total).sum();
+                Ok(hits.led_by(Hunt::new(&self.db, said, total)?))
+            }
+            _ => {
+                if let Some(fault) = engine.why_away().filter(|_| query::is_native(query)) {
+                    self.trouble = Some(hunt::refused(fault));
+                }
+                Hits::new(&self.db, list, (&query::in_own_words(query), scope), folders, version)
+            }
+        }
+    }
+
+    /// The answer of a question, if nothing went wrong beside the index either.
+    pub(super) fn answered<T>(&mut self, answer: Result<T>) -> std::result::Result<T, Fault> {
+        match (self.trouble.take(), answer) {
+            (Some(fault), Ok(_)) => Err(fault),
+            (_, answer) => answer.map_err(|error| self.fault(&error)),
+        }
+    }
+
+    /// Lets a database of notmuch's answer searches.
+    #[must_use]
+    pub fn with_engine(mut self, at: Option<&Notmuch>) -> Self {
+        self.engine = at.cloned().map(Engine::new);
+        self
+    }
+
+    /// Why notmuch's database cannot be used, where that is so and was not told yet.
+    pub fn engine_news(&mut self) -> Option<Fault> {
+        self.engine.as_mut().and_then(Engine::news)
     }
 
     /// All that a search found.

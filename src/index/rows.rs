@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::engine::Engine;
 use super::folders::{mailbox_id, role_of};
 use super::hits::Hits;
 use super::ordered::Ordered;
@@ -32,6 +33,10 @@ pub struct Index {
     pub(super) found: Option<Hits>,
     /// What queries find, each with the state of the file in which it was counted.
     pub(super) tallied: Vec<(Query, i64, Tally)>,
+    /// Who answers searches instead.
+    pub(super) engine: Option<Engine>,
+    /// What went wrong with the question that is being answered.
+    pub(super) trouble: Option<Fault>,
 }
 
 /// A stretch of a list.
@@ -91,7 +96,15 @@ impl Index {
     /// Opens the index, or makes an empty one.
     pub fn open(path: &Path) -> std::result::Result<Self, Fault> {
         let db = schema::open(path, Purpose::Reading)?;
-        Ok(Self { db, path: path.to_path_buf(), file: file_of(path), found: None, tallied: Vec::new() })
+        Ok(Self {
+            db,
+            path: path.to_path_buf(),
+            file: file_of(path),
+            found: None,
+            tallied: Vec::new(),
+            engine: None,
+            trouble: None,
+        })
     }
 
     /// Was the file replaced since it was opened?
@@ -126,10 +139,20 @@ impl Index {
         count: usize,
         anchor: Option<RowId>,
     ) -> std::result::Result<Window, Fault> {
-        match self.snapshot(|index| index.window(list, first, count, anchor)) {
-            Ok(window) => Ok(window),
-            Err(error) => Err(schema::fault(&self.path, &error)),
-        }
+        self.rows_while(list, (first, count), anchor, &|| true)
+    }
+
+    /// The same. A search that another program leads stops when `wanted` says that nobody waits for it any more: then
+    /// the window has what was found by then, and is not counted.
+    pub(super) fn rows_while(
+        &mut self,
+        list: &ListSpec,
+        (first, count): (usize, usize),
+        anchor: Option<RowId>,
+        wanted: &dyn Fn() -> bool,
+    ) -> std::result::Result<Window, Fault> {
+        let window = self.snapshot(|index| index.window(list, (first, count), anchor, wanted));
+        self.answered(window)
     }
 
     /// All messages of a conversation, in thread order; each shows its author.
@@ -227,10 +250,16 @@ impl Index {
         answer
     }
 
-    fn window(&mut self, list: &ListSpec, first: usize, count: usize, anchor: Option<RowId>) -> Result<Window> {
+    fn window(
+        &mut self,
+        list: &ListSpec,
+        (first, count): (usize, usize),
+        anchor: Option<RowId>,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Window> {
         let folders = folders(&self.db)?;
         if let Source::Search { query, scope } = &list.source {
-            return self.search_window(list, (query, scope), &folders, first, count, anchor);
+            return self.search_window((list, query, scope), &folders, (first, count), anchor, wanted);
         }
         let Some(ordered) = Ordered::of(list, &folders) else {
             return Ok(Window { first: 0, total: 0, counted: true, rows: Vec::new(), anchor: None });

@@ -134,7 +134,8 @@ fn is_wordless(query: &Query) -> bool {
         | Query::Smaller(_)
         | Query::Date { .. }
         | Query::Id(_)
-        | Query::Thread(_) => true,
+        | Query::Thread(_)
+        | Query::Native(_) => true,
     }
 }
 
@@ -307,6 +308,7 @@ impl Maker<'_> {
             | Query::Larger(_)
             | Query::Smaller(_)
             | Query::Not(_)
+            | Query::Native(_)
             | Query::Text { .. } => None,
         })
     }
@@ -425,8 +427,8 @@ impl Maker<'_> {
                 format!("(p.message IN ({}))", rows.join(","))
             }
             Query::Thread(thread) => format!("(p.thread = {})", threads::current(self.db, thread.0)?),
-            // Words are no property.
-            Query::Text { .. } => "0".to_owned(),
+            // Words are no property, and who could say more was asked before.
+            Query::Text { .. } | Query::Native(_) => "0".to_owned(),
         })
     }
 

@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 
 use rusqlite::Result;
 
-use super::hits::{Chase, Next, Part};
+use super::hits::{Chase, Hits, Next, Part, Until};
 use super::rows::{Index, folders};
 use crate::fault::Fault;
 use crate::job::Ticket;
-use crate::job::index::{IndexReport, SearchScope, Tally};
+use crate::job::index::{Grouping, IndexReport, ListSpec, SearchScope, Source, Tally};
 use crate::query::Query;
 
 /// Searches that are being counted, one after the other.
@@ -54,6 +54,7 @@ impl Tallying {
                 let name = self.left.pop_front().map(|(name, _)| name).unwrap_or_default();
                 Ok(Some(IndexReport::Tallied { ticket: self.ticket, name, tally }))
             }
+            Ok(Counted::Later) => Ok(None),
             Ok(Counted::Part(begun)) => {
                 self.begun = Some(begun);
                 Ok(None)
@@ -79,6 +80,7 @@ impl Index {
         let counted = self.snapshot(|index| count(index, query, None, &|| true)).map_err(|error| self.fault(&error))?;
         Ok(match counted {
             Counted::All(tally) | Counted::Part(Begun { tally, .. }) => tally,
+            Counted::Later => Tally::default(),
         })
     }
 }
@@ -87,9 +89,34 @@ impl Index {
 enum Counted {
     All(Tally),
     Part(Begun),
+    /// Not at all: where another program leads, it begins again.
+    Later,
+}
+
+/// Counts what a database of notmuch's finds. What it does not understand is nothing.
+fn count_led(index: &mut Index, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Counted> {
+    let folders = folders(&index.db)?;
+    let list = ListSpec::new(Source::Search { query: query.clone(), scope: SearchScope::All }, Grouping::Flat);
+    // What is on screen stays.
+    let kept = index.found.take();
+    let done = index.find_hits(&list, (query, &SearchScope::All), &folders, Until::default(), wanted);
+    let found = std::mem::replace(&mut index.found, kept);
+    let refused = index.trouble.take().is_some();
+    done?;
+    Ok(match found.filter(Hits::is_ready) {
+        Some(found) => {
+            let unread = found.rows.iter().map(|hit| u64::from(hit.unread)).sum();
+            Counted::All(Tally { total: u64::try_from(found.rows.len()).unwrap_or(u64::MAX), unread })
+        }
+        None if refused => Counted::All(Tally::default()),
+        None => Counted::Later,
+    })
 }
 
 fn count(index: &mut Index, query: &Query, begun: Option<Begun>, wanted: &dyn Fn() -> bool) -> Result<Counted> {
+    if index.engine.is_some() {
+        return count_led(index, query, wanted);
+    }
     let version: i64 = index.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
     let known = index.tallied.iter().find(|(other, at, _)| *at == version && other == query);
     if let (Some((_, _, tally)), None) = (known, &begun) {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::contacts::Sources;
+use super::engine::Notmuch;
 use super::rows::{Index, Window};
 use super::tally::Tallying;
 use super::write::{Writer, misdirected};
@@ -22,9 +23,9 @@ const IDLE: Duration = Duration::from_secs(3);
 
 /// Runs the writer until `jobs` is closed: takes in changes, listings and folders in order and says
 /// which directories are known. Between the steps of a big listing it looks whether something else
-/// waits. It stands on the user's addresses, plain or with one `*`, and the sources of contacts.
-pub fn run_writer(path: &Path, (own, sources): Ground<'_>, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
-    let open = || open(path, (own, sources), report);
+/// waits.
+pub fn run_writer(path: &Path, ground: Ground<'_>, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+    let open = || open(path, ground, report);
     let mut writer = open();
     let mut tidy = true;
     // What failed is not tried again at once: the disk that was full still is.
@@ -67,7 +68,7 @@ pub fn run_writer(path: &Path, (own, sources): Ground<'_>, jobs: &Receiver<Index
             Err(fault) => {
                 stuck = true;
                 if fault.cause == Cause::Damaged {
-                    writer = rebuild(path, (own, sources), report);
+                    writer = rebuild(path, ground, report);
                 }
                 failed(fault, report);
             }
@@ -75,12 +76,25 @@ pub fn run_writer(path: &Path, (own, sources): Ground<'_>, jobs: &Receiver<Index
     }
 }
 
-/// Whose mail it is, and where contacts come from.
-type Ground<'a> = (&'a [String], &'a Sources);
+/// What the writer stands on.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The user's addresses, plain or with one `*`.
+    pub own: &'a [String],
+    /// Where contacts come from.
+    pub sources: &'a Sources,
+    /// The database of notmuch's that is to hear of changes.
+    pub engine: Option<&'a Notmuch>,
+}
+
+impl Ground<'_> {
+    fn under(&self, writer: Result<Writer, Fault>) -> Result<Writer, Fault> {
+        writer?.with_sources(self.sources)?.with_engine(self.engine)
+    }
+}
 
 fn open(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
-    let (own, sources) = ground;
-    match Writer::open(path, own).and_then(|writer| writer.with_sources(sources)) {
+    match ground.under(Writer::open(path, ground.own)) {
         Ok(writer) => {
             report(IndexReport::NotesWanted);
             Some(writer)
@@ -96,9 +110,8 @@ fn open(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option
     }
 }
 
-fn rebuild(path: &Path, (own, sources): Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
-    let made = Writer::rebuild(path, own).and_then(|writer| writer.with_sources(sources));
-    let made = made.map_err(|fault| failed(fault, report)).ok();
+fn rebuild(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
+    let made = ground.under(Writer::rebuild(path, ground.own)).map_err(|fault| failed(fault, report)).ok();
     if made.is_some() {
         report(IndexReport::NotesWanted);
     }
@@ -146,6 +159,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         IndexJob::Notes { notes, now } => writer.notes(notes, *now),
         IndexJob::Renamed { account, folders } => writer.renamed(account, folders),
         IndexJob::Known(account) => writer.known(account),
+        IndexJob::Retag(tagging) => writer.retag(tagging),
         IndexJob::ReadBooks => writer.read_books().map(|faults| IndexReport::Books { faults }),
         IndexJob::Mailboxes
         | IndexJob::Rows { .. }
@@ -154,6 +168,7 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         | IndexJob::Complete { .. }
         | IndexJob::Tags
         | IndexJob::Tally { .. }
+        | IndexJob::Meet
         | IndexJob::Find { .. } => Err(misdirected(path, "a question")),
     };
     answer.map(|answer| vec![answer])
@@ -162,8 +177,9 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
 /// Runs a reader until `jobs` is closed: answers questions. Of several of a kind that wait only the
 /// newest is answered, but for `Find`, of which each is. A long search answers with its first page at
 /// once and again when it has counted all, unless another list is asked for meanwhile. Searches are tallied when
-/// nothing else is to be done.
-pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
+/// nothing else is to be done. With an `engine` that answers searches, what it is asked is cut short by the next
+/// question.
+pub fn run_reader(path: &Path, engine: Option<&Notmuch>, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexReport)) {
     let questions = Questions { jobs, waiting: RefCell::new(VecDeque::new()), closed: Cell::new(false) };
     let mut index: Option<Index> = None;
     let mut behind = Behind::default();
@@ -180,7 +196,7 @@ pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexR
         };
         if index.as_ref().is_none_or(Index::is_stale) {
             index = match Index::open(path) {
-                Ok(index) => Some(index),
+                Ok(index) => Some(index.with_engine(engine)),
                 Err(fault) => {
                     report(IndexReport::Failed { ticket: ticket(&job), fault });
                     continue;
@@ -193,7 +209,7 @@ pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexR
             continue;
         }
         let asked = Asked::of(&job);
-        let answer = answer(ready, path, job);
+        let answer = answer(ready, path, job, &|| engine.is_none() || questions.is_quiet());
         if let Some(asked) = asked {
             behind.counting = matches!(answer, IndexReport::Rows { counted: false, .. }).then_some(asked);
         }
@@ -201,6 +217,9 @@ pub fn run_reader(path: &Path, jobs: &Receiver<IndexJob>, report: &dyn Fn(IndexR
             index = None;
         }
         report(answer);
+        if let Some(fault) = index.as_mut().and_then(Index::engine_news) {
+            report(IndexReport::Failed { ticket: None, fault });
+        }
     }
 }
 
@@ -219,7 +238,7 @@ impl Behind {
     fn go_on(&mut self, index: &mut Index, questions: &Questions<'_>, report: &dyn Fn(IndexReport)) {
         if let Some(asked) = self.counting.take() {
             match index.count(&asked.list, &|| questions.is_quiet()) {
-                Ok(true) => report(asked.answer(index)),
+                Ok(true) => report(asked.answer(index, &|| true)),
                 Ok(false) => self.counting = Some(asked),
                 Err(fault) => report(IndexReport::Failed { ticket: Some(asked.ticket), fault }),
             }
@@ -294,9 +313,9 @@ impl Asked {
         Some(Self { ticket: *ticket, list: list.clone(), first: *first, count: *count, anchor: *anchor })
     }
 
-    fn answer(self, index: &mut Index) -> IndexReport {
+    fn answer(self, index: &mut Index, wanted: &dyn Fn() -> bool) -> IndexReport {
         let Self { ticket, list, first, count, anchor } = self;
-        match index.rows(&list, first, count, anchor) {
+        match index.rows_while(&list, (first, count), anchor, wanted) {
             Ok(Window { first, total, counted, rows, anchor }) => {
                 IndexReport::Rows { ticket, list, first, total, counted, rows, anchor }
             }
@@ -324,17 +343,19 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::SetLabels { .. }
         | IndexJob::Notes { .. }
         | IndexJob::Renamed { .. }
+        | IndexJob::Meet
+        | IndexJob::Retag(_)
         | IndexJob::Known(_) => None,
     }
 }
 
-fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
+fn answer(index: &mut Index, path: &Path, job: IndexJob, wanted: &dyn Fn() -> bool) -> IndexReport {
     let asked = ticket(&job);
     let answer = match job {
         IndexJob::Mailboxes => index.mailboxes().map(IndexReport::Mailboxes),
         IndexJob::Tags => index.tags().map(IndexReport::Tags),
         IndexJob::Rows { ticket, list, first, count, anchor } => {
-            return Asked { ticket, list, first, count, anchor }.answer(index);
+            return Asked { ticket, list, first, count, anchor }.answer(index, wanted);
         }
         IndexJob::NextUnread { ticket, list, after, direction, order } => {
             index.next_unread(&list, after, direction, &order).map(|found| IndexReport::NextUnread { ticket, found })
@@ -358,6 +379,8 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob) -> IndexReport {
         | IndexJob::SetLabels { .. }
         | IndexJob::Notes { .. }
         | IndexJob::Renamed { .. }
+        | IndexJob::Meet
+        | IndexJob::Retag(_)
         | IndexJob::Known(_) => Err(misdirected(path, "a change")),
     };
     answer.unwrap_or_else(|fault| IndexReport::Failed { ticket: asked, fault })

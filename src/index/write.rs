@@ -10,6 +10,7 @@ use super::blocks::{self, CUT};
 use super::contacts::People;
 use super::extract::{self, Incoming, Own, Texts};
 use super::folders::KnownMailbox;
+use super::follow::Follower;
 use super::intake::Backlog;
 use super::rows::thread_of;
 use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
@@ -50,6 +51,8 @@ pub struct Writer {
     pub(super) told: Told,
     /// Words that go into the full text when the step ends, with what bits they brought to light.
     texts: Vec<(i64, Texts, i64)>,
+    /// What a database of notmuch's is to hear, where there is one.
+    pub(super) follower: Follower,
 }
 
 /// What somebody waits for while a listing is taken in.
@@ -73,6 +76,14 @@ pub(super) struct FileName {
     pub(super) tells: Option<Flags>,
 }
 
+impl FileName {
+    /// The file's path in a mailbox's directory.
+    pub(super) fn path_in(&self, directory: &Path) -> PathBuf {
+        let folder = if self.in_new { "new" } else { "cur" };
+        directory.join(folder).join(format!("{}{}", self.unique.as_str(), self.info))
+    }
+}
+
 impl Writer {
     /// Opens the index for writing. `own` are the user's addresses, plain or with one `*`: what is
     /// from them counts as sent.
@@ -94,6 +105,7 @@ impl Writer {
             stirred: BTreeSet::new(),
             told: Told::default(),
             texts: Vec::new(),
+            follower: Follower::default(),
         };
         writer.step(|writer| {
             writer.judge_senders_again()?;
@@ -131,6 +143,7 @@ impl Writer {
             self.told = Told::default();
             self.changed_messages = false;
             self.texts.clear();
+            self.follower.forget();
             self.people.forget();
             if !self.db.is_autocommit() {
                 drop(self.db.execute_batch("ROLLBACK"));
@@ -176,7 +189,8 @@ impl Writer {
         for (mailbox, thread) in std::mem::take(&mut self.dirty) {
             count_conversation(&self.db, mailbox, thread)?;
         }
-        self.settle_people()
+        self.settle_people()?;
+        self.follower.tell()
     }
 
     /// Is there a place of that name?
@@ -193,6 +207,7 @@ impl Writer {
             Some(tells) => self.keywords_of(mailbox, file)?.minus(tells),
         };
         let keywords = file.flags.union(&carried).stored_words();
+        let before = self.before_rename(mailbox, file)?;
         let thread: Option<i64> = self
             .db
             .prepare_cached(
@@ -207,6 +222,7 @@ impl Writer {
         if let Some(thread) = thread {
             self.touch(mailbox, thread);
             self.show_in_views(mailbox, file.unique.as_str())?;
+            self.follow_rename(before, &file.flags.union(&carried));
         }
         Ok(thread.is_some())
     }
@@ -225,14 +241,16 @@ impl Writer {
     /// A place is gone. Its message stays for a while, since a move first takes it from one mailbox
     /// and then puts it into another.
     pub(super) fn remove_place(&mut self, mailbox: &KnownMailbox, unique: &str) -> Result<bool> {
-        let gone: Option<(i64, i64)> = self
+        let gone: Option<(i64, i64, bool, String)> = self
             .db
             .prepare_cached(
-                "DELETE FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL RETURNING message, thread",
+                "DELETE FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL
+                 RETURNING message, thread, in_new, info",
             )?
-            .query_row(params![mailbox.row, unique], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(params![mailbox.row, unique], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
             .optional()?;
-        let Some((message, thread)) = gone else { return Ok(false) };
+        let Some((message, thread, in_new, info)) = gone else { return Ok(false) };
+        self.follow_removal(mailbox, unique, (in_new, &info));
         self.touch(mailbox, thread);
         self.hide_in_views(mailbox, message, thread)?;
         self.db.prepare_cached("INSERT OR IGNORE INTO orphans(message) VALUES(?1)")?.execute([message])?;

@@ -2,6 +2,7 @@
 //! lists, search.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::files::{DirStamp, Listing, RenamedFolder, Seen};
@@ -146,6 +147,65 @@ pub enum IndexJob {
     },
     /// Which directories were seen when? Answer: `Known`, which becomes a `FilesJob::Scan`.
     Known(AccountId),
+    /// Look at the database of notmuch's: write what waits for it, read what others tagged. Answers: `Tagged`, where
+    /// something changed there, and `Database`, where it stands otherwise than before.
+    Meet,
+    /// These messages have these tags in the database. Answer: `Retagged`.
+    Retag(Arc<Tagging>),
+}
+
+/// The tags of messages, as a database of notmuch's has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagging {
+    /// The messages.
+    pub mails: Vec<TaggedMail>,
+    /// Which database, and its state when they were read.
+    pub seen: Revision,
+    /// Is it met for the first time? Then a tag that it lacks was not taken away there.
+    pub first: bool,
+    /// Is there more of the same state?
+    pub more: bool,
+}
+
+/// The state of a database: it grows with every change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Which database; numbers of two are not to be compared.
+    pub database: String,
+    /// The number of the state.
+    pub number: u64,
+}
+
+/// One message with its tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaggedMail {
+    /// Its Message-ID, as the database has it.
+    pub id: String,
+    /// Its files, as the database has them: absolute paths.
+    pub files: Vec<PathBuf>,
+    /// Its tags, as keywords.
+    pub tags: Flags,
+}
+
+/// How it stands with a database of notmuch's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DatabaseState {
+    /// How many changes wait to be written there.
+    pub waiting: usize,
+    /// What hinders that.
+    pub standing: Standing,
+}
+
+/// What hinders writing into a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Ready,
+    /// Another program writes.
+    Busy,
+    /// It cannot be used.
+    Away,
 }
 
 /// Which way to look.
@@ -398,6 +458,19 @@ pub enum IndexReport {
     Hushed(Vec<Place>),
     /// Somebody answered in the conversations of these, which were to be out of the way for longer.
     Woken(Vec<Identity>),
+    /// What other programs tagged, for `IndexJob::Retag`.
+    Tagged(Arc<Tagging>),
+    /// Tags were taken in.
+    Retagged {
+        /// Which mailboxes look other than before.
+        mailboxes: Vec<MailboxId>,
+        /// Tags that were taken away in the database, while file names may still tell them.
+        lost: Vec<(Place, Flags)>,
+        /// Is there more to be read?
+        more: bool,
+    },
+    /// How it stands with the database of notmuch's.
+    Database(DatabaseState),
     /// What was seen when.
     Known {
         /// Whose.

@@ -45,6 +45,8 @@ pub enum Query {
     Id(String),
     /// `thread:` a conversation.
     Thread(ThreadId),
+    /// `notmuch:` what only notmuch understands, as it stands. Without its database it finds nothing.
+    Native(String),
 }
 
 /// Where words are looked for.
@@ -128,7 +130,8 @@ impl Query {
             | Self::Smaller(_)
             | Self::Date { .. }
             | Self::Id(_)
-            | Self::Thread(_) => Vec::new(),
+            | Self::Thread(_)
+            | Self::Native(_) => Vec::new(),
         }
     }
 }

@@ -5,11 +5,15 @@
 //! body: list: file:` look in one field, `has:attachment in: account: tag: is: larger: smaller: date: id:
 //! thread:` ask for properties, `search:` for what was saved under a name; `and`, `or`, `not`, `-` and parentheses
 //! join them. What notmuch and Gmail write (`folder:`, `mid:`, `label:`, `after:`, `older_than:2d`, `{a b}` …) becomes the same AST.
+//!
+//! Where notmuch answers, its own words mean what they mean there ([`Dialect`]), `notmuch:"…"` says anything in its
+//! own syntax, and so does a text that is no query of ours.
 
 pub mod ast;
 mod date;
 pub mod forms;
 mod marks;
+mod native;
 mod parse;
 mod print;
 mod saved;
@@ -17,7 +21,8 @@ mod terms;
 
 pub use ast::Query;
 pub use marks::Marks;
-pub use parse::{QueryError, parse, parse_typed};
+pub use native::{Dialect, Split, in_own_words, is_native, split};
+pub use parse::{QueryError, parse, parse_in, parse_typed};
 pub use print::print;
 pub use saved::Saved;
 pub use terms::thread_text;

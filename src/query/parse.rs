@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::ast::{Field, Pattern, Query};
 use super::date::Clock;
 use super::forms::Forms;
+use super::native::{self, Dialect};
 use super::saved::Saved;
 use super::terms::{self, Asked, Term, Value};
 use crate::mail::ids::Timestamp;
@@ -47,7 +48,13 @@ pub fn parse_typed(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query,
     read(text, &Saved::default(), (now, zone), LastWord::Begun)
 }
 
-/// Reads a query in which saved searches may be named.
+/// Reads a query in the dialect of whoever answers it.
+pub fn parse_in(dialect: Dialect, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Query, QueryError> {
+    read(text, &Saved::default().in_dialect(dialect), (now, zone), LastWord::Whole)
+}
+
+/// Reads a query in which saved searches may be named. What notmuch answers and is no query of ours is taken for one
+/// of its own, as it stands, unless it only lacks its end.
 pub(super) fn read(
     text: &str,
     saved: &Saved,
@@ -56,7 +63,20 @@ pub(super) fn read(
 ) -> Result<Query, QueryError> {
     let known = Known { clock: Clock { now, zone }, saved };
     let (chars, open) = (text.chars().collect(), Vec::new());
-    Parser { chars, at: 0, depth: 0, terms: 0, field: Field::Any, known, last, open }.whole()
+    match (Parser { chars, at: 0, depth: 0, terms: 0, field: Field::Any, known, last, open }.whole()) {
+        Err(error) => foreign(text, saved.dialect(), last).ok_or(error),
+        read => read,
+    }
+}
+
+/// A text that is no query of ours as one of notmuch's. What is saved under a name it does not know.
+fn foreign(text: &str, dialect: Dialect, last: LastWord) -> Option<Query> {
+    let lacks_end = || {
+        let word = text.split_whitespace().next_back().unwrap_or_default();
+        operator(word).is_some() || word.ends_with(':') || text.matches('(').count() > text.matches(')').count()
+    };
+    let is_its_own = dialect == Dialect::Notmuch && !text.to_lowercase().contains("search:");
+    (is_its_own && !(last == LastWord::Begun && lacks_end())).then(|| Query::Native(text.trim().to_owned()))
 }
 
 /// What words of a query are read by.
@@ -362,6 +382,11 @@ impl Parser<'_> {
         let start = self.at;
         self.at += name.chars().count() + 1;
         let column = self.at;
+        if self.known.saved.dialect() == Dialect::Notmuch
+            && let Some(term) = self.foreign_term(name)?
+        {
+            return Ok(term);
+        }
         match terms::find(name) {
             None => Err(Self::expected_at(start, terms::FIELDS)),
             Some(Term::Text(field)) => self.text_term(&name.to_ascii_lowercase(), field),
@@ -398,7 +423,9 @@ impl Parser<'_> {
             last: LastWord::Whole,
             open,
         };
-        let query = inner.whole().map_err(|error| {
+        let read = inner.whole();
+        let read = read.or_else(|error| foreign(text, self.known.saved.dialect(), LastWord::Whole).ok_or(error));
+        let query = read.map_err(|error| {
             let told = format!("{}, column {}: expected {}", quoted(name), error.column, error.expected);
             // Of names in names the innermost tells enough.
             if error.expected.starts_with(UNREADABLE) { error.expected } else { format!("{UNREADABLE}; in {told}") }
@@ -406,6 +433,20 @@ impl Parser<'_> {
         self.depth -= 1;
         self.terms = inner.terms;
         Ok(query)
+    }
+
+    /// What notmuch means by `name:`, where that is something else than what is meant here. `None`: nothing was read.
+    fn foreign_term(&mut self, name: &str) -> Result<Option<Query>, QueryError> {
+        let name = name.to_ascii_lowercase();
+        let is_expression =
+            self.peek() == Some('/') || (self.peek() == Some('"') && self.chars.get(self.at + 1) == Some(&'/'));
+        let Some(meaning) = native::meaning(&name, is_expression) else { return Ok(None) };
+        let value = match self.peek() {
+            Some('"') => self.quoted()?,
+            Some(c) if !ends_word(c) => self.bare(),
+            _ => return Err(self.expected(&format!("a value after `{name}:`"))),
+        };
+        Ok(Some(meaning(&name, value)))
     }
 
     fn text_term(&mut self, name: &str, field: Field) -> Result<Query, QueryError> {

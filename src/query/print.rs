@@ -68,6 +68,7 @@ fn one(query: &Query) -> String {
             format!("date:{}..{}", edge(from), edge(until))
         }
         Query::Id(id) => format!("id:{}", value(id)),
+        Query::Native(text) => format!("notmuch:{}", quoted(text)),
     }
 }
 

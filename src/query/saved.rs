@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use super::ast::Query;
+use super::native::Dialect;
 use super::parse::{self, LastWord, QueryError};
 use crate::mail::ids::Timestamp;
 
@@ -12,6 +13,7 @@ use crate::mail::ids::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Saved {
     texts: BTreeMap<String, String>,
+    dialect: Dialect,
 }
 
 impl FromIterator<(String, String)> for Saved {
@@ -21,11 +23,22 @@ impl FromIterator<(String, String)> for Saved {
         for (name, text) in searches {
             texts.entry(name.to_lowercase()).or_insert(text);
         }
-        Self { texts }
+        Self { texts, dialect: Dialect::Own }
     }
 }
 
 impl Saved {
+    /// The same, where whoever answers has words of its own.
+    #[must_use]
+    pub fn in_dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// Whose words count.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Reads a query in which saved searches may be named; else as [`super::parse`].
     ///
     /// # Errors

@@ -147,6 +147,11 @@ pub(super) fn find(name: &str) -> Option<Term> {
     TERMS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, term)| *term)
 }
 
+/// What `is:NAME` asks.
+pub(super) fn state(name: &str) -> Option<State> {
+    STATES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, state)| *state)
+}
+
 /// Does a bare `tag:NAME` mean something else?
 pub(super) fn is_known_tag(name: &str) -> bool {
     known(name).is_some()
@@ -175,11 +180,9 @@ pub(super) fn read(asked: Asked, value: Value, clock: &Clock<'_>) -> Result<Quer
         // Where labels are synced as folders, that is what they are here.
         Asked::Label => Ok(known(&text).unwrap_or_else(|| Query::Or(vec![Query::Tag(text.clone()), Query::In(text)]))),
         Asked::Is if text.eq_ignore_ascii_case("important") => Ok(Query::Tag("important".to_owned())),
-        Asked::Is => STATES
-            .iter()
-            .find(|(known, _)| text.eq_ignore_ascii_case(known))
-            .map(|(_, state)| Query::Is(*state))
-            .ok_or("unread, read, starred, replied, forwarded, draft or sent after `is:`"),
+        Asked::Is => {
+            state(&text).map(Query::Is).ok_or("unread, read, starred, replied, forwarded, draft or sent after `is:`")
+        }
         Asked::Larger => size(&text).map(Query::Larger).ok_or(SIZE),
         Asked::Smaller => size(&text).map(Query::Smaller).ok_or(SIZE),
         Asked::Date => {
@@ -209,7 +212,8 @@ fn day(text: &str, clock: &Clock<'_>) -> Result<crate::mail::ids::Timestamp, &'s
     at.ok_or(date::EXPECTED)
 }
 
-fn known(name: &str) -> Option<Query> {
+/// What a tag of another program's is called here, where mail has another word for it.
+pub(super) fn known(name: &str) -> Option<Query> {
     let (_, known) = KNOWN.iter().find(|(known, _)| name.eq_ignore_ascii_case(known))?;
     Some(match known {
         Known::Is(state) => Query::Is(*state),

@@ -1,13 +1,18 @@
 //! What the workers report, and what follows from it: who hears of a changed file, what is asked
 //! again, what the user is told.
 
-use crate::job::files::{FilesReport, Purpose};
+use std::collections::BTreeMap;
+
+use crate::config::Engine;
+use crate::fault::Cause;
+use crate::job::files::{FilesJob, FilesReport, Purpose};
 use crate::job::index::IndexReport;
 use crate::job::shell::{OpenWhat, ShellReport};
 use crate::job::sync::{FolderChange, SyncReport, Wake};
 use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob};
 use crate::mail::clean::Clean;
-use crate::mail::place::MailboxId;
+use crate::mail::flags::Flags;
+use crate::mail::place::{MailboxId, Place};
 
 use super::list::Answer;
 use super::{Level, Model, Question};
@@ -138,11 +143,21 @@ impl Model {
                     jobs.extend(self.refresh_list());
                 }
                 jobs.extend(self.refresh_thread());
+                jobs.extend(self.meet_database());
                 jobs
             }
             IndexReport::NotesWanted => vec![Job::Sync(SyncJob::TellNotes)],
             IndexReport::Hushed(places) => self.hush(places),
             IndexReport::Woken(messages) => self.woken(messages),
+            IndexReport::Tagged(tagging) => {
+                self.status.retagging = true;
+                vec![Job::Index(IndexJob::Retag(tagging))]
+            }
+            IndexReport::Retagged { mailboxes, lost, more } => self.retagged(&mailboxes, lost, more),
+            IndexReport::Database(state) => {
+                self.status.database = state;
+                Vec::new()
+            }
             IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
             IndexReport::Failed { ticket, fault } => {
@@ -151,8 +166,16 @@ impl Model {
                     self.list.failed(ticket);
                     self.tally_failed(ticket);
                     jobs = self.conversation_failed(ticket);
+                } else {
+                    self.status.retagging = false;
                 }
-                self.status.fault(self.now, &fault);
+                match &mut self.list.search {
+                    // What is being typed may be right with the next letter.
+                    Some(search) if ticket.is_some() && fault.cause == Cause::Refused => {
+                        search.problem = Some(fault.detail.to_string());
+                    }
+                    _ => self.status.fault(self.now, &fault),
+                }
                 jobs
             }
             IndexReport::Tags(known) => {
@@ -173,6 +196,34 @@ impl Model {
             }
             IndexReport::Found { ticket, places } => self.mark_found(ticket, places),
         }
+    }
+
+    /// Tags came from the database. What was taken away there, and a file's name tells still, is taken from that too.
+    fn retagged(&mut self, mailboxes: &[MailboxId], lost: Vec<(Place, Flags)>, more: bool) -> Vec<Job> {
+        self.status.retagging = false;
+        let mut jobs = Vec::new();
+        if self.concerns_list(mailboxes) {
+            jobs.extend(self.refresh_list());
+        }
+        let mut together: BTreeMap<Flags, Vec<Place>> = BTreeMap::new();
+        for (place, words) in lost {
+            together.entry(words).or_default().push(place);
+        }
+        for (remove, places) in together {
+            let ticket = self.ticket();
+            jobs.push(Job::Files(FilesJob::SetFlags { ticket, places, add: Flags::none(), remove }));
+        }
+        if more {
+            jobs.extend(self.meet_database());
+        }
+        jobs
+    }
+
+    /// Lets the database hear of what is new, and tell what is new there: once the index has taken in what it knows of,
+    /// and what it was told last.
+    pub(super) fn meet_database(&self) -> Option<Job> {
+        let is_wanted = self.config.search.engine == Engine::Notmuch && !self.status.retagging;
+        (is_wanted && self.status.indexing == 0).then_some(Job::Index(IndexJob::Meet))
     }
 
     /// Does the list show one of these?

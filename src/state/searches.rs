@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::is_search_name;
+use crate::config::{Engine, is_search_name};
 use crate::job::files::{FilesJob, SavedSearch, SearchOrder};
 use crate::job::index::{IndexJob, SearchScope, Source, Tally};
 use crate::job::{Job, Ticket};
 use crate::keys::Action;
 use crate::mail::clean::Clean;
 use crate::mail::ids::Timestamp;
-use crate::query::{self, Query, Saved};
+use crate::query::{self, Dialect, Query, Saved};
 
 use super::list::SearchInfo;
 use super::undo::Reverse;
@@ -123,16 +123,25 @@ impl Model {
         }
     }
 
+    /// The saved searches, in the dialect of whoever answers them.
+    fn saved(&self) -> Saved {
+        let dialect = match self.config.search.engine {
+            Engine::Own => Dialect::Own,
+            Engine::Notmuch => Dialect::Notmuch,
+        };
+        self.searches.saved().in_dialect(dialect)
+    }
+
     /// Reads a query; the last word of one that is typed may go on.
     pub(super) fn typed_query(&self, text: &str) -> Result<Query, query::QueryError> {
-        self.searches.saved().parse_typed(text, self.now, &self.zone)
+        self.saved().parse_typed(text, self.now, &self.zone)
     }
 
     /// Opens a saved search as a list.
     pub(super) fn open_search(&mut self, name: &str) -> Vec<Job> {
         let Some(at) = self.searches.all.iter().position(|search| is(&search.name, name)) else { return Vec::new() };
         let Some(Search { name, query: text, .. }) = self.searches.all.get(at).cloned() else { return Vec::new() };
-        let query = match self.searches.saved().parse(&text, self.now, &self.zone) {
+        let query = match self.saved().parse(&text, self.now, &self.zone) {
             Ok(query) => query,
             Err(error) => {
                 self.say(Level::Error, &format!("The search `{name}` cannot be read: {error}"));
@@ -164,7 +173,7 @@ impl Model {
         if all.is_empty() || waits || !due || busy || now < not_before.get() {
             return Vec::new();
         }
-        let saved = self.searches.saved();
+        let saved = self.saved();
         let read =
             |search: &Search| Some((search.name.clone(), saved.parse(&search.query, self.now, &self.zone).ok()?));
         let searches: Vec<(String, Query)> = self.searches.all.iter().filter_map(read).collect();
@@ -212,7 +221,7 @@ impl Model {
 
     /// The text that finds, as it stands, what it found while it was typed.
     fn as_shown(&self, text: &str) -> String {
-        let saved = self.searches.saved();
+        let saved = self.saved();
         let (whole, typed) = (saved.parse(text, self.now, &self.zone), saved.parse_typed(text, self.now, &self.zone));
         if whole == typed { text.trim().to_owned() } else { format!("{}*", text.trim()) }
     }

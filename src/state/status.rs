@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::fault::Fault;
+use crate::job::index::DatabaseState;
 use crate::job::outbox::{Entry, EntryId, EntryState};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
@@ -27,6 +28,10 @@ pub struct Status {
     pub leaving: Option<(EntryId, Timestamp)>,
     /// How many messages wait to be indexed.
     pub indexing: usize,
+    /// How it stands with the database that answers searches, where there is one.
+    pub database: DatabaseState,
+    /// Is the index taking in tags from there?
+    pub(super) retagging: bool,
     /// Accounts whose first round is over.
     met: BTreeSet<AccountId>,
     /// Those whose mail of that round is in the index too: what comes now is new.

@@ -487,6 +487,7 @@ impl Model {
         jobs.extend(self.mark_if_due());
         if now.get() - self.scanned_at.get() >= LOOK_EVERY || now < self.scanned_at {
             jobs.extend(self.look_at_disk());
+            jobs.extend(self.meet_database());
         }
         jobs
     }

@@ -21,7 +21,7 @@ use super::scan;
 use super::searches;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::files::{DirStamp, FolderOrder, Purpose, Seen};
-use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, Ticket};
+use crate::job::{Changed, FilesJob, FilesReport, PlaceChange, PlaceFile, Ticket};
 use crate::mail::answer;
 use crate::mail::envelope::Envelope;
 use crate::mail::flags::Flags;
@@ -34,12 +34,26 @@ use crate::mail::{reader, stub};
 pub struct Env {
     /// Where each account's mail lies.
     pub accounts: Vec<(AccountId, Root)>,
+    /// Who remembers the tags of its messages; where nothing is said, the names of files.
+    pub tags: BTreeMap<AccountId, TagKeeper>,
     /// The data directory: the journal of drafts, the quarantine.
     pub data: PathBuf,
     /// The runtime directory: parts that are opened by programs.
     pub runtime: PathBuf,
     /// In which dates are shown.
     pub zone: TimeZone,
+}
+
+/// Who remembers which tags messages have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TagKeeper {
+    /// Letters in the names of files, as many as there are.
+    #[default]
+    Names,
+    /// A database keeps all of them. New ones get letters too, as long as there are any, since servers hear of those.
+    NamesAndDatabase,
+    /// A database keeps them, and no letter is given out.
+    Database,
 }
 
 /// Answers jobs until the channel is closed.
@@ -217,10 +231,16 @@ impl Files<'_> {
 
     fn set_flags(&self, places: &[Place], add: &Flags, remove: &Flags) -> Result<(), Fault> {
         let act = |maildir: &Maildir, mailbox: &MailboxId, unique: &UniqueName, entry: &name::Entry| {
+            let keeper = self.env.tags.get(&mailbox.account).copied().unwrap_or_default();
             // A wish that no file name can tell would be lost without a word.
-            let table = maildir.table_with(add)?;
+            let table = match keeper {
+                TagKeeper::Names | TagKeeper::NamesAndDatabase => maildir.table_with(add)?,
+                TagKeeper::Database => maildir.table(),
+            };
             let (mute, held) = (add.words().minus(&table.keywords()), remove.words().minus(&table.keywords()));
-            let why = if !mute.is_empty() {
+            let why = if keeper != TagKeeper::Names {
+                String::new()
+            } else if !mute.is_empty() {
                 format!("a mailbox has letters for 26 keywords, and there is none left for {mute}")
             } else if table.is_full() && !held.is_empty() {
                 format!("a mailbox has letters for 26 keywords, and {held} has none: take it away on the server")
@@ -233,8 +253,9 @@ impl Files<'_> {
                     .again(Again::Never)
                     .detail(&why));
             }
-            let now = maildir.set_flags(entry, add, remove)?;
-            Ok(now.map(|entry| PlaceChange { unique: unique.clone(), now: Some(maildir.place_file(&entry)) }))
+            let now = maildir.set_flags(entry, add, remove)?.map(|entry| maildir.place_file(&entry));
+            let now = now.map(|file| if keeper == TagKeeper::Names { file } else { spoken_of(file, add, remove) });
+            Ok(now.map(|now| PlaceChange { unique: unique.clone(), now: Some(now) }))
         };
         self.each_mailbox(places, act, Maildir::settle)
     }
@@ -387,6 +408,13 @@ impl Files<'_> {
             self.failed(Ticket::default(), fault);
         }
     }
+}
+
+/// A file whose tags a database keeps: what was wished is so, whether its name tells it or not.
+fn spoken_of(file: PlaceFile, add: &Flags, remove: &Flags) -> PlaceFile {
+    let wished = add.words().union(&remove.words());
+    let flags = file.flags.union(&add.words()).minus(&remove.words());
+    PlaceFile { flags, tells: file.tells.map(|tells| tells.union(&wished)), ..file }
 }
 
 /// The places by mailbox, each mailbox once, in the order of the places.

@@ -4,7 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::text::{Painter, cells, clock, grouped, short, soon};
-use crate::job::index::Only;
+use crate::job::index::{Only, Standing};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::keys::action::TABLE;
@@ -83,6 +83,15 @@ fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
     }
     if model.status.indexing > 0 {
         parts.push(format!("indexing {}", short(u64::try_from(model.status.indexing).unwrap_or(u64::MAX))));
+    }
+    let database = model.status.database;
+    match database.standing {
+        Standing::Away => parts.push("notmuch: away".to_owned()),
+        Standing::Busy => {
+            let waiting = u64::try_from(database.waiting).unwrap_or(u64::MAX);
+            parts.push(format!("notmuch: busy, {} wait", short(waiting)));
+        }
+        Standing::Ready => {}
     }
     let (mut done, mut total, mut words) = (0u64, 0u64, Vec::new());
     for (account, state) in &model.status.sync {

@@ -90,6 +90,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("imap", &["remote/imap/"]),
     ("lettre", &["outbox/smtp.rs", "outbox/smtp/", "mail/build.rs", "mail/build/"]),
     ("notmuch", &["index/notmuch.rs"]),
+    ("regex", &["index/ignore.rs"]),
     ("rusqlite", &["ledger/", "index/"]),
     ("mailparse", &["mail/"]),
     ("crossterm", &["app/"]),

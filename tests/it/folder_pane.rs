@@ -246,6 +246,7 @@ impl Desk<'_> {
         let root = Root { path: account.maildir.clone(), layout: account.layout };
         let env = store::worker::Env {
             accounts: vec![(account.id.clone(), root)],
+            tags: std::collections::BTreeMap::new(),
             data: self.meeting.env.data.clone(),
             runtime: self.meeting.env.data.join("run"),
             zone: TimeZone::UTC,

@@ -331,6 +331,7 @@ proptest! {
 fn work(dir: &Path, jobs: Vec<FilesJob>) -> Vec<FilesReport> {
     let env = Env {
         accounts: vec![(AccountId::new("work"), root(dir))],
+        tags: std::collections::BTreeMap::new(),
         data: dir.join("data"),
         runtime: dir.join("run"),
         zone: jiff::tz::TimeZone::UTC,

@@ -45,6 +45,8 @@ mod login_sasl;
 mod maildir;
 mod mutants;
 mod neighbours;
+#[cfg(feature = "notmuch")]
+mod notmuch;
 mod outbox;
 mod pop3;
 mod pop3_faults;
@@ -76,3 +78,5 @@ mod threads;
 mod timers;
 mod trust;
 mod views;
+#[cfg(not(feature = "notmuch"))]
+mod without_notmuch;

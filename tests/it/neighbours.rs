@@ -184,6 +184,7 @@ fn a_keyword_set_as_the_screen_does_it_gets_to_a_real_server_and_goes_again() {
         let flags = |text: &str| Flags::from_imap(text.split(' '));
         let env = worker::Env {
             accounts: vec![(account.id.clone(), Root { path: account.maildir.clone(), layout: account.layout })],
+            tags: std::collections::BTreeMap::new(),
             data: tree.home.path().join("data"),
             runtime: tree.home.path().join("runtime"),
             zone: jiff::tz::TimeZone::UTC,

@@ -8,7 +8,7 @@ use super::finding::{Finding, Tell, Verdict};
 use crate::app;
 use crate::cli::exit::Exit;
 use crate::cli::output;
-use crate::config::{Account, Paths};
+use crate::config::{Account, Config, Engine};
 use crate::fault::{Doing, Fault};
 use crate::job::sync::Keeper;
 use crate::ledger::keeper::{self, Kept};
@@ -28,7 +28,8 @@ const SECOND: i64 = 1_000_000_000;
 const AHEAD: i64 = 24 * 3600;
 
 /// Looks at the account's Maildir.
-pub(super) fn look(account: &Account, paths: &Paths, tell: &mut Tell) {
+pub(super) fn look(account: &Account, config: &Config, tell: &mut Tell) {
+    let paths = &config.paths;
     let path = &account.maildir;
     let shown = output::path(path);
     if !path.is_dir() {
@@ -62,7 +63,8 @@ pub(super) fn look(account: &Account, paths: &Paths, tell: &mut Tell) {
     let shelf = Signs::below(Some(&paths.home));
     let signs: Vec<Sign> = folders.found.iter().filter_map(|(name, directory)| shelf.of(directory, name)).collect();
     let found = rival(account, &signs, keeper::peek(&paths.data, &account.id), now);
-    neighbours(account, &folders.found.into_values().collect::<Vec<_>>(), found, tell);
+    let directories: Vec<_> = folders.found.into_values().collect();
+    neighbours((account, config.search.engine), &directories, found, tell);
 }
 
 fn missing(account: &Account, path: &Path) -> Finding {
@@ -176,7 +178,12 @@ fn rival(account: &Account, signs: &[Sign], kept: Option<Kept>, now: Timestamp) 
 }
 
 /// Other programs that work on the same mail; `rival` is what was found of one that syncs it.
-fn neighbours(account: &Account, directories: &[std::path::PathBuf], rival: Option<Finding>, tell: &mut Tell) {
+fn neighbours(
+    (account, engine): (&Account, Engine),
+    directories: &[std::path::PathBuf],
+    rival: Option<Finding>,
+    tell: &mut Tell,
+) {
     let has = |name: &str| {
         account.maildir.join(name).exists() || directories.iter().any(|directory| directory.join(name).exists())
     };
@@ -195,6 +202,10 @@ fn neighbours(account: &Account, directories: &[std::path::PathBuf], rival: Opti
         tell.tell(Finding::ok("maildir.others", "Dovecot serves this Maildir too; its own files are left alone"));
     }
     if has(".notmuch") {
-        tell.tell(Finding::ok("maildir.others", "notmuch has a database here; it is left alone"));
+        let text = match engine {
+            Engine::Own => "notmuch has a database here; it is left alone",
+            Engine::Notmuch => "notmuch has a database here",
+        };
+        tell.tell(Finding::ok("maildir.others", text));
     }
 }

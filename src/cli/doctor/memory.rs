@@ -1,5 +1,7 @@
 //! The program's own files: ledger, index, outbox, and who else is at work on them.
 
+use std::path::Path;
+
 use super::finding::{Finding, Tell, Verdict};
 use crate::app::{self, start};
 use crate::config::{Account, Config};
@@ -38,7 +40,38 @@ pub(super) fn look(config: &Config, tell: &mut Tell) {
         }
         Err(fault) => damaged("index", &fault, "run `tern index --rebuild`: it is made anew from the mail"),
     });
+    if let Some(engine) = start::engine(config) {
+        tell.tell(notmuch(config, &engine));
+    }
     outbox(config, tell);
+}
+
+fn notmuch(config: &Config, engine: &index::Notmuch) -> Finding {
+    const CHECK: &str = "search.notmuch";
+    let directories: Vec<&Path> = config.accounts.iter().map(|account| account.maildir.as_path()).collect();
+    let health = match index::examine_notmuch(engine, &directories) {
+        Ok(health) => health,
+        Err(fault) => {
+            let next = "run `notmuch config list` and `notmuch count`; the index of tern answers searches meanwhile";
+            return Finding::fail(CHECK, &fault).next(next);
+        }
+    };
+    let mut text = format!("{} answers searches and keeps the tags", health.database.display());
+    if !health.synchronizes_flags {
+        text.push_str("; tags and flags of files are not kept the same (maildir.synchronize_flags)");
+    }
+    if health.waiting > 0 {
+        text.push_str(&format!("; {} changes wait to be written", health.waiting));
+    }
+    if let Some(outside) = health.outside.first() {
+        let text = format!("{text}; it has no mail of {}", outside.display());
+        let next = format!("its mail is below {} (database.mail_root)", health.mail_root.display());
+        return Finding::warn(CHECK, &text).next(&next);
+    }
+    if health.is_locked {
+        text.push_str("; another program writes just now");
+    }
+    Finding::ok(CHECK, &text)
 }
 
 fn damaged(check: &'static str, fault: &Fault, next: &str) -> Finding {

@@ -251,6 +251,7 @@ impl Archive {
                 from.is_none_or(|from| file.date >= from) && until.is_none_or(|until| file.date < until)
             }
             Query::Id(id) => file.id == *id,
+            Query::Native(_) => false,
             Query::Thread(thread) => {
                 let id = shown(*thread);
                 let named = self.files.iter().position(|file| file.id == id).unwrap();

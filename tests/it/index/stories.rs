@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use tern::index::{Sources, Writer, run_reader, run_writer};
+use tern::index::{Ground, Sources, Writer, run_reader, run_writer};
 use tern::job::Ticket;
 use tern::job::files::RenamedFolder;
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, Row, SearchScope, Source};
@@ -337,8 +337,11 @@ fn the_threads_take_in_and_answer() {
     let (reports, heard) = mpsc::channel();
     let report = reports.clone();
     let at = path.clone();
-    let writer =
-        std::thread::spawn(move || run_writer(&at, (&[], &Sources::default()), &queue, &|it| report.send(it).unwrap()));
+    let writer = std::thread::spawn(move || {
+        run_writer(&at, Ground { own: &[], sources: &Sources::default(), engine: None }, &queue, &|it| {
+            report.send(it).unwrap()
+        })
+    });
     jobs.send(IndexJob::Reconcile(disk.listing(&inbox, true))).unwrap();
     let wait = || heard.recv_timeout(Duration::from_mins(1)).unwrap();
     while !matches!(wait(), IndexReport::Refreshed { pending: 0, .. }) {}
@@ -359,7 +362,7 @@ fn the_threads_take_in_and_answer() {
     questions.send(rows(1, &flat(&inbox))).unwrap();
     questions.send(IndexJob::Mailboxes).unwrap();
     questions.send(rows(2, &search)).unwrap();
-    let reader = std::thread::spawn(move || run_reader(&path, &queue, &|it| reports.send(it).unwrap()));
+    let reader = std::thread::spawn(move || run_reader(&path, None, &queue, &|it| reports.send(it).unwrap()));
     let mut totals = Vec::new();
     while totals.last() != Some(&(Ticket(2), 900, true)) {
         match wait() {

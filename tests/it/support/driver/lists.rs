@@ -224,6 +224,10 @@ impl World {
                 let mailboxes = mailboxes.cloned().collect();
                 vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
+            IndexJob::Meet => Vec::new(),
+            IndexJob::Retag(tagging) => {
+                vec![IndexReport::Retagged { mailboxes: Vec::new(), lost: Vec::new(), more: tagging.more }]
+            }
             IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
             IndexJob::Renamed { account, folders } => {
                 let id = |name: &MailboxName| MailboxId { account: account.clone(), name: name.clone() };
