@@ -179,6 +179,7 @@ pub fn engine(config: &Config) -> Option<index::Notmuch> {
         config: search.notmuch_config.clone(),
         profile: search.notmuch_profile.clone(),
         queue: config.paths.data.join("notmuch.db"),
+        at_once: index::AT_ONCE,
     })
 }
 

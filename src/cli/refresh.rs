@@ -82,7 +82,7 @@ fn meet(config: &Config, engine: &Notmuch, writer: &mut Writer, faults: &mut Vec
             faults.extend(met.faults);
             if met.state.standing == Standing::Busy {
                 output::note(format_args!(
-                    "notmuch: another program writes; {} changes wait for the next run",
+                    "notmuch: another program writes; what changed ({}) waits for the next run",
                     met.state.waiting
                 ));
             }

@@ -19,7 +19,12 @@ pub struct Notmuch {
     pub profile: Option<String>,
     /// The file of what waits to be written. It must not be lost while something waits.
     pub queue: PathBuf,
+    /// Up to so many messages are searched at once, more by stretches of time: see [`AT_ONCE`].
+    pub at_once: usize,
 }
+
+/// So many messages are ranked while nobody notices.
+pub const AT_ONCE: usize = 20_000;
 
 /// What of notmuch's own settings counts here.
 #[cfg_attr(not(feature = "notmuch"), expect(dead_code, reason = "some are for who speaks to the library alone"))]
@@ -150,6 +155,11 @@ impl Engine {
             }
         }
         self.reader.as_ref().map(|(reader, _)| reader)
+    }
+
+    /// How many messages are searched at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.at.at_once
     }
 
     /// The next question opens it again.

@@ -141,7 +141,7 @@ impl Writer {
             self.forget_mailbox(new)?;
         }
         self.follow_directory(old)?;
-        self.follow_survey(&folder.directory);
+        self.follow_survey(&folder.directory)?;
         // What waits to be taken in has the old paths; it is listed again.
         self.backlog.forget(old);
         self.db.prepare_cached("UPDATE mailboxes SET name = ?2, directory = ?3, role = ?4 WHERE id = ?1")?.execute(

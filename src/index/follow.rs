@@ -42,6 +42,8 @@ pub(super) struct Renamed {
 pub(super) const SEEN: &str = "notmuch seen";
 /// The key of the file that changes were noted in.
 const NOTED: &str = "notmuch queue";
+/// What the key of a directory begins with that was surveyed, or is going to be.
+const SURVEYED: &str = "notmuch survey ";
 
 impl Follower {
     /// Writes down what was noted. It may be noted twice, if the step does not come to its end; that does no harm.
@@ -74,7 +76,7 @@ impl Writer {
     /// is told to look at everything.
     pub fn with_engine(mut self, at: Option<&Notmuch>) -> std::result::Result<Self, Fault> {
         let Some(at) = at else {
-            self.step(|writer| writer.db.execute("DELETE FROM meta WHERE key IN (?1, ?2)", [NOTED, SEEN]).map(drop))?;
+            self.step(|writer| writer.db.execute("DELETE FROM meta WHERE key LIKE 'notmuch %'", []).map(drop))?;
             return Ok(self);
         };
         self.follower.queue = Some(Queue::open(&at.queue)?);
@@ -90,11 +92,11 @@ impl Writer {
             }
             let directories: Vec<PathBuf> = writer
                 .db
-                .prepare("SELECT directory FROM mailboxes WHERE directory IS NOT NULL AND (cur <> 0 OR new <> 0)")?
+                .prepare("SELECT directory FROM mailboxes WHERE directory IS NOT NULL")?
                 .query_map([], |row| row.get(0).map(schema::path_from))?
                 .collect::<Result<_>>()?;
-            directories.into_iter().for_each(|directory| writer.follower.note(Step::Survey(directory)));
-            writer.db.execute("DELETE FROM meta WHERE key = ?1", [SEEN])?;
+            writer.db.execute("DELETE FROM meta WHERE key LIKE 'notmuch %'", [])?;
+            directories.iter().try_for_each(|directory| writer.follow_survey(directory))?;
             writer.db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)", [NOTED, &name]).map(drop)
         })?;
         Ok(self)
@@ -112,18 +114,35 @@ impl Writer {
         self.follow_tags((message, path), &file.flags, true);
     }
 
-    /// A mailbox was listed for the first time.
-    pub(super) fn follow_first_listing(&mut self, directory: &Path) -> Result<()> {
-        if self.follower.queue.is_some() {
-            self.follow_survey(directory);
+    /// When the new files of a listing came: before the database was asked about that directory, or after that.
+    pub(super) fn arrived_in(&self, directory: &Path) -> Result<Arrived> {
+        if self.follower.queue.is_none() {
+            return Ok(Arrived::Now);
+        }
+        let surveyed = self.db.prepare_cached("SELECT 1 FROM meta WHERE key = ?1")?.exists([surveyed(directory)])?;
+        Ok(if surveyed { Arrived::Now } else { Arrived::Before })
+    }
+
+    /// A mailbox was listed: one that is new is compared as a whole.
+    pub(super) fn follow_listing(&mut self, directory: &Path) -> Result<()> {
+        if self.arrived_in(directory)? == Arrived::Before {
+            self.follow_survey(directory)?;
             // Its messages were not there when the tags of all were read.
             self.db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([SEEN])?;
         }
         Ok(())
     }
 
-    pub(super) fn follow_survey(&mut self, directory: &Path) {
+    /// What lies in a directory shall be compared.
+    pub(super) fn follow_survey(&mut self, directory: &Path) -> Result<()> {
+        if self.follower.queue.is_none() {
+            return Ok(());
+        }
         self.follower.note(Step::Survey(directory.to_path_buf()));
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO meta(key, value) VALUES(?1, '')")?
+            .execute([surveyed(directory)])
+            .map(drop)
     }
 
     /// A mailbox is forgotten, or called otherwise.
@@ -138,7 +157,10 @@ impl Writer {
             .optional()?
             .flatten();
         if let Some(directory) = directory {
-            self.follow_survey(&schema::path_from(directory));
+            let directory = schema::path_from(directory);
+            self.follow_survey(&directory)?;
+            // If it comes again, it is new.
+            self.db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([surveyed(&directory)])?;
         }
         Ok(())
     }
@@ -190,4 +212,8 @@ impl Writer {
             self.follower.note(Step::Tag { message, path, word: word.clone(), give });
         }
     }
+}
+
+fn surveyed(directory: &Path) -> String {
+    format!("{SURVEYED}{}", directory.to_string_lossy())
 }

@@ -13,8 +13,6 @@ use super::search::Plan;
 use super::{retag, schema};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
-/// Of so many messages a database is asked at once.
-const SMALL: usize = 20_000;
 /// How long the first stretch is, in seconds: a month.
 const FIRST: i64 = 31 * 24 * 3600;
 /// How much longer the next one is.
@@ -44,8 +42,8 @@ pub(super) struct Hunt {
 }
 
 impl Hunt {
-    /// Begins one. `total` says how much there is.
-    pub(super) fn new(db: &Connection, said: String, total: usize) -> Result<Self> {
+    /// Begins one, of all time at once or by stretches.
+    pub(super) fn new(db: &Connection, said: String, at_once: bool) -> Result<Self> {
         let (oldest, newest): (Option<i64>, Option<i64>) =
             db.query_row("SELECT (SELECT min(id) FROM messages), (SELECT max(id) FROM messages)", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -55,7 +53,7 @@ impl Hunt {
             said,
             asked: None,
             from: None,
-            stretch: (total > SMALL).then_some(FIRST),
+            stretch: (!at_once).then_some(FIRST),
             newest: time(newest),
             oldest: time(oldest),
             found: None,
@@ -148,7 +146,8 @@ impl Hunt {
         let Some(stretch) = self.stretch else {
             let text = match until {
                 None => self.said.clone(),
-                Some(until) => format!("({}) and date:..@{}", self.said, until - 1),
+                // Not by its end: what has no date is in no range there.
+                Some(until) => format!("({}) and not date:@{until}..", self.said),
             };
             self.from = None;
             return reader(engine)?.search(&text);
@@ -202,5 +201,5 @@ pub(super) fn refused(fault: &Fault) -> Fault {
     Fault::new(Doing::Reading, "this query as one of notmuch's", Cause::Refused)
         .scope(Scope::Message)
         .again(Again::AfterUser)
-        .detail(fault.detail.as_str())
+        .detail(&format!("notmuch does not answer it: {}", fault.detail))
 }

@@ -160,9 +160,7 @@ impl Writer {
         self.backlog.forget(mailbox.row);
         if difference.new.is_empty() {
             self.step(|writer| {
-                if !mailbox.seen_before {
-                    writer.follow_first_listing(&listing.directory)?;
-                }
+                writer.follow_listing(&listing.directory)?;
                 writer.set_stamp(mailbox.row, listing)
             })?;
         } else {
@@ -280,20 +278,18 @@ impl Writer {
         let (mailbox, arrived) = self.step(|writer| {
             // There may be other views than before.
             let mailbox = writer.mailbox(&listing.mailbox)?;
+            let when = writer.arrived_in(&listing.directory)?;
             let mut arrived = Vec::new();
             for (file, incoming) in read {
                 // It may have come in by a change meanwhile, which knows better.
                 if !writer.has_place(mailbox.row, &file.unique)? {
                     let path = file.path_in(&listing.directory);
-                    let when = if quiet { Arrived::Before } else { Arrived::Now };
                     writer.follow_arrival(&path, incoming.message_id.as_ref(), &file, when);
                     arrived.extend(writer.add_place(&mailbox, &file, incoming)?);
                 }
             }
             if rest == 0 {
-                if quiet {
-                    writer.follow_first_listing(&listing.directory)?;
-                }
+                writer.follow_listing(&listing.directory)?;
                 writer.set_stamp(mailbox.row, listing)?;
             }
             if is_first {

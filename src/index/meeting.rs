@@ -144,6 +144,8 @@ enum Gone {
 struct Meeting<'a> {
     at: &'a Notmuch,
     index: &'a Path,
+    /// The index, for what it has read.
+    known_by: Option<Index>,
     queue: Option<Queue>,
     reader: Option<(Reader, Stamp, Ignored)>,
     /// What is read bit by bit.
@@ -162,7 +164,7 @@ struct Reading {
 
 impl<'a> Meeting<'a> {
     fn new(at: &'a Notmuch, index: &'a Path) -> Self {
-        Self { at, index, queue: None, reader: None, reading: None, known: Vec::new(), last: 0 }
+        Self { at, index, known_by: None, queue: None, reader: None, reading: None, known: Vec::new(), last: 0 }
     }
 
     /// Opens what is not open, or is of an older state.
@@ -329,7 +331,10 @@ impl<'a> Meeting<'a> {
 
     /// Is there something to be read?
     fn begin(&mut self) -> Result<bool, Fault> {
-        let before = Index::open(self.index)?.seen()?;
+        if self.known_by.as_ref().is_none_or(Index::is_stale) {
+            self.known_by = Some(Index::open(self.index)?);
+        }
+        let before = self.known_by.as_ref().map_or(Ok(None), Index::seen)?;
         let (_, reader, _) = self.ready()?;
         let seen = reader.revision()?;
         let before = before.filter(|before| before.database == seen.database);

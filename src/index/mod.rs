@@ -57,7 +57,7 @@ mod worker;
 mod write;
 
 pub use contacts::Sources;
-pub use engine::Notmuch;
+pub use engine::{AT_ONCE, Notmuch};
 pub use meeting::{Met, NotmuchHealth, examine_notmuch, meet, run_notmuch};
 pub use rows::{Index, Window};
 pub use worker::{Ground, run_reader, run_writer};

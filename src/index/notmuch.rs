@@ -347,3 +347,34 @@ impl Batch {
         self.ask(Database::close).map_err(|fault| fault.scope(Scope::Program))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_until_the_second_commit_after_it() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |number: usize| std::fs::write(home.path().join("iamglass"), "x".repeat(number)).unwrap();
+        write(1);
+        // The time of a file may be too coarse to tell two writes, its place on the disk is not.
+        let commit = |number: usize| {
+            std::fs::rename(home.path().join("iamglass"), home.path().join(format!("old{number}"))).unwrap();
+            write(number);
+        };
+        let xapian = home.path().to_path_buf();
+        let watch = Watch { seen: Cell::new(Stamp::of(&xapian)), xapian, commits: Cell::new(0) };
+        assert!(watch.look().is_ok());
+        commit(2);
+        assert!(watch.look().is_ok() && watch.look().is_ok());
+        commit(3);
+        assert_eq!(watch.look().unwrap_err().cause, Cause::Busy);
+        assert!(watch.guarded(|| Ok(())).is_err(), "nothing is asked any more");
+    }
+
+    #[test]
+    fn what_the_library_cannot_answer_is_a_fault() {
+        let none: Result<(), Fault> = guarded(Doing::Reading, Path::new("/x"), || panic!("null"));
+        assert_eq!(none.unwrap_err().detail.as_str(), "the notmuch library gave no answer");
+    }
+}

@@ -187,8 +187,8 @@ impl Index {
         match split.said {
             Some(said) if engine.ready().is_some() => {
                 let hits = Hits::new(&self.db, list, (&split.rest, scope), folders, version)?;
-                let total = folders.values().map(|folder| folder.total).sum();
-                Ok(hits.led_by(Hunt::new(&self.db, said, total)?))
+                let total: usize = folders.values().map(|folder| folder.total).sum();
+                Ok(hits.led_by(Hunt::new(&self.db, said, total <= engine.at_once())?))
             }
             _ => {
                 if let Some(fault) = engine.why_away().filter(|_| query::is_native(query)) {

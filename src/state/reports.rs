@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use crate::config::Engine;
-use crate::fault::Cause;
+use crate::fault::{Cause, Fault};
 use crate::job::files::{FilesJob, FilesReport, Purpose};
 use crate::job::index::IndexReport;
 use crate::job::shell::{OpenWhat, ShellReport};
 use crate::job::sync::{FolderChange, SyncReport, Wake};
-use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob};
+use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::place::{MailboxId, Place};
@@ -160,23 +160,11 @@ impl Model {
             }
             IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
-            IndexReport::Failed { ticket, fault } => {
-                let mut jobs = Vec::new();
-                if let Some(ticket) = ticket {
-                    self.list.failed(ticket);
-                    self.tally_failed(ticket);
-                    jobs = self.conversation_failed(ticket);
-                } else {
-                    self.status.retagging = false;
-                }
-                match &mut self.list.search {
-                    // What is being typed may be right with the next letter.
-                    Some(search) if ticket.is_some() && fault.cause == Cause::Refused => {
-                        search.problem = Some(fault.detail.to_string());
-                    }
-                    _ => self.status.fault(self.now, &fault),
-                }
-                jobs
+            IndexReport::Failed { ticket: Some(ticket), fault } => self.question_failed(ticket, &fault),
+            IndexReport::Failed { ticket: None, fault } => {
+                self.status.retagging = false;
+                self.status.fault(self.now, &fault);
+                Vec::new()
             }
             IndexReport::Tags(known) => {
                 self.take_tags(&known);
@@ -196,6 +184,22 @@ impl Model {
             }
             IndexReport::Found { ticket, places } => self.mark_found(ticket, places),
         }
+    }
+
+    /// A question has no answer. A query that nobody understands finds nothing, and may be right with the next letter.
+    fn question_failed(&mut self, ticket: Ticket, fault: &Fault) -> Vec<Job> {
+        let height = self.height();
+        match &mut self.list.search {
+            Some(search) if fault.cause == Cause::Refused => {
+                search.problem = Some(fault.detail.to_string());
+                let nothing = Answer { ticket, first: 0, total: 0, counted: true, rows: Vec::new(), anchor: None };
+                self.list.answer(nothing, height);
+            }
+            _ => self.status.fault(self.now, fault),
+        }
+        self.list.failed(ticket);
+        self.tally_failed(ticket);
+        self.conversation_failed(ticket)
     }
 
     /// Tags came from the database. What was taken away there, and a file's name tells still, is taken from that too.

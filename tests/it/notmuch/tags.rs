@@ -52,7 +52,7 @@ fn more_tags_than_there_are_letters() {
 
 #[test]
 fn letters_of_file_names_that_others_wrote_are_tags_there_too_and_go_with_them() {
-    let home = three("");
+    let home = three("[new]\nignore=dovecot-keywords\n");
     home.put("ada/INBOX/dovecot-keywords", "0 todo\n");
     home.put("ada/INBOX/cur/1009.y:2,Sa", &message(9, "lin@example.net", "nine", "words"));
     home.notmuch_new();
