@@ -93,9 +93,9 @@ impl Workers {
         let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
             store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
-        let (file, noted) = (path.clone(), engine.clone());
+        let (file, told) = (path.clone(), engine.clone());
         let writer = start("index", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
-            let ground = index::Ground { own: &own, sources: &contacts, engine: noted.as_ref() };
+            let ground = index::Ground { own: &own, sources: &contacts, engine: told.as_ref() };
             index::run_writer(&file, ground, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
         let file = path.clone();
