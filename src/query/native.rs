@@ -44,7 +44,10 @@ pub(super) fn meaning(name: &str, is_expression: bool) -> Option<Meaning> {
 }
 
 fn term(name: &str, value: String) -> Query {
-    Query::Native(format!("{name}:{}", quoted(&value)))
+    // A range is none in quotes.
+    let is_range =
+        value.contains("..") && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
+    Query::Native(format!("{name}:{}", if is_range { value } else { quoted(&value) }))
 }
 
 /// The query as the index understands it by itself: a tag that mail has another word for is that.
@@ -252,6 +255,7 @@ mod tests {
             ("date:2025", Some("date:@1735689600..@1767225599"), "*"),
             ("date:..2025", Some("date:..@1767225599"), "*"),
             ("folder:work/old", Some("folder:\"work/old\""), "*"),
+            ("lastmod:1..20", Some("lastmod:1..20"), "*"),
             ("path:work/** x", Some("(path:\"work/**\") and x"), "*"),
             ("budget larger:1M", Some("budget"), "larger:1048576"),
             ("in:inbox is:sent", None, "in:inbox is:sent"),

@@ -179,3 +179,27 @@ fn by_stretches_of_time_all_is_found_and_who_waits_no_more_is_heard() {
         }
     }
 }
+
+#[test]
+fn saved_searches_are_counted_there_too() {
+    let home = filled("");
+    let config = std::fs::read_to_string(home.path("config/tern/config.toml")).unwrap();
+    let searches =
+        "[searches]\ninbox = \"tag:inbox\"\nmine = \"thread:{from:ada}\"\nboth = \"search:inbox -search:mine\"\n";
+    home.configure(&format!("{searches}{config}"));
+    assert!(home.run(&["config", "check"]).status.success());
+    let counted = home.succeed(&["searches", "--json"]);
+    let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let counted: Vec<(String, u64)> = counted
+        .lines()
+        .map(|line| (row(line)["name"].as_str().unwrap().to_owned(), row(line)["total"].as_u64().unwrap()))
+        .collect();
+    for ((name, total), query) in
+        counted.iter().zip(["tag:inbox", "thread:{from:ada}", "tag:inbox and not thread:{from:ada}"])
+    {
+        let found = home.found(&format!("search:{name}"));
+        assert_eq!(found, home.found_by_notmuch(query), "{name}");
+        assert!(*total >= found.len() as u64 && !found.is_empty(), "{name}: {total}");
+    }
+    assert_eq!(counted.len(), 3);
+}
