@@ -52,6 +52,9 @@ pub(super) struct Mail {
     pub(super) tags: Vec<String>,
 }
 
+/// Makes of the tags that a message has those that it gets (`true`) and those that it loses.
+pub(super) type Retagging<'a> = &'a mut dyn FnMut(&[String]) -> Vec<(String, bool)>;
+
 impl Settings {
     /// The path by which the database knows a file, where that lies below its mail root; a link on the way there
     /// makes no difference.

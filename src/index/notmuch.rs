@@ -19,7 +19,7 @@ use rustix::fs::FlockOperation;
 
 pub(super) use super::ignore::Ignored;
 
-use super::engine::{Mail, Notmuch, Settings, Stamp, fault};
+use super::engine::{Mail, Notmuch, Retagging, Settings, Stamp, fault};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::index::Revision;
 
@@ -134,7 +134,9 @@ impl Reader {
     /// The state of the database as this reader sees it.
     pub(super) fn revision(&self) -> Result<Revision, Fault> {
         let revision = self.ask(|database| Ok(database.revision()))?;
-        Ok(Revision { database: revision.uuid, number: revision.revision.into() })
+        #[expect(clippy::useless_conversion, reason = "on other machines the number is shorter")]
+        let number = revision.revision.into();
+        Ok(Revision { database: revision.uuid, number })
     }
 
     /// Is there a message with that file?
@@ -311,11 +313,7 @@ impl Batch {
 
     /// Gives a message tags, and takes tags away (`false`): what `change` makes of those that it has. A message that
     /// is not there has none.
-    pub(super) fn tag(
-        &self,
-        (id, path): (Option<&str>, &Path),
-        change: &mut dyn FnMut(&[String]) -> Vec<(String, bool)>,
-    ) -> Result<(), Fault> {
+    pub(super) fn tag(&self, (id, path): (Option<&str>, &Path), change: Retagging<'_>) -> Result<(), Fault> {
         self.ask(|database| {
             let by_id = match id {
                 Some(id) if !id.contains('\0') => database.find_message(id)?,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::engine::{self, Mail, Notmuch, Settings};
+use super::engine::{self, Mail, Notmuch, Retagging, Settings};
 use crate::fault::{Again, Cause, Doing, Fault};
 use crate::job::index::Revision;
 
@@ -94,11 +94,7 @@ impl Batch {
         match *self {}
     }
 
-    pub(super) fn tag(
-        &self,
-        _: (Option<&str>, &Path),
-        _: &mut dyn FnMut(&[String]) -> Vec<(String, bool)>,
-    ) -> Result<(), Fault> {
+    pub(super) fn tag(&self, _: (Option<&str>, &Path), _: Retagging<'_>) -> Result<(), Fault> {
         match *self {}
     }
 

@@ -4,6 +4,7 @@
 
 use super::ast::{Field, Pattern, Query, State};
 use super::terms;
+use crate::mail::ids::Timestamp;
 
 /// Who answers a query, and so whose words count where two programs mean different things by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,7 +153,7 @@ fn say(query: &Query) -> Option<Said> {
         Query::Date { from, until } => {
             // There, the second that ends a range is part of it.
             let until = until.map(|until| until.get().saturating_sub(1));
-            match (from.map(|from| from.get()), until) {
+            match (from.map(Timestamp::get), until) {
                 (None, None) => return Some(Said::All),
                 (Some(from), Some(until)) if until < from => return Some(Said::None),
                 (Some(from), Some(until)) => format!("date:@{from}..@{until}"),
@@ -228,7 +229,6 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::mail::ids::Timestamp;
     use crate::query::{Saved, parse_in, print};
 
     fn read(text: &str) -> Query {
