@@ -102,6 +102,10 @@ pub fn split(query: &Query) -> Split {
             Some(Said::None) | None => rest.push(in_own_words(part)),
         }
     }
+    if said.is_empty() && rest.is_empty() {
+        // What notmuch leaves out of every search it leaves out of this one too.
+        said.push("*".to_owned());
+    }
     let rest = if rest.len() == 1 { rest.remove(0) } else { Query::And(rest) };
     Split { said: (!said.is_empty()).then(|| said.join(" and ")), rest }
 }
@@ -261,7 +265,7 @@ mod tests {
             ("in:inbox is:sent", None, "in:inbox is:sent"),
             ("cc:ada or cc:bob", None, "cc:ada or cc:bob"),
             ("budget (in:inbox or tag:flagged)", Some("budget"), "in:inbox or is:starred"),
-            ("*", None, "*"),
+            ("*", Some("*"), "*"),
             ("from:/ada|bob/ x", Some("(from:\"/ada|bob/\") and x"), "*"),
             ("in:work notmuch:\"thread:{from:ada}\"", Some("(thread:{from:ada})"), "in:work"),
             ("thread:{from:ada} and x", Some("thread:{from:ada} and x"), "*"),
