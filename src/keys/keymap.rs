@@ -297,8 +297,8 @@ mod tests {
         let steps = press(&map, Context::List, "1 0 j");
         assert_eq!(steps[..2], [Step::More, Step::More]);
         assert!(matches!(steps[2], Step::Action(Bound { action: Action::Down, count: Some(10), .. })));
-        let steps = press(&map, Context::List, "5 0 0 0 0 0 G");
-        assert!(matches!(steps[6], Step::Action(Bound { action: Action::Bottom, count: Some(500_000), .. })));
+        let steps = press(&map, Context::List, "5 0 0 0 0 G");
+        assert!(matches!(steps[5], Step::Action(Bound { action: Action::Bottom, count: Some(50_000), .. })));
         let steps = press(&map, Context::List, "gg");
         assert_eq!(steps[0], Step::More);
         assert!(matches!(steps[1], Step::Action(Bound { action: Action::Top, count: None, .. })));
