@@ -2,6 +2,7 @@
 //! seam can be taken out again, and so that the order in which messages and seams come makes no difference: where
 //! a message stands is told by the messages and the seams alone.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -142,9 +143,8 @@ impl Writer {
         let mut threads: BTreeMap<Piece, i64> = BTreeMap::new();
         for piece in pieces.iter().copied().collect::<BTreeSet<Piece>>() {
             let head = classes.head(piece);
-            if !threads.contains_key(&head) {
-                let thread = self.thread_of(head)?;
-                threads.insert(head, thread);
+            if let Entry::Vacant(unknown) = threads.entry(head) {
+                unknown.insert(self.thread_of(head)?);
             }
         }
         for (one, piece) in standing.iter().zip(&pieces) {

@@ -317,8 +317,7 @@ impl Model {
             (Choice::Tag(word), _) => self.toggle_tag(&word),
             (Choice::Sort(grouping, order), _) => self.sort_list(grouping, order),
             (Choice::Until(due), MenuKind::Time(kind)) => self.take_time(kind, due),
-            (Choice::Until(_), _) => Vec::new(),
-            (Choice::Mark(_) | Choice::Nothing, _) => Vec::new(),
+            (Choice::Until(_) | Choice::Mark(_) | Choice::Nothing, _) => Vec::new(),
         }
     }
 }
