@@ -15,6 +15,7 @@ pub mod index;
 pub mod ledger;
 pub mod outbox;
 pub mod remote;
+pub mod rules;
 pub mod store;
 pub mod sync;
 

@@ -1,23 +1,27 @@
 //! Makes everything ready: from the config to a model, a theme and running threads. Whatever is
 //! wrong with the user's files is told on the screen; the program starts all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::book::Pages;
 use super::workers::{Grounds, Outlet, Workers};
 use super::{Ready, now, rescue};
-use crate::config::{Account, Config, Engine, Problem, SecretSource};
+use crate::config::{Account, Config, Engine, Goal, Problem, SecretSource};
 use crate::fault::{Doing, Fault, Scope};
 use crate::job::shell::Hidden;
 use crate::keys::{Keymap, Override};
+use crate::ledger::Ledger;
 use crate::login::secret::{self, Secret};
+use crate::mail::clean::Clean;
 use crate::mail::ids::AccountId;
+use crate::mail::mailbox::MailboxName;
 use crate::outbox::submit::{self, Submit};
 use crate::query::{Dialect, Saved};
 use crate::remote::Connect;
@@ -29,7 +33,12 @@ use crate::store::folders::Root;
 use crate::store::worker::TagKeeper;
 use crate::sync::env::WallClock;
 use crate::theme::{Depth, Glyphs, Half, Theme};
-use crate::{index, outbox, store, sync};
+use crate::{index, outbox, rules, store, sync};
+
+/// How long the program of a rule may take.
+const PROGRAM: Duration = Duration::from_secs(30);
+/// How long another tern that is at the rules is waited for.
+const OTHERS: Duration = Duration::from_mins(10);
 
 /// Passwords that the user typed in this run, by account.
 #[derive(Clone, Default)]
@@ -157,6 +166,68 @@ pub fn saved(config: &Config) -> Result<Saved, Fault> {
     Ok(own.chain(kept).collect::<Saved>().in_dialect(dialect(config)))
 }
 
+/// The rules as the index reads them whenever something is new.
+pub fn sieves(config: &Config) -> index::Sieves {
+    if config.rules.is_empty() {
+        return index::Sieves::none();
+    }
+    let config = config.clone();
+    let zone = zone();
+    index::Sieves::new(move || rules::sieves(&config.rules, &saved(&config).unwrap_or_default(), now(), &zone))
+}
+
+/// What the rules stand on.
+pub fn rules_env(config: &Config, ways: &Ways) -> rules::Env {
+    let zone = zone();
+    let known = config.clone();
+    let files = files_env(config, &zone);
+    // At its end it empties what was opened from there.
+    let files = store::worker::Env { runtime: files.runtime.join("rules"), ..files };
+    rules::Env {
+        data: config.paths.data.clone(),
+        index: index_file(config),
+        home: config.paths.home.clone(),
+        rules: config.rules.clone(),
+        accounts: config.accounts.clone(),
+        hands: rules::Hands { files, sync: sync_envs(config, ways) },
+        zone,
+        saved: Arc::new(move || saved(&known).unwrap_or_default()),
+        limit: PROGRAM,
+        patience: OTHERS,
+    }
+}
+
+/// Adds to the problems of the config the folders that rules name and no account that they are for has.
+pub fn check_folders(config: &mut Config) {
+    let mut problems = Vec::new();
+    for rule in &config.rules {
+        let Some(Goal::Folder { name, written }) = &rule.to else { continue };
+        let meant = config.accounts.iter().filter(|account| rule.account.as_ref().is_none_or(|id| *id == account.id));
+        let known: Vec<BTreeSet<MailboxName>> = meant.map(|account| folders_of(config, account)).collect();
+        // Of an account that was never synced nobody knows what folders it has.
+        if known.iter().all(|folders| !folders.is_empty() && !folders.contains(name)) && !known.is_empty() {
+            let message = format!("rule `{}`: there is no folder `{name}`", rule.name);
+            let near = known.iter().flatten().find(|folder| folder.as_str().eq_ignore_ascii_case(name.as_str()));
+            let mut problem = written.problem(1, &message);
+            problem.length = name.as_str().chars().count();
+            problem.hint = near.map(|near| Clean::line(&format!("did you mean `{near}`?")));
+            problems.push(problem);
+        }
+    }
+    config.problems.extend(problems);
+    config.problems.sort_by_key(|problem| (problem.line, problem.column));
+}
+
+/// The folders of an account: directories, and labels where those are folders.
+fn folders_of(config: &Config, account: &Account) -> BTreeSet<MailboxName> {
+    let root = Root { path: account.maildir.clone(), layout: account.layout };
+    let mut names: BTreeSet<MailboxName> = root.list().found.into_keys().collect();
+    let labelled = Ledger::peek(&config.paths.data).ok().flatten();
+    let labelled = labelled.and_then(|ledger| ledger.labelled(&account.id).ok().flatten());
+    names.extend(labelled.into_iter().flat_map(|labelled| labelled.views).map(|view| view.mailbox.name));
+    names
+}
+
 /// Adds to the problems of the config what is wrong with the queries in it.
 pub fn check_queries(config: &mut Config) {
     // What cannot be read is told where it is needed.
@@ -167,7 +238,12 @@ pub fn check_queries(config: &mut Config) {
         let message = format!("search `{}`: expected {}", search.name, error.expected);
         Some(search.query.problem(error.column, &message))
     });
-    let problems: Vec<Problem> = problems.collect();
+    let rules = config.rules.iter().filter_map(|rule| {
+        let error = saved.parse(&rule.query.text, now, &zone).err()?;
+        let message = format!("rule `{}`: expected {}", rule.name, error.expected);
+        Some(rule.query.problem(error.column, &message))
+    });
+    let problems: Vec<Problem> = problems.chain(rules).collect();
     config.problems.extend(problems);
     config.problems.sort_by_key(|problem| (problem.line, problem.column));
 }
@@ -218,6 +294,8 @@ pub fn prepare(config: &Config, ways: &Ways) -> Result<Ready, Fault> {
         own: own_addresses(&config),
         contacts: contact_sources(&config),
         engine: engine(&config),
+        sieves: sieves(&config),
+        rules: rules_env(&config, ways),
         sync: sync_envs(&config, ways),
         outbox: outbox_env(&config, ways),
     };

@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::index::Source;
 use crate::job::sync::Wake;
-use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Report, SyncJob};
+use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Report, RulesJob, SyncJob};
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::MailboxName;
-use crate::{index, outbox, store, sync};
+use crate::{index, outbox, rules, store, sync};
 
 /// How many jobs may wait for one worker.
 const QUEUE: usize = 4096;
@@ -62,6 +62,7 @@ pub struct Workers {
     urgencies: BTreeMap<AccountId, Arc<sync::env::Urgency>>,
     errands: BTreeMap<AccountId, SyncSender<SyncJob>>,
     notes: SyncSender<SyncJob>,
+    rules: SyncSender<RulesJob>,
     stopping: Arc<AtomicBool>,
     watches: Vec<sync::Env>,
     threads: Vec<JoinHandle<()>>,
@@ -79,6 +80,10 @@ pub struct Grounds {
     pub contacts: index::Sources,
     /// The database of notmuch's that answers searches, where one does.
     pub engine: Option<index::Notmuch>,
+    /// The rules for what is new, as the index reads them.
+    pub sieves: index::Sieves,
+    /// What the rules stand on.
+    pub rules: rules::Env,
     /// What each account's sync stands on; lane and wish to stop are added here.
     pub sync: Vec<sync::Env>,
     /// What the outbox stands on.
@@ -89,13 +94,13 @@ impl Workers {
     /// Starts them all.
     pub fn start(grounds: Grounds, outlet: &Outlet) -> io::Result<Self> {
         let mut threads = Vec::new();
-        let Grounds { files, index: path, own, contacts, engine, sync, outbox } = grounds;
+        let Grounds { files, index: path, own, contacts, sieves, rules, engine, sync, outbox } = grounds;
         let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
             store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
         let (file, told) = (path.clone(), engine.clone());
         let writer = start("index", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
-            let ground = index::Ground { own: &own, sources: &contacts, engine: told.as_ref() };
+            let ground = index::Ground { own: &own, sources: &contacts, sieves: &sieves, engine: told.as_ref() };
             index::run_writer(&file, ground, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
         let file = path.clone();
@@ -110,6 +115,9 @@ impl Workers {
         let notes = start("notes", outlet, &mut threads, move |jobs: &Receiver<SyncJob>, outlet: &Outlet| {
             sync::notes::run(&envs, jobs, &|report| outlet.send(Report::Sync(report)));
         })?;
+        let rules = start("rules", outlet, &mut threads, move |jobs: &Receiver<RulesJob>, outlet: &Outlet| {
+            rules::run(&rules, jobs, &|report| outlet.send(Report::Rules(report)));
+        })?;
         let stopping = Arc::new(AtomicBool::new(false));
         let mut workers = Self {
             files,
@@ -121,6 +129,7 @@ impl Workers {
             urgencies: BTreeMap::new(),
             errands: BTreeMap::new(),
             notes,
+            rules,
             stopping,
             watches: Vec::new(),
             threads,
@@ -194,6 +203,7 @@ impl Workers {
             Job::Index(job) if is_question(&job) => give(&self.reader, job, Job::Index),
             Job::Index(job) => give(&self.writer, job, Job::Index),
             Job::Outbox(job) => give(&self.outbox, job, Job::Outbox),
+            Job::Rules(job) => give(&self.rules, job, Job::Rules),
             Job::Sync(job) => self.hand_out_sync(job),
             Job::Shell(_) => Err(Box::new(job)),
         }
@@ -239,8 +249,8 @@ impl Workers {
     /// Ends them: each may reach the end of its step, for at most `grace` in all.
     pub fn stop(self, grace: Duration) {
         self.stopping.store(true, Ordering::SeqCst);
-        let Self { files, writer, reader, notmuch, outbox, sync, errands, notes, watches, threads, .. } = self;
-        drop((files, writer, reader, notmuch, outbox, sync, errands, notes));
+        let Self { files, writer, reader, notmuch, outbox, sync, errands, notes, rules, watches, threads, .. } = self;
+        drop((files, writer, reader, notmuch, outbox, sync, errands, notes, rules));
         let end = Instant::now() + grace;
         while Instant::now() < end && threads.iter().any(|thread| !thread.is_finished()) {
             for watch in &watches {
@@ -281,6 +291,8 @@ fn is_question(job: &IndexJob) -> bool {
         | IndexJob::Renamed { .. }
         | IndexJob::Meet
         | IndexJob::Retag(_)
+        | IndexJob::Settled { .. }
+        | IndexJob::Release(_)
         | IndexJob::Known(_) => false,
     }
 }

@@ -45,6 +45,11 @@ pub(super) enum Command {
     Search(SearchOptions),
     /// List the saved searches with how much they find: unread and all
     Searches(SearchesOptions),
+    /// Look at the rules of the config, or let them do what they want with messages that a query finds
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Give messages tags and take tags away, as `notmuch tag` does
     #[command(after_help = TAG_HELP)]
     Tag(TagOptions),
@@ -282,6 +287,28 @@ impl SearchOptions {
             None => Printed::Summary,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Which rules there are, in their order, and what they do
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the rules look at all that a query finds, as if it had just come; programs are run each time
+    Run(RulesRunOptions),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesRunOptions {
+    /// Only say which messages rules match
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// The query
+    #[arg(required = true, allow_hyphen_values = true)]
+    pub(super) query: Vec<String>,
 }
 
 #[derive(Debug, Args)]

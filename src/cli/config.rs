@@ -3,6 +3,7 @@
 use super::arguments::{Common, ConfigCommand};
 use super::exit::Exit;
 use super::{output, setting};
+use crate::app::start;
 use crate::config::{self, Config, Severity};
 
 /// Runs the command.
@@ -12,7 +13,11 @@ pub(super) fn run(common: &Common, command: &ConfigCommand) -> Exit {
         Err(exit) => return exit,
     };
     match command {
-        ConfigCommand::Check { strict } => check(&config, *strict),
+        ConfigCommand::Check { strict } => {
+            let mut config = config;
+            start::check_folders(&mut config);
+            check(&config, *strict)
+        }
         ConfigCommand::Paths => paths(&config),
     }
 }

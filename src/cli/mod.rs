@@ -20,6 +20,7 @@ mod outbox;
 mod output;
 mod password;
 mod refresh;
+mod rules;
 mod search;
 mod searches;
 mod send;
@@ -65,6 +66,7 @@ fn run(arguments: Arguments) -> Exit {
         Some(Command::Send(options)) => send::run(&common, &options),
         Some(Command::Search(options)) => search::run(&common, &options),
         Some(Command::Searches(options)) => searches::run(&common, &options),
+        Some(Command::Rules { command }) => rules::run(&common, &command),
         Some(Command::Tag(options)) => tag::run(&common, &options),
         Some(Command::Address(options)) => address::run(&common, &options),
         Some(Command::Show(options)) => show::run(&common, &options),

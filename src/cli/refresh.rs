@@ -1,17 +1,20 @@
 //! Brings the index up to date with the Maildirs before it is asked, and after a sync. Directories
 //! whose times have not moved are not read, so that it costs next to nothing where nothing changed.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::change;
 use super::output::{self, Progress};
-use crate::app::start;
+use crate::app::start::{self, Ways};
 use crate::config::{Account, Config};
 use crate::fault::{Cause, Fault};
 use crate::index::{self, Haste, Index, Notmuch, Writer};
 use crate::job::files::{DirStamp, FilesJob, Seen};
-use crate::job::index::{IndexReport, Standing};
+use crate::job::index::{IndexReport, Match, Standing};
+use crate::job::rules::RulesReport;
 use crate::job::{Changed, Ticket};
 use crate::ledger::Ledger;
 use crate::mail::flags::{Flag, Flags};
@@ -19,9 +22,13 @@ use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::notes::{Edit, Timer, TimerKind};
 use crate::mail::place::MailboxId;
 use crate::mail::tags;
+use crate::rules;
 use crate::store::folders::Root;
 use crate::store::scan;
 use crate::sync::notes;
+
+/// How long another tern that is at the rules is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What mailboxes are for, as far as a server has just said.
 pub(super) type Roles = BTreeMap<MailboxId, Role>;
@@ -40,6 +47,8 @@ pub(super) enum Begin {
 pub(super) struct Refreshed {
     /// How many messages were read.
     pub(super) read: usize,
+    /// How many new messages rules were let at.
+    pub(super) ruled: usize,
     /// Was there a wish to stop before the end?
     pub(super) stopped: bool,
     /// What could not be read.
@@ -128,7 +137,8 @@ pub(super) fn refresh(
     }
     .with_haste(Haste::Everything)
     .with_sources(&start::contact_sources(config))?
-    .with_engine(engine.as_ref())?;
+    .with_engine(engine.as_ref())?
+    .with_sieves(start::sieves(config));
     let mut refreshed = Refreshed::default();
     let mut ledger = Ledger::peek(&config.paths.data).unwrap_or_else(|fault| {
         refreshed.faults.push(fault);
@@ -145,13 +155,22 @@ pub(super) fn refresh(
     }
     let all = writer.pending();
     refreshed.faults.extend(writer.read_books()?);
-    while !refreshed.stopped && writer.advance()?.is_some() {
-        let left = writer.pending();
-        progress.show(format_args!("{} of {all} steps", all.max(left) - left));
-        refreshed.stopped = stop();
+    loop {
+        while !refreshed.stopped && writer.advance()?.is_some() {
+            let left = writer.pending();
+            progress.show(format_args!("{} of {all} steps", all.max(left) - left));
+            refreshed.stopped = stop();
+        }
+        let matched = writer.take_matched();
+        if matched.is_empty() || refreshed.stopped || !act_by_rules(&mut writer, config, matched, &mut refreshed)? {
+            break;
+        }
     }
     progress.clear();
     refreshed.faults.extend(follow(config, &mut writer)?);
+    if !refreshed.stopped {
+        settle(&mut writer, config, ledger.as_ref())?;
+    }
     // So that the lists of the screen have their orders, and positions in long ones, when it is opened.
     if !refreshed.stopped && refreshed.read > 0 {
         writer.tidy();
@@ -188,6 +207,60 @@ fn follow(config: &Config, writer: &mut Writer) -> Result<Vec<Fault>, Fault> {
         }
     }
     Ok(faults)
+}
+
+/// Does what rules want with messages that have just come, and takes in what came of it. `false`: not now; they are
+/// held back, and found new again by the next look.
+fn act_by_rules(
+    writer: &mut Writer,
+    config: &Config,
+    matched: Vec<Match>,
+    refreshed: &mut Refreshed,
+) -> Result<bool, Fault> {
+    // The program of a rule runs this one: the rules are at work, and would wait for their own end.
+    if std::env::var_os("TERN_RULE").is_some() {
+        return Ok(false);
+    }
+    let env = rules::Env { patience: PATIENCE, ..start::rules_env(config, &Ways::default()) };
+    let count = matched.len();
+    let told = RefCell::new(Vec::new());
+    let done = rules::act(&env, matched, &|report| told.borrow_mut().push(report));
+    for report in told.into_inner() {
+        match report {
+            RulesReport::Changed(changed) => drop(writer.apply(&changed)?),
+            RulesReport::Labelled { places, add, remove, .. } => drop(writer.label(&places, &add, &remove)?),
+            RulesReport::Arrived(places) => drop(writer.release(&places)?),
+            RulesReport::Over { .. } => {}
+            RulesReport::Fault(fault) => refreshed.faults.push(fault),
+        }
+    }
+    match done {
+        Ok(()) => refreshed.ruled += count,
+        // Whoever is at the rules finds these messages as well.
+        Err(fault) if fault.cause == Cause::Busy => return Ok(false),
+        Err(fault) => {
+            refreshed.faults.push(fault);
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What comes from now on is new mail, where all that was there before is known: of an account with a server once
+/// the server was asked too.
+fn settle(writer: &mut Writer, config: &Config, ledger: Option<&Ledger>) -> Result<(), Fault> {
+    for account in &config.accounts {
+        let met = match ledger {
+            Some(ledger) => ledger.compared(&account.id)?,
+            None => None,
+        };
+        match met {
+            Some(compared) if !compared.is_empty() => writer.settle(&account.id, &compared)?,
+            None if !account.has_server() => writer.settle(&account.id, &[])?,
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Tells the index which mailboxes are views of another one, and the labels that these show, unless they are as

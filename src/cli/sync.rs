@@ -200,7 +200,10 @@ impl Work<'_> {
         let mut progress = if self.options.quiet { Progress::none() } else { Progress::new("Indexing") };
         let roles = std::mem::take(&mut self.telling.roles);
         match refresh::refresh(self.config, Begin::Known, &roles, &mut progress, stopping) {
-            Ok(refreshed) => refreshed.faults.iter().for_each(|fault| self.telling.fault(fault)),
+            Ok(refreshed) => {
+                self.telling.ruled(refreshed.ruled);
+                refreshed.faults.iter().for_each(|fault| self.telling.fault(fault));
+            }
             Err(fault) => self.telling.fault(&fault),
         }
     }
@@ -261,6 +264,14 @@ impl<'a> Telling<'a> {
         if left > 0 {
             output::error("sync", format_args!("outbox: {left} still to be sent: see `tern outbox list`"));
             self.went_wrong(Exit::Partly);
+        }
+    }
+
+    fn ruled(&self, count: usize) {
+        if count > 0 && self.options.json {
+            output::line(json!({ "v": 1, "rules": count }));
+        } else if count > 0 && !self.options.quiet {
+            output::line(format_args!("rules: {count} message{}", if count == 1 { "" } else { "s" }));
         }
     }
 

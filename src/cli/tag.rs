@@ -1,65 +1,24 @@
 //! `tern tag`: gives all that a query finds tags, and takes tags away, in notmuch's manner. What is changed is changed
 //! in the Maildir at once, and labels are written down; the next sync tells the server.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
-
-use jiff::tz::TimeZone;
+use std::cell::RefCell;
 
 use super::arguments::{Common, TagOptions};
 use super::exit::Exit;
-use super::{change, json, list, output, refresh, search, setting, show};
-use crate::app::start;
+use super::{json, list, output, refresh, search, setting, show};
+use crate::app::start::{self, Ways};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::index::Index;
-use crate::job::files::FilesJob;
-use crate::job::index::{Grouping, ListSpec, MailboxRow, Row, SearchScope, Source};
-use crate::job::{SyncJob, SyncReport, Ticket};
+use crate::job::index::{Grouping, ListSpec, Row, SearchScope, Source};
+use crate::job::rules::RulesReport;
 use crate::mail::clean::Clean;
 use crate::mail::flags::{Flag, Flags};
-use crate::mail::labels::{Label, Labels};
-use crate::mail::mailbox::Role;
-use crate::mail::place::{MailboxId, Place};
+use crate::mail::place::Place;
 use crate::mail::tags;
 use crate::query::Query;
+use crate::rules::{self, Plan, Planner, What, Wish};
 use crate::state::AccountState;
-use crate::sync;
-
-/// One `+TAG` or `-TAG`.
-#[derive(Debug, Clone, PartialEq)]
-struct Wish {
-    give: bool,
-    what: What,
-}
-
-/// What is given or taken.
-#[derive(Debug, Clone, PartialEq)]
-enum What {
-    /// Being in the inbox.
-    Inbox,
-    /// Flags; of `unread` the contrary.
-    Flag(Flag),
-    /// A tag.
-    Tag { name: String, flags: Flags },
-}
-
-/// What is done to one file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-struct Change {
-    add: Flags,
-    remove: Flags,
-    to: Option<MailboxId>,
-}
-
-/// All that is to be done, and what cannot be.
-#[derive(Debug, Default)]
-struct Plan {
-    changes: BTreeMap<Place, Change>,
-    /// Why something cannot be done, each once.
-    closed: BTreeSet<String>,
-}
 
 /// Runs the command.
 pub(super) fn run(common: &Common, options: &TagOptions) -> Exit {
@@ -190,6 +149,8 @@ fn words(wishes: &[Wish]) -> Clean {
     let word = |wish: &Wish| {
         let (give, name) = match &wish.what {
             What::Inbox => (wish.give, "inbox"),
+            What::Archive => (wish.give, "archive"),
+            What::Folder(name) => (wish.give, name.as_str()),
             What::Flag(Flag::Seen) => (!wish.give, "unread"),
             What::Flag(Flag::Flagged) => (wish.give, "flagged"),
             What::Flag(Flag::Answered) => (wish.give, "replied"),
@@ -203,142 +164,19 @@ fn words(wishes: &[Wish]) -> Clean {
     Clean::line(&wishes.iter().map(word).collect::<Vec<_>>().join(" "))
 }
 
-/// Decides what wishes mean to each file of a message.
-struct Planner<'a> {
-    accounts: Vec<AccountState>,
-    mailboxes: &'a [MailboxRow],
-    zone: TimeZone,
-}
-
-impl Planner<'_> {
-    fn plan(&self, row: &Row, files: &[(Place, Flags)], wishes: &[Wish], plan: &mut Plan) {
-        for (place, flags) in files {
-            let labels = self.labels_of(&place.mailbox);
-            let (mut add, mut remove) = (Flags::none(), Flags::none());
-            let mut to = None;
-            for wish in wishes {
-                let meant = match (&wish.what, &labels) {
-                    (What::Flag(flag), _) => Flags::only(*flag),
-                    (What::Inbox, Some(_)) => one(Label::Inbox),
-                    (What::Inbox, None) => {
-                        to = self.carried(row, place, files, wish.give).or(to);
-                        continue;
-                    }
-                    (What::Tag { flags, .. }, None) => flags.clone(),
-                    (What::Tag { name, flags }, Some(known)) => match known.iter().find(|label| is_called(label, name))
-                    {
-                        Some(label) => one(label.clone()),
-                        // A keyword that it has from elsewhere can be taken away all the same.
-                        None if !wish.give => flags.clone(),
-                        None => {
-                            let account = &place.mailbox.account;
-                            let name = output::quoted(name);
-                            plan.closed.insert(format!(
-                                "{account}: there is no label {name}; `tern folders create {name}` makes it"
-                            ));
-                            continue;
-                        }
-                    },
-                };
-                let (here, there) = if wish.give { (&mut add, &mut remove) } else { (&mut remove, &mut add) };
-                *here = here.union(&meant);
-                *there = there.minus(&meant);
-            }
-            let change = Change { add: add.minus(flags), remove: remove.common(flags), to };
-            if change != Change::default() {
-                plan.changes.insert(place.clone(), change);
-            }
-        }
-    }
-
-    /// The labels that messages of this mailbox can be given, where it is a home of such.
-    fn labels_of(&self, mailbox: &MailboxId) -> Option<Vec<Label>> {
-        let shows = self.mailboxes.iter().filter_map(|row| row.shows.as_ref());
-        let labels: Vec<Label> =
-            shows.filter(|shows| shows.home == *mailbox).map(|shows| shows.label.clone()).collect();
-        (!labels.is_empty()).then_some(labels)
-    }
-
-    /// Where a file goes that shall be, or shall not be, in the inbox.
-    fn carried(&self, row: &Row, place: &Place, files: &[(Place, Flags)], into: bool) -> Option<MailboxId> {
-        let account = self.accounts.iter().find(|account| account.id == place.mailbox.account)?;
-        let inbox = account.inbox();
-        match (into, place.mailbox == inbox) {
-            (false, true) => Some(account.mailbox_for(Role::Archive, self.mailboxes, row.date, &self.zone)),
-            // Of several copies one comes back.
-            (true, false) if *place == row.place => {
-                let there = files.iter().any(|(place, _)| place.mailbox == inbox);
-                (!there).then_some(inbox)
-            }
-            (true | false, _) => None,
-        }
-    }
-}
-
-fn one(label: Label) -> Flags {
-    Flags::none().with_labels(&std::iter::once(label).collect())
-}
-
-/// Is that what somebody calls a label?
-fn is_called(label: &Label, name: &str) -> bool {
-    match label {
-        Label::Named(known) => known.as_str().to_lowercase() == name.to_lowercase(),
-        Label::Important => name.eq_ignore_ascii_case("important"),
-        // What was sent or is a draft is not so by a wish; the others have words of their own.
-        Label::Inbox | Label::Sent | Label::Starred | Label::Draft => false,
-    }
-}
-
-/// Changes files, then writes labels down, then moves.
+/// Changes files, then writes labels down.
 fn carry_out(config: &Config, plan: &Plan) -> Exit {
-    let mut flagged: BTreeMap<(Flags, Flags), Vec<Place>> = BTreeMap::new();
-    let mut labelled: BTreeMap<(&str, Labels, Labels), Vec<Place>> = BTreeMap::new();
-    let mut moved: BTreeMap<&MailboxId, Vec<Place>> = BTreeMap::new();
-    for (place, Change { add, remove, to }) in &plan.changes {
-        let (add_labels, remove_labels) = (add.labels(), remove.labels());
-        let (add, remove) = (add.without_labels(), remove.without_labels());
-        if !(add.is_empty() && remove.is_empty()) {
-            flagged.entry((add, remove)).or_default().push(place.clone());
-        }
-        if !(add_labels.is_empty() && remove_labels.is_empty()) {
-            let account = place.mailbox.account.as_str();
-            labelled.entry((account, add_labels, remove_labels)).or_default().push(place.clone());
-        }
-        if let Some(to) = to {
-            moved.entry(to).or_default().push(place.clone());
-        }
-    }
-    let flag = |((add, remove), places)| FilesJob::SetFlags { ticket: Ticket::default(), places, add, remove };
-    let carry = |(to, places): (&MailboxId, _)| FilesJob::Move { ticket: Ticket::default(), places, to: to.clone() };
-    let files = flagged.into_iter().map(flag).chain(moved.into_iter().map(carry)).collect();
-    let label = |((_, add, remove), places)| SyncJob::Label { ticket: Ticket::default(), places, add, remove };
-    let (changed, failed) = change::files(config, files);
+    let hands = start::rules_env(config, &Ways::default()).hands;
+    let (changed, faults) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+    rules::carry_out(&hands, plan, &|report| match report {
+        RulesReport::Changed(files) => changed.borrow_mut().push(files),
+        RulesReport::Fault(fault) => faults.borrow_mut().push(fault),
+        RulesReport::Labelled { .. } | RulesReport::Arrived(_) | RulesReport::Over { .. } => {}
+    });
     // What no file's name tells only a database will remember.
-    let untold = refresh::tell_database(config, &changed);
-    let faults =
-        failed.into_iter().chain(untold).chain(write_labels(config, labelled.into_iter().map(label).collect()));
-    faults.fold(Exit::Done, |exit, fault| {
+    let untold = refresh::tell_database(config, &changed.into_inner());
+    faults.into_inner().into_iter().chain(untold).fold(Exit::Done, |exit, fault| {
         output::fault("tag", &fault);
         exit.worse(Exit::of(&fault))
     })
-}
-
-fn write_labels(config: &Config, jobs: Vec<SyncJob>) -> Vec<Fault> {
-    if jobs.is_empty() {
-        return Vec::new();
-    }
-    let envs = start::sync_envs(config, &start::Ways::default());
-    let (send, receive) = sync_channel(jobs.len());
-    for job in jobs {
-        drop(send.send(job));
-    }
-    drop(send);
-    let faults = Mutex::new(Vec::new());
-    sync::notes::run(&envs, &receive, &|report| {
-        let (SyncReport::Labelled { result: Err(fault), .. } | SyncReport::Fault(fault)) = report else { return };
-        if let Ok(mut faults) = faults.lock() {
-            faults.push(fault);
-        }
-    });
-    faults.into_inner().unwrap_or_default()
 }

@@ -11,7 +11,8 @@ use toml::de::DeTable;
 
 use super::raw::{Notes, Table};
 use super::{Config, Paths, Problem};
-use super::{check, searches};
+use super::{check, rules, searches};
+use crate::mail::ids::AccountId;
 
 /// No config is longer.
 const LONGEST: u64 = 1024 * 1024;
@@ -159,6 +160,13 @@ fn understand(text: &str, paths: &Paths) -> (Config, bool) {
         let broken = |name: &str| torn.iter().any(|section| section.touches(name));
         config.accounts = check::accounts(&table, paths, &broken, &mut notes);
     }
+    if let Some(list) = root.get("rules") {
+        let accounts: Vec<AccountId> = config.accounts.iter().map(|account| account.id.clone()).collect();
+        // A rule that is half there could do what nobody wants.
+        if errors.is_empty() {
+            config.rules = rules::rules(list, &root, &accounts, paths, &mut notes);
+        }
+    }
     notes.problems.sort_by_key(|problem: &Problem| (problem.line, problem.column));
     config.problems = notes.problems;
     (config, notes.holds_secret)
@@ -197,7 +205,7 @@ fn section(text: &str, place: usize) -> Section<'_> {
     let path = path.split([']', '#']).next().unwrap_or_default();
     let mut names = path.split('.').map(|name| name.trim().trim_matches(['"', '\'']));
     match (names.next(), names.next()) {
-        (Some("ui" | "compose" | "contacts" | "search" | "searches" | "keys"), _) => Section::Harmless,
+        (Some("ui" | "compose" | "contacts" | "search" | "searches" | "rules" | "keys"), _) => Section::Harmless,
         (Some("accounts"), Some(name)) if !name.is_empty() => Section::Account(name),
         _ => Section::Anywhere,
     }

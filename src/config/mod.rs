@@ -8,6 +8,7 @@ pub mod paths;
 mod problem;
 pub mod quirk;
 mod raw;
+mod rules;
 mod searches;
 mod server;
 mod value;
@@ -22,6 +23,7 @@ pub use load::{Privacy, load, parse, privacy};
 pub use paths::Paths;
 pub use problem::render as render_problem;
 pub use raw::known_keys;
+pub use rules::{Goal, Rule};
 pub use searches::{NamedSearch, Written, is_search_name};
 
 use crate::mail::clean::Clean;
@@ -42,6 +44,8 @@ pub struct Config {
     pub searches: Vec<NamedSearch>,
     /// Who searches.
     pub search: Search,
+    /// What is done with mail that arrives, in this order.
+    pub rules: Vec<Rule>,
     /// The user's keys: context name, key sequence, action name, with where it was written.
     pub keys: Vec<KeyOverride>,
     /// What is wrong with the file; shown in a banner and by `tern config check`.
@@ -60,6 +64,7 @@ impl Config {
             contacts: Contacts::default(),
             searches: Vec::new(),
             search: Search::default(),
+            rules: Vec::new(),
             keys: Vec::new(),
             problems: Vec::new(),
             paths,

@@ -15,11 +15,12 @@ use crate::mail::clean::Clean;
 
 /// Every table and its keys. `NAME` and `CONTEXT` stand for what the user chooses.
 const KEYS: &[(&str, &[&str])] = &[
-    ("", &["ui", "compose", "contacts", "search", "searches", "keys", "accounts"]),
+    ("", &["ui", "compose", "contacts", "search", "searches", "rules", "keys", "accounts"]),
     ("ui", &["theme", "keys", "mouse", "glyphs", "conversations", "mark_read_after"]),
     ("compose", &["undo_send", "editor", "edit_headers", "quote", "attachment_reminder"]),
     ("contacts", &["harvest", "vcards"]),
     ("search", &["engine", "notmuch_config", "notmuch_profile"]),
+    ("rules", &["name", "match", "account", "move", "archive", "tag", "read", "star", "run", "stop"]),
     (
         "accounts.NAME",
         &[

@@ -123,7 +123,8 @@ mod tests {
 
     #[test]
     fn each_character_of_a_query_has_its_place() {
-        let table: [(&str, &str, &[(usize, usize)]); 5] = [
+        type Case = (&'static str, &'static str, &'static [(usize, usize)]);
+        let table: [Case; 5] = [
             ("ab", "\"ab\"", &[(7, 11), (7, 12), (7, 13)]),
             ("\"a\"é", "\"\\\"a\\\"\\u00e9\"", &[(7, 11), (7, 13), (7, 14), (7, 16), (7, 22)]),
             ("a\\b", "'a\\b'", &[(7, 11), (7, 12), (7, 13), (7, 14)]),

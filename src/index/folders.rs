@@ -24,6 +24,8 @@ pub(super) struct KnownMailbox {
     /// Was it taken in as a whole before?
     pub(super) seen_before: bool,
     pub(super) role: Option<Role>,
+    /// Is what comes into it new mail?
+    pub(super) settled: bool,
     /// The views that show messages of it.
     pub(super) views: Views,
 }
@@ -31,9 +33,9 @@ pub(super) struct KnownMailbox {
 impl Writer {
     /// The mailbox's row, made where there is none.
     pub(super) fn mailbox(&self, id: &MailboxId) -> Result<KnownMailbox> {
-        let mut find = self
-            .db
-            .prepare_cached("SELECT id, directory, cur, new, role FROM mailboxes WHERE account = ?1 AND name = ?2")?;
+        let mut find = self.db.prepare_cached(
+            "SELECT id, directory, cur, new, role, settled FROM mailboxes WHERE account = ?1 AND name = ?2",
+        )?;
         let key = params![id.account.as_str(), id.name.as_str()];
         let known = find
             .query_row(key, |row| {
@@ -43,6 +45,7 @@ impl Writer {
                     directory: row.get::<_, Option<Vec<u8>>>(1)?.map(schema::path_from),
                     seen_before: row.get::<_, i64>(2)? != 0 || row.get::<_, i64>(3)? != 0,
                     role: role_of(row.get_ref(4)?.as_str_or_null()?),
+                    settled: row.get::<_, i64>(5)? == 2,
                     views: Views::default(),
                 })
             })
@@ -60,6 +63,7 @@ impl Writer {
             directory: None,
             seen_before: false,
             role,
+            settled: false,
             views: Views::default(),
         })
     }

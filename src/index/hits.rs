@@ -83,6 +83,18 @@ impl Chase {
         Ok(Self { plan: search::compile(db, query, scope, folders)?, bound: i64::MAX, complete: false })
     }
 
+    /// Begins a search that looks at these messages alone.
+    pub(super) fn among(
+        db: &Connection,
+        question: (&Query, &SearchScope),
+        folders: &BTreeMap<i64, Folder>,
+        messages: Vec<i64>,
+    ) -> Result<Self> {
+        let mut chase = Self::new(db, question, folders)?;
+        chase.plan.lead_among(messages);
+        Ok(chase)
+    }
+
     /// Looks at the next message that may be one.
     pub(super) fn next(&mut self, part: &mut Part<'_>) -> Result<Next> {
         let Part { reader, folders, looked } = part;

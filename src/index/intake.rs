@@ -13,6 +13,7 @@ use super::extract::{self, Depth, Incoming, Unread};
 use super::folders::{KnownMailbox, mailbox_id};
 use super::follow::Arrived;
 use super::schema::ATTACHMENT;
+use super::sift::New;
 use super::write::{FileName, Haste, Writer, from_words};
 use crate::fault::Fault;
 use crate::job::files::{DirStamp, ListedFile, Listing, RenamedFolder, Seen};
@@ -59,11 +60,18 @@ struct Waiting {
     started: bool,
     /// Was nothing of the mailbox known before? Then what is in it was there before.
     is_first: bool,
+    /// Had the mailbox been taken in before, so that this is new mail?
+    settled: bool,
 }
 
 impl Backlog {
     pub(super) fn forget(&mut self, mailbox: i64) {
         self.waiting.retain(|waiting| waiting.mailbox.row != mailbox);
+    }
+
+    /// The mailboxes whose listings are not taken in yet.
+    pub(super) fn waiting_for(&self) -> BTreeSet<i64> {
+        self.waiting.iter().map(|waiting| waiting.mailbox.row).collect()
     }
 
     fn pending(&self) -> usize {
@@ -81,7 +89,10 @@ impl Writer {
     pub fn apply(&mut self, changed: &Changed) -> std::result::Result<IndexReport, Fault> {
         let mut arrived = Vec::new();
         for changes in changed.places.chunks(STEP) {
-            let new = self.step(|writer| writer.apply_some(&changed.mailbox, changes))?;
+            let new = self.step(|writer| {
+                let (mailbox, new) = writer.take_changes(&changed.mailbox, changes)?;
+                writer.sift(&mailbox, new)
+            })?;
             arrived.extend(new);
         }
         let changed = self.with_views(&changed.mailbox)?;
@@ -93,15 +104,25 @@ impl Writer {
         self.mailbox(id).map(|known| known.with_views()).map_err(|error| self.fault(&error))
     }
 
-    fn apply_some(&mut self, mailbox: &MailboxId, changes: &[PlaceChange]) -> Result<Vec<Arrival>> {
+    /// Takes in some changes; gives back what is new.
+    pub(super) fn take_changes(
+        &mut self,
+        mailbox: &MailboxId,
+        changes: &[PlaceChange],
+    ) -> Result<(KnownMailbox, Vec<New>)> {
         let mailbox = self.mailbox(mailbox)?;
         let mut unknown = 0;
         for change in changes.iter().filter(|change| change.now.is_some()) {
             unknown += usize::from(!self.has_place(mailbox.row, &change.unique)?);
         }
-        let depth = if unknown <= SMALL { Depth::Whole } else { Depth::Envelope };
-        let mut arrived = Vec::new();
+        // A rule may ask for words.
+        let judged = self.sifting.is_on() && mailbox.settled;
+        let depth = if unknown <= SMALL || judged { Depth::Whole } else { Depth::Envelope };
+        let mut new = Vec::new();
         for change in changes {
+            if self.is_held(&mailbox.id, change) {
+                continue;
+            }
             let Some(now) = &change.now else {
                 self.remove_place(&mailbox, change.unique.as_str())?;
                 continue;
@@ -123,9 +144,15 @@ impl Writer {
                 Err(Unread::Refused) => extract::unreadable(&now.path),
             };
             self.follow_arrival(&now.path, incoming.message_id.as_ref(), &file, Arrived::Now);
-            arrived.extend(self.add_place(&mailbox, &file, incoming)?);
+            new.push(self.take_new(&mailbox, file, now.clone(), incoming)?);
         }
-        Ok(arrived)
+        Ok((mailbox, new))
+    }
+
+    fn take_new(&mut self, mailbox: &KnownMailbox, name: FileName, file: PlaceFile, incoming: Incoming) -> Result<New> {
+        let (message_id, digest) = (incoming.message_id.clone(), incoming.digest);
+        let added = self.add_place(mailbox, &name, incoming)?;
+        Ok(New { added, unique: name.unique, file, message_id, digest })
     }
 
     fn learn_directory(&self, mailbox: &KnownMailbox, directory: Option<&Path>) -> Result<()> {
@@ -167,13 +194,9 @@ impl Writer {
             let mut todo = difference.new;
             todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(&file.unique)));
             let is_first = self.is_unmet(&mailbox).map_err(|error| self.fault(&error))?;
-            self.backlog.waiting.push(Waiting {
-                mailbox,
-                listing: Arc::clone(listing),
-                todo,
-                started: false,
-                is_first,
-            });
+            let settled = mailbox.settled;
+            let listing = Arc::clone(listing);
+            self.backlog.waiting.push(Waiting { mailbox, listing, todo, started: false, is_first, settled });
         }
         let changed = self.with_views(&listing.mailbox)?;
         Ok(self.refreshed(changed, Vec::new()))
@@ -265,30 +288,35 @@ impl Writer {
         let rest = waiting.todo.len().saturating_sub(count);
         let batch = waiting.todo.get(rest..).unwrap_or_default();
         let batch_len = batch.len();
-        let at_once = self.haste == Haste::Everything || (rest == 0 && batch.len() <= SMALL);
+        let judged = self.sifting.is_on() && waiting.settled;
+        let at_once = self.haste == Haste::Everything || judged || (rest == 0 && batch.len() <= SMALL);
         let depth = if at_once { Depth::Whole } else { Depth::Envelope };
         let mut files = Files::new(&waiting.listing.directory);
         let mut read = Vec::with_capacity(batch.len());
-        for listed in batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at)) {
+        let id = &waiting.listing.mailbox;
+        let listed = batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at));
+        for listed in listed.filter(|listed| !self.holds(id, &listed.unique)) {
             let mut file = listed_name(listed, &waiting.listing.tells);
             read.extend(files.read(&mut file, depth, self).map(|incoming| (file, incoming)));
         }
-        let (quiet, is_first) = (!waiting.mailbox.seen_before, waiting.is_first);
+        let (quiet, settled, is_first) = (!waiting.mailbox.seen_before, waiting.settled, waiting.is_first);
         let listing = &waiting.listing;
         let (mailbox, arrived) = self.step(|writer| {
             // There may be other views than before.
-            let mailbox = writer.mailbox(&listing.mailbox)?;
+            let mailbox = KnownMailbox { settled, ..writer.mailbox(&listing.mailbox)? };
             let when = writer.arrived_in(&listing.directory)?;
-            let mut arrived = Vec::new();
+            let mut new = Vec::new();
             for (file, incoming) in read {
                 // It may have come in by a change meanwhile, which knows better.
                 if !writer.has_place(mailbox.row, &file.unique)? {
                     let path = file.path_in(&listing.directory);
                     writer.follow_arrival(&path, incoming.message_id.as_ref(), &file, when);
-                    arrived.extend(writer.add_place(&mailbox, &file, incoming)?);
+                    let now = PlaceFile { path, flags: file.flags.clone(), tells: file.tells.clone() };
+                    new.push(writer.take_new(&mailbox, file, now, incoming)?);
                 }
             }
-            if rest == 0 {
+            let arrived = writer.sift(&mailbox, new)?;
+            if rest == 0 && !writer.holds_in(&mailbox.id) {
                 writer.follow_listing(&listing.directory)?;
                 writer.set_stamp(mailbox.row, listing)?;
             }
@@ -310,11 +338,9 @@ impl Writer {
     /// A listing was taken in as a whole: its directories need not be read until they move.
     fn set_stamp(&self, mailbox: i64, listing: &Listing) -> Result<()> {
         if listing.complete {
-            self.db.prepare_cached("UPDATE mailboxes SET cur = ?2, new = ?3 WHERE id = ?1")?.execute([
-                mailbox,
-                listing.stamp.cur,
-                listing.stamp.new,
-            ])?;
+            self.db
+                .prepare_cached("UPDATE mailboxes SET cur = ?2, new = ?3, settled = max(settled, 1) WHERE id = ?1")?
+                .execute([mailbox, listing.stamp.cur, listing.stamp.new])?;
             self.forget_told(mailbox)?;
         }
         Ok(())

@@ -28,6 +28,7 @@ mod hunt;
 #[cfg(feature = "notmuch")]
 mod ignore;
 mod intake;
+mod judge;
 mod layout;
 mod meeting;
 #[cfg(feature = "notmuch")]
@@ -44,6 +45,7 @@ mod schema;
 mod seams;
 mod search;
 mod shown;
+mod sift;
 mod sorting;
 mod streams;
 mod tags;
@@ -60,5 +62,6 @@ pub use contacts::Sources;
 pub use engine::{AT_ONCE, Notmuch};
 pub use meeting::{Met, NotmuchHealth, examine_notmuch, meet, run_notmuch};
 pub use rows::{Index, Window};
+pub use sift::Sieves;
 pub use worker::{Ground, run_reader, run_writer};
 pub use write::{Haste, Writer};

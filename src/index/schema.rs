@@ -17,7 +17,7 @@ use crate::mail::ids::Timestamp;
 /// What SQLite keeps of the file in memory, in KiB as it wants them told. What lies beyond is in the system's memory.
 const CACHE: i64 = -8000;
 /// The version of the tables; a file of another one is emptied.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -60,6 +60,9 @@ pub(super) const UNIFIED: i64 = 0;
 /// of a mailbox is an index of its own ([`SORTS`]) and any page of it is a stretch of that. How many rows are in each
 /// stretch of a long list is in `blocks`, kept by triggers of its own ([`blocks::triggers`]).
 ///
+/// What comes into a mailbox is new mail once that is `settled` (2); before that it may be what was always there. One
+/// whose listing was taken in to its end is 1.
+///
 /// `16` is the bit of `Seen`, `2` that of `Flagged`, `1` that of `ATTACHMENT` and 1048576 is `LARGE`; a partial
 /// index wants them spelled out. Of beginnings of words only those
 /// of two letters have an index: longer ones are few words, and each such index costs as much as the
@@ -70,6 +73,7 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE mailboxes(
     id INTEGER PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, inbox INTEGER NOT NULL, role TEXT,
     directory BLOB, cur INTEGER NOT NULL DEFAULT 0, new INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0,
     total INTEGER NOT NULL DEFAULT 0, unread INTEGER NOT NULL DEFAULT 0, starred INTEGER NOT NULL DEFAULT 0,
     conversations INTEGER NOT NULL DEFAULT 0, unread_conversations INTEGER NOT NULL DEFAULT 0,
     starred_conversations INTEGER NOT NULL DEFAULT 0, UNIQUE(account, name));

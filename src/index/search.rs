@@ -42,6 +42,16 @@ pub(super) struct Plan {
     pub(super) check: Check,
 }
 
+impl Plan {
+    /// Lets these messages lead, of all that may be a hit.
+    pub(super) fn lead_among(&mut self, messages: Vec<i64>) {
+        self.streams.push(Stream::known(messages));
+        let known = Lead::Stream(self.streams.len() - 1);
+        let before = std::mem::replace(&mut self.lead, Lead::Any(Vec::new()));
+        self.lead = Lead::All { parts: vec![known, before], newest: i64::MAX, oldest: i64::MIN };
+    }
+}
+
 /// The first column of [`Plan::places`] that is a property.
 pub(super) const FIRST_COLUMN: usize = 3;
 

@@ -123,12 +123,11 @@ fn count(index: &mut Index, query: &Query, begun: Option<Begun>, wanted: &dyn Fn
         return Ok(Counted::All(*tally));
     }
     let folders = folders(&index.db)?;
-    let mut begun = match begun {
-        Some(begun) => begun,
-        None => {
-            let chase = Chase::new(&index.db, (query, &SearchScope::All), &folders)?;
-            Begun { chase, tally: Tally::default(), version }
-        }
+    let mut begun = if let Some(begun) = begun {
+        begun
+    } else {
+        let chase = Chase::new(&index.db, (query, &SearchScope::All), &folders)?;
+        Begun { chase, tally: Tally::default(), version }
     };
     let mut part = Part::new(&index.db, &folders, wanted);
     loop {
@@ -142,7 +141,6 @@ fn count(index: &mut Index, query: &Query, begun: Option<Begun>, wanted: &dyn Fn
             Next::Stop => return Ok(Counted::Part(begun)),
         }
     }
-    drop(part);
     index.tallied.retain(|(other, ..)| other != query);
     index.tallied.truncate(KEPT);
     index.tallied.insert(0, (query.clone(), begun.version, begun.tally));

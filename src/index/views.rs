@@ -79,6 +79,7 @@ impl Writer {
     ) -> std::result::Result<IndexReport, Fault> {
         let mut homes: BTreeMap<&MailboxId, Vec<&UniqueName>> = BTreeMap::new();
         for place in places {
+            self.relabel_held(place, add, remove);
             homes.entry(&place.mailbox).or_default().push(&place.unique);
         }
         let mut changed = BTreeSet::new();

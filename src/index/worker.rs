@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::contacts::Sources;
 use super::engine::Notmuch;
 use super::rows::{Index, Window};
+use super::sift::Sieves;
 use super::tally::Tallying;
 use super::write::{Writer, misdirected};
 use crate::fault::{Cause, Fault};
@@ -40,6 +41,9 @@ pub fn run_writer(path: &Path, ground: Ground<'_>, jobs: &Receiver<IndexJob>, re
                     continue;
                 }
                 tidy = true;
+                if let Some(released) = writer.as_mut().and_then(Writer::release_overdue) {
+                    released.map_or_else(|fault| failed(fault, report), report);
+                }
                 match writer.as_mut().map(Writer::advance) {
                     Some(Ok(Some(_))) => tidy = false,
                     Some(Err(fault)) => {
@@ -64,7 +68,13 @@ pub fn run_writer(path: &Path, ground: Ground<'_>, jobs: &Receiver<IndexJob>, re
             None => ready.advance().map(|answer| answer.into_iter().collect()),
         };
         match done.and_then(|answers| Ok((answers, ready.news()?))) {
-            Ok((answers, news)) => answers.into_iter().chain(news).for_each(report),
+            Ok((answers, news)) => {
+                let matched = ready.take_matched();
+                answers.into_iter().chain(news).for_each(report);
+                if !matched.is_empty() {
+                    report(IndexReport::Matched(matched));
+                }
+            }
             Err(fault) => {
                 stuck = true;
                 if fault.cause == Cause::Damaged {
@@ -83,13 +93,15 @@ pub struct Ground<'a> {
     pub own: &'a [String],
     /// Where contacts come from.
     pub sources: &'a Sources,
+    /// The rules for what is new.
+    pub sieves: &'a Sieves,
     /// The database of notmuch's that is to hear of changes.
     pub engine: Option<&'a Notmuch>,
 }
 
 impl Ground<'_> {
     fn under(&self, writer: Result<Writer, Fault>) -> Result<Writer, Fault> {
-        writer?.with_sources(self.sources)?.with_engine(self.engine)
+        Ok(writer?.with_sources(self.sources)?.with_engine(self.engine)?.with_sieves(self.sieves.clone()))
     }
 }
 
@@ -160,6 +172,8 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         IndexJob::Renamed { account, folders } => writer.renamed(account, folders),
         IndexJob::Known(account) => writer.known(account),
         IndexJob::Retag(tagging) => writer.retag(tagging),
+        IndexJob::Settled { account, mailboxes } => return writer.settle(account, mailboxes).map(|()| Vec::new()),
+        IndexJob::Release(places) => writer.release(places),
         IndexJob::ReadBooks => writer.read_books().map(|faults| IndexReport::Books { faults }),
         IndexJob::Mailboxes
         | IndexJob::Rows { .. }
@@ -345,6 +359,8 @@ fn ticket(job: &IndexJob) -> Option<Ticket> {
         | IndexJob::Renamed { .. }
         | IndexJob::Meet
         | IndexJob::Retag(_)
+        | IndexJob::Settled { .. }
+        | IndexJob::Release(_)
         | IndexJob::Known(_) => None,
     }
 }
@@ -381,6 +397,8 @@ fn answer(index: &mut Index, path: &Path, job: IndexJob, wanted: &dyn Fn() -> bo
         | IndexJob::Renamed { .. }
         | IndexJob::Meet
         | IndexJob::Retag(_)
+        | IndexJob::Settled { .. }
+        | IndexJob::Release(_)
         | IndexJob::Known(_) => Err(misdirected(path, "a change")),
     };
     answer.unwrap_or_else(|fault| IndexReport::Failed { ticket: asked, fault })

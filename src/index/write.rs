@@ -14,6 +14,7 @@ use super::follow::Follower;
 use super::intake::Backlog;
 use super::rows::thread_of;
 use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
+use super::sift::Sifting;
 use super::timers::Told;
 use super::{sorting, threads};
 use crate::fault::{Cause, Doing, Fault, Scope};
@@ -49,6 +50,8 @@ pub struct Writer {
     pub(super) stirred: BTreeSet<i64>,
     /// What is told of messages that nobody asked about.
     pub(super) told: Told,
+    /// What is held back for rules.
+    pub(super) sifting: Sifting,
     /// Words that go into the full text when the step ends, with what bits they brought to light.
     texts: Vec<(i64, Texts, i64)>,
     /// What a database of notmuch's is to hear, where there is one.
@@ -84,6 +87,15 @@ impl FileName {
     }
 }
 
+/// What was taken in.
+pub(super) struct Added {
+    pub(super) message: i64,
+    /// Was the message known, by another place?
+    pub(super) known: bool,
+    pub(super) flags: Flags,
+    pub(super) arrival: Option<Arrival>,
+}
+
 impl Writer {
     /// Opens the index for writing. `own` are the user's addresses, plain or with one `*`: what is
     /// from them counts as sent.
@@ -104,6 +116,7 @@ impl Writer {
             changed_messages: false,
             stirred: BTreeSet::new(),
             told: Told::default(),
+            sifting: Sifting::none(),
             texts: Vec::new(),
             follower: Follower::default(),
         };
@@ -135,9 +148,11 @@ impl Writer {
         let done = work(self).and_then(|value| {
             self.flush()?;
             self.db.execute_batch("COMMIT")?;
+            self.sifting.settle();
             Ok(value)
         });
         done.map_err(|error| {
+            self.sifting.forget();
             self.dirty.clear();
             self.stirred.clear();
             self.told = Told::default();
@@ -157,7 +172,7 @@ impl Writer {
     }
 
     /// Brings what depends on the changes of this step up to date.
-    fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         // FTS5 writes a segment each time a row is smaller than the one before.
         self.texts.sort_by_key(|(message, ..)| *message);
         {
@@ -269,14 +284,13 @@ impl Writer {
         }
     }
 
-    /// A file that was not known. Gives back a notice where its message was not known either and is
-    /// unread.
+    /// A file that was not known, with a notice where its message was not known either and is unread.
     pub(super) fn add_place(
         &mut self,
         mailbox: &KnownMailbox,
         file: &FileName,
         mut incoming: Incoming,
-    ) -> Result<Option<Arrival>> {
+    ) -> Result<Added> {
         let key = incoming.message_id.as_ref().map(extract::key);
         let twin = self.twin(mailbox, key, incoming.digest)?;
         let known = twin.is_some();
@@ -316,7 +330,7 @@ impl Writer {
             from: incoming.from,
             subject: incoming.subject,
         });
-        Ok(arrival)
+        Ok(Added { message, known, flags, arrival })
     }
 
     /// The same bytes with the same id, in another mailbox of the account or just taken from one.
@@ -446,35 +460,38 @@ impl Writer {
             .prepare_cached("SELECT message FROM orphans LIMIT ?1")?
             .query_map([i64::try_from(SWEEP).unwrap_or(i64::MAX)], |row| row.get(0))?
             .collect::<Result<_>>()?;
-        for message in orphans {
-            self.db.prepare_cached("DELETE FROM orphans WHERE message = ?1")?.execute([message])?;
-            if self.db.prepare_cached("SELECT 1 FROM places WHERE message = ?1")?.exists([message])? {
-                continue;
-            }
-            let gone: Option<(i64, bool)> = self
-                .db
-                .prepare_cached("DELETE FROM messages WHERE id = ?1 RETURNING thread, indexed")?
-                .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            let Some((thread, indexed)) = gone else { continue };
-            self.forget_met(message)?;
-            if indexed {
-                self.db.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([message])?;
-            } else {
-                self.backlog.unindexed = self.backlog.unindexed.saturating_sub(1);
-            }
-            self.changed_messages = true;
-            let grown: Option<i64> = self
-                .db
-                .prepare_cached("DELETE FROM sewn WHERE message = ?1 RETURNING grown")?
-                .query_row([message], |row| row.get(0))
-                .optional()?;
-            for thread in [Some(thread), grown].into_iter().flatten() {
-                let is_borne = "SELECT 1 FROM messages WHERE thread = ?1 UNION ALL SELECT 1 FROM sewn WHERE grown = ?1";
-                if !self.db.prepare_cached(is_borne)?.exists([thread])? {
-                    self.db.prepare_cached("DELETE FROM links WHERE thread = ?1")?.execute([thread])?;
-                    self.db.prepare_cached("DELETE FROM merged WHERE thread = ?1")?.execute([thread])?;
-                }
+        orphans.into_iter().try_for_each(|message| self.forget_orphan(message))
+    }
+
+    /// Forgets a message, unless it has a place.
+    pub(super) fn forget_orphan(&mut self, message: i64) -> Result<()> {
+        self.db.prepare_cached("DELETE FROM orphans WHERE message = ?1")?.execute([message])?;
+        if self.db.prepare_cached("SELECT 1 FROM places WHERE message = ?1")?.exists([message])? {
+            return Ok(());
+        }
+        let gone: Option<(i64, bool)> = self
+            .db
+            .prepare_cached("DELETE FROM messages WHERE id = ?1 RETURNING thread, indexed")?
+            .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((thread, indexed)) = gone else { return Ok(()) };
+        self.forget_met(message)?;
+        if indexed {
+            self.db.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([message])?;
+        } else {
+            self.backlog.unindexed = self.backlog.unindexed.saturating_sub(1);
+        }
+        self.changed_messages = true;
+        let grown: Option<i64> = self
+            .db
+            .prepare_cached("DELETE FROM sewn WHERE message = ?1 RETURNING grown")?
+            .query_row([message], |row| row.get(0))
+            .optional()?;
+        for thread in [Some(thread), grown].into_iter().flatten() {
+            let is_borne = "SELECT 1 FROM messages WHERE thread = ?1 UNION ALL SELECT 1 FROM sewn WHERE grown = ?1";
+            if !self.db.prepare_cached(is_borne)?.exists([thread])? {
+                self.db.prepare_cached("DELETE FROM links WHERE thread = ?1")?.execute([thread])?;
+                self.db.prepare_cached("DELETE FROM merged WHERE thread = ?1")?.execute([thread])?;
             }
         }
         Ok(())

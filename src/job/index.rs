@@ -14,7 +14,7 @@ use crate::mail::contact::Suggestion;
 use crate::mail::flags::{Flags, Keyword};
 use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
 use crate::mail::labels::{Label, Labels, View};
-use crate::mail::mailbox::Role;
+use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::notes::{Identity, Notes, Timing};
 use crate::mail::place::{MailboxId, Place, UniqueName};
 use crate::query::Query;
@@ -152,6 +152,15 @@ pub enum IndexJob {
     Meet,
     /// These messages have these tags in the database. Answer: `Retagged`.
     Retag(Arc<Tagging>),
+    /// What was in these mailboxes before is taken in: what comes from now on is new mail.
+    Settled {
+        /// Whose.
+        account: AccountId,
+        /// Which; none: all of them. One that was not taken in as a whole yet is passed over.
+        mailboxes: Vec<MailboxName>,
+    },
+    /// The rules are done with these messages: what still lies there is taken in. Answer: `Refreshed`.
+    Release(Vec<Place>),
 }
 
 /// The tags of messages, as a database of notmuch's has them.
@@ -450,6 +459,8 @@ pub enum IndexReport {
         /// How many messages are still to be indexed, where a big listing is taken in by steps.
         pending: usize,
     },
+    /// New messages that rules match. They are held back, in no list, until they are released.
+    Matched(Vec<Match>),
     /// The labels of the messages of this mailbox are to be told anew.
     LabelsWanted(MailboxId),
     /// All that the user noted is to be told anew.
@@ -494,6 +505,28 @@ pub struct Tally {
     pub total: u64,
     /// Those that are unread.
     pub unread: u64,
+}
+
+/// A rule, as the index knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sieve {
+    /// Whose mail it is for; `None`: everybody's.
+    pub account: Option<AccountId>,
+    /// What it matches.
+    pub query: Query,
+    /// Are the rules behind it for nothing that it matches?
+    pub stop: bool,
+}
+
+/// A message that rules match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Match {
+    /// The message, as it was when it was judged.
+    pub row: Row,
+    /// A number made of all its bytes.
+    pub digest: i64,
+    /// The rules, by their number, in their order.
+    pub rules: Vec<usize>,
 }
 
 /// A new message, for a notice.

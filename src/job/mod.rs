@@ -5,6 +5,7 @@
 pub mod files;
 pub mod index;
 pub mod outbox;
+pub mod rules;
 pub mod shell;
 pub mod sync;
 
@@ -17,6 +18,7 @@ use crate::mail::place::{MailboxId, UniqueName};
 pub use files::{FilesJob, FilesReport};
 pub use index::{IndexJob, IndexReport};
 pub use outbox::{OutboxJob, OutboxReport};
+pub use rules::{RulesJob, RulesReport};
 pub use shell::{ShellJob, ShellReport};
 pub use sync::{SyncJob, SyncReport};
 
@@ -44,6 +46,8 @@ pub enum Job {
     Sync(SyncJob),
     /// For the thread `outbox`.
     Outbox(OutboxJob),
+    /// For the thread `rules`.
+    Rules(RulesJob),
     /// For the loop itself: outside programs, terminal, end.
     Shell(ShellJob),
 }
@@ -59,6 +63,8 @@ pub enum Report {
     Sync(SyncReport),
     /// From the thread `outbox`.
     Outbox(OutboxReport),
+    /// From the thread `rules`.
+    Rules(RulesReport),
     /// From the loop itself.
     Shell(ShellReport),
     /// A worker panicked; it has been started again once, or is gone.

@@ -174,8 +174,10 @@ pub struct Situation {
     pub doubtful: bool,
     /// How many messages were not finished.
     pub unfinished: usize,
-    /// Is the list a search that can be read?
-    pub searching: bool,
+    /// How many rules there are.
+    pub rules: usize,
+    /// How many searches that can be saved the list is: one, or none.
+    pub searches: usize,
     /// What stands in the way of changing the folder under the cursor.
     pub folder: FolderBars,
 }
@@ -336,8 +338,11 @@ const fn doubtful(at: &Situation) -> Option<&'static str> {
 const fn next_in(at: &Situation) -> Option<&'static str> {
     if at.finding || at.thread > 1 { None } else { Some("no search, and one message only") }
 }
+const fn ruled(at: &Situation) -> Option<&'static str> {
+    if at.rules == 0 { Some("there is no rule in the config") } else { message(at) }
+}
 const fn searched(at: &Situation) -> Option<&'static str> {
-    if at.searching { None } else { Some("the list is no search") }
+    if at.searches > 0 { None } else { Some("the list is no search") }
 }
 const fn in_thread(at: &Situation) -> Option<&'static str> {
     if at.thread > 1 { None } else { Some("it is no conversation") }
@@ -420,6 +425,7 @@ actions! {
     Mute "thread.mute" in MAIL; keys &["tm"]; Message; "Mute the conversation, or listen to it again"; hint ""; message;
     BreakThread "thread.break" in MAIL; keys &["tb", "#"]; Message; "Begin a new conversation with this message, or put it back"; hint ""; message;
     JoinThreads "thread.join" in MAIL; keys &["tj"]; Message; "Put the selected conversations into this one"; hint ""; selection;
+    RunRules "message.rules" in MAIL; keys &["%"]; Message; "Let the rules of the config look at it, as if it had just come"; hint ""; ruled;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;

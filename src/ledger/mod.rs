@@ -3,6 +3,7 @@
 //! neither servers nor files; where it is damaged, the mail is all there and only the memory is new.
 
 pub mod base;
+pub mod claims;
 pub mod health;
 pub mod intents;
 pub mod keeper;
@@ -15,6 +16,7 @@ mod vouch;
 pub mod wishes;
 
 pub use base::{Agreed, Change, MailboxKey, Row, digest};
+pub use claims::Claim;
 pub use intents::{Intent, IntentId, Pending};
 pub use labels::{LabelWish, Labelled};
 pub use schema::Ledger;

@@ -14,7 +14,7 @@ use super::vouch::Vouch;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 
 /// Each step brings the schema from its index to the next number (`user_version`).
-pub(super) const STEPS: [&str; 9] = [
+pub(super) const STEPS: [&str; 10] = [
     "
     CREATE TABLE mailbox (
         key        INTEGER PRIMARY KEY,
@@ -159,6 +159,18 @@ pub(super) const STEPS: [&str; 9] = [
         cut     INTEGER NOT NULL,
         joined  TEXT
     ) WITHOUT ROWID;
+",
+    // Messages that rules were let at on arrival, by a number made of their bytes.
+    "
+    CREATE TABLE claim (
+        account TEXT NOT NULL,
+        digest  INTEGER NOT NULL,
+        at      INTEGER NOT NULL,
+        begun   TEXT NOT NULL DEFAULT '',
+        done    INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (account, digest)
+    ) WITHOUT ROWID;
+    CREATE INDEX claim_by_time ON claim (at);
 ",
 ];
 

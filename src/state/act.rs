@@ -56,6 +56,8 @@ pub(super) enum Act {
         /// When it is due.
         due: Option<Timestamp>,
     },
+    /// Let the rules do what they want.
+    Rules,
     /// Delete for ever, after a question.
     Delete,
 }
@@ -325,6 +327,7 @@ impl Model {
             Act::Mute { mute: false } => self.set_flags(begun, targets, &Flags::none(), &tags::muted()),
             Act::Time { kind, due } => self.set_timers(begun, &targets, *kind, *due),
             Act::Delete => self.ask_to_delete(targets),
+            Act::Rules => self.run_rules(targets.into_iter().map(|target| target.place).collect()),
             Act::MoveToRole(_) | Act::Move(_) | Act::Label { .. } => self.move_all(begun, act, targets),
         }
     }
@@ -515,7 +518,7 @@ fn move_words(act: &Act, goals: &BTreeSet<&MailboxId>, count: usize) -> String {
         Act::Label { label, give: false } => format!("Took the label {} from {count}", title(label)),
         Act::Move(to) => format!("Moved {count} to {}", to.name),
         Act::MoveToRole(Role::Archive) if goals.is_empty() => format!("Archived {count}"),
-        Act::MoveToRole(_) | Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Delete => {
+        Act::MoveToRole(_) | Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Rules | Act::Delete => {
             let names: BTreeSet<&str> = goals.iter().map(|goal| goal.name.as_str()).collect();
             format!("Moved {count} to {}", names.into_iter().collect::<Vec<_>>().join(", "))
         }
@@ -527,9 +530,13 @@ fn words_of_there(act: &Act) -> &'static str {
         Act::MoveToRole(Role::Archive) => "It is archived already",
         Act::Label { give: true, .. } => "It has that label already",
         Act::Label { give: false, .. } => "It does not have that label",
-        Act::MoveToRole(_) | Act::Move(_) | Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Delete => {
-            "It is in that folder already"
-        }
+        Act::MoveToRole(_)
+        | Act::Move(_)
+        | Act::Flags { .. }
+        | Act::Mute { .. }
+        | Act::Time { .. }
+        | Act::Rules
+        | Act::Delete => "It is in that folder already",
     }
 }
 

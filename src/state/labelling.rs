@@ -61,7 +61,7 @@ impl Model {
     pub(super) fn route(&self, act: &Act, target: &Target) -> Route {
         let place = &target.place.mailbox;
         let (to, is_archive) = match act {
-            Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Delete => return Route::There,
+            Act::Flags { .. } | Act::Mute { .. } | Act::Time { .. } | Act::Rules | Act::Delete => return Route::There,
             Act::Label { label, give } => return self.route_label(label, *give, target),
             Act::Move(to) => (to.clone(), false),
             Act::MoveToRole(role) => {
@@ -138,7 +138,7 @@ impl Model {
             Act::Mute { mute: true } => Some(What::Flags { add: tags::muted(), remove: Flags::none() }),
             Act::Mute { mute: false } => Some(What::Flags { add: Flags::none(), remove: tags::muted() }),
             Act::Time { kind: TimerKind::Snooze, due: Some(_) } if !self.lists_a_search() => Some(What::Gone),
-            Act::Time { .. } | Act::Delete => None,
+            Act::Time { .. } | Act::Rules | Act::Delete => None,
             Act::MoveToRole(Role::Archive) if is_vain(row.timing) => Some(What::Gone),
             Act::MoveToRole(_) | Act::Move(_) | Act::Label { .. } => Some(match self.route(act, &Target::from(row)) {
                 Route::File(..) => What::Gone,

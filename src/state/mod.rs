@@ -27,6 +27,7 @@ mod page;
 mod question;
 mod reports;
 mod review;
+mod rules;
 mod searches;
 mod status;
 mod suggest;
@@ -119,6 +120,8 @@ pub struct Model {
     labelling: labelling::Labelling,
     noting: noting::Noting,
     orders: folders::Orders,
+    /// Mailboxes that were compared with their servers in this run.
+    compared: std::collections::BTreeSet<crate::mail::place::MailboxId>,
     /// Jobs that a full queue refused; they go out again at the next tick.
     again: Vec<Job>,
     scanned_at: Timestamp,
@@ -213,6 +216,7 @@ impl Model {
             labelling: labelling::Labelling::default(),
             noting: noting::Noting::default(),
             orders: folders::Orders::default(),
+            compared: std::collections::BTreeSet::new(),
             again: Vec::new(),
             scanned_at: now,
             last_place: None,
@@ -300,7 +304,8 @@ impl Model {
             outbox: self.outbox.entries.len(),
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
-            searching: self.list.search.as_ref().is_some_and(|search| search.problem.is_none()),
+            searches: self.list.search.iter().filter(|search| search.problem.is_none()).count(),
+            rules: self.config.rules.len(),
             folder: self.folder_bars(),
         }
     }

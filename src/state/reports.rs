@@ -9,7 +9,7 @@ use crate::job::files::{FilesJob, FilesReport, Purpose};
 use crate::job::index::IndexReport;
 use crate::job::shell::{OpenWhat, ShellReport};
 use crate::job::sync::{FolderChange, SyncReport, Wake};
-use crate::job::{Changed, IndexJob, Job, Report, ShellJob, SyncJob, Ticket};
+use crate::job::{Changed, IndexJob, Job, Report, RulesJob, ShellJob, SyncJob, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
 use crate::mail::place::{MailboxId, Place};
@@ -28,6 +28,7 @@ impl Model {
             Report::Index(report) => self.index_report(report),
             Report::Sync(report) => self.sync_report(report),
             Report::Outbox(report) => self.outbox_report(report),
+            Report::Rules(report) => self.rules_report(report),
             Report::Shell(report) => self.shell_report(report),
             Report::Died { thread, fault } => {
                 self.say(Level::Error, &format!("{thread} stopped: {fault}"));
@@ -102,8 +103,8 @@ impl Model {
                 jobs.extend(self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry)));
                 jobs
             }
-            FilesReport::Scanned { .. }
-            | FilesReport::Stored { .. }
+            FilesReport::Scanned { account } => self.settle(&account),
+            FilesReport::Stored { .. }
             | FilesReport::Kept { .. }
             | FilesReport::Looked { .. }
             | FilesReport::Names { .. }
@@ -158,6 +159,7 @@ impl Model {
                 self.status.database = state;
                 Vec::new()
             }
+            IndexReport::Matched(matches) => vec![Job::Rules(RulesJob::Act(matches))],
             IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
             IndexReport::Failed { ticket: Some(ticket), fault } => self.question_failed(ticket, &fault),
@@ -313,7 +315,10 @@ impl Model {
                 self.status.sync_fault(self.now, &fault);
                 Vec::new()
             }
-            SyncReport::Finished { .. } => Vec::new(),
+            SyncReport::Finished { mailbox, .. } => {
+                self.compared(mailbox);
+                Vec::new()
+            }
         }
     }
 

@@ -249,6 +249,7 @@ impl Model {
             Action::Mute => self.toggle_mute(),
             Action::BreakThread => self.break_thread(),
             Action::JoinThreads => self.join_threads(),
+            Action::RunRules => self.act(Act::Rules),
             Action::DeleteForever => self.act(Act::Delete),
             Action::Star => self.toggle_flag(Flag::Flagged),
             Action::ToggleRead => self.toggle_flag(Flag::Seen),

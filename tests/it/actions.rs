@@ -15,7 +15,7 @@ use tern::mail::ids::{AccountId, Timestamp};
 use tern::mail::labels::{Label, View};
 use tern::mail::mailbox::MailboxName;
 
-use crate::support::driver::{Driver, NOW, World, entry, mailbox, person};
+use crate::support::driver::{Driver, NOW, World, config, entry, mailbox, person};
 
 /// Two accounts, a conversation, links, attachments, messages on all sides of the cursor, two
 /// messages in the outbox and an unfinished one: a place where everything can be done.
@@ -52,7 +52,12 @@ fn place(context: Context, action: Action) -> Driver {
         world.views = vec![View { mailbox: mailbox("ada", "Work"), role: None, label, home: mailbox("ada", "INBOX") }];
         world.mailboxes.retain(|known| *known != mailbox("ada", "Work"));
     }
-    let mut driver = Driver::new(world, &["ada", "work"], (70, 18));
+    let mut config = config(&["ada", "work"]);
+    if action == Action::RunRules {
+        let text = "[[rules]]\nname = \"x\"\nmatch = \"x\"\nread = true\n";
+        config.rules = tern::config::parse(text, &config.paths).rules;
+    }
+    let mut driver = Driver::with_config(world, &config, (70, 18));
     // Somewhere else has been open, something has been changed.
     driver.press("g s g i 13j k F");
     if action == Action::SaveSearch && context == Context::List {

@@ -22,20 +22,21 @@ const WALLS: &[(&str, &[&str])] = &[
     ("remote", &["mail", "fault", "config", "login"]),
     ("sync", &["mail", "fault", "config", "remote", "store", "ledger", "job", "login"]),
     ("outbox", &["mail", "fault", "config", "login", "store", "job"]),
+    ("rules", &["mail", "query", "fault", "job", "config", "store", "ledger", "index", "sync", "state"]),
     ("state", &["mail", "query", "fault", "keys", "job", "config"]),
     ("ui", &["mail", "fault", "keys", "theme", "state", "job"]),
     (
         "app",
         &[
             "mail", "query", "fault", "keys", "theme", "job", "config", "login", "store", "ledger", "index", "remote",
-            "sync", "outbox", "state", "ui",
+            "sync", "outbox", "rules", "state", "ui",
         ],
     ),
     (
         "cli",
         &[
             "mail", "query", "fault", "keys", "theme", "job", "config", "login", "store", "ledger", "index", "remote",
-            "sync", "outbox", "state", "ui", "app",
+            "sync", "outbox", "rules", "state", "ui", "app",
         ],
     ),
 ];

@@ -96,6 +96,9 @@ fn collect(table: &toml::Table, path: &str, into: &mut BTreeSet<(String, String)
             (_, false) => format!("{path}.{key}"),
         };
         match value {
+            toml::Value::Array(items) if below == "rules" => {
+                items.iter().filter_map(toml::Value::as_table).for_each(|inner| collect(inner, &below, into));
+            }
             toml::Value::Table(inner) if !["keys", "searches"].contains(&below.as_str()) => {
                 collect(inner, &below, into)
             }

@@ -52,6 +52,7 @@ mod pop3;
 mod pop3_faults;
 mod pop3_hostile;
 mod robust;
+mod rules;
 mod saved_searches;
 mod screens;
 mod servers;

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use tern::index::{Ground, Sources, Writer, run_reader, run_writer};
+use tern::index::{Ground, Sieves, Sources, Writer, run_reader, run_writer};
 use tern::job::Ticket;
 use tern::job::files::RenamedFolder;
 use tern::job::index::{Direction, Grouping, IndexJob, IndexReport, ListSpec, Row, SearchScope, Source};
@@ -338,9 +338,8 @@ fn the_threads_take_in_and_answer() {
     let report = reports.clone();
     let at = path.clone();
     let writer = std::thread::spawn(move || {
-        run_writer(&at, Ground { own: &[], sources: &Sources::default(), engine: None }, &queue, &|it| {
-            report.send(it).unwrap()
-        })
+        let ground = Ground { own: &[], sources: &Sources::default(), sieves: &Sieves::none(), engine: None };
+        run_writer(&at, ground, &queue, &|it| report.send(it).unwrap())
     });
     jobs.send(IndexJob::Reconcile(disk.listing(&inbox, true))).unwrap();
     let wait = || heard.recv_timeout(Duration::from_mins(1)).unwrap();

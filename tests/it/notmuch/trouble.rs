@@ -210,7 +210,8 @@ fn the_writer_of_the_index_takes_no_meeting_and_the_config_is_read() {
     assert_eq!(config.search.notmuch_config, Some(home.path("notmuch-config")));
     let index = home.path("other.db");
     let (jobs, told, thread) = worker(move |jobs, report| {
-        let ground = Ground { own: &[], sources: &Sources::default(), engine: None };
+        let ground =
+            Ground { own: &[], sources: &Sources::default(), sieves: &tern::index::Sieves::none(), engine: None };
         tern::index::run_writer(&index, ground, jobs, report);
     });
     jobs.send(IndexJob::Meet).unwrap();

@@ -234,6 +234,11 @@ impl World {
                 let mailboxes = folders.iter().flat_map(|folder| [id(&folder.from), id(&folder.to)]).collect();
                 vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
+            IndexJob::Settled { .. } => Vec::new(),
+            IndexJob::Release(places) => {
+                let mailboxes = places.into_iter().map(|place| place.mailbox).collect();
+                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+            }
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
             IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
         }
