@@ -99,7 +99,7 @@ fn a_mark_tells_them_from_others_in_every_theme_and_the_help_says_what_it_means(
         }
     }
     let mut driver = Driver::new(world(), &["ada"], (40, 12));
-    driver.press("?").type_text("header is here").expect("h                Mark: only the h");
+    driver.press("?").type_text("header is here").expect("h         Mark: only the header");
     // A row that only explains does nothing.
     driver.press("Enter").expect("Grace Hopper").expect_no("Help");
 }
