@@ -100,7 +100,7 @@ fn collect(table: &toml::Table, path: &str, into: &mut BTreeSet<(String, String)
                 items.iter().filter_map(toml::Value::as_table).for_each(|inner| collect(inner, &below, into));
             }
             toml::Value::Table(inner) if !["keys", "searches"].contains(&below.as_str()) => {
-                collect(inner, &below, into)
+                collect(inner, &below, into);
             }
             _ => {}
         }

@@ -231,6 +231,9 @@ fn a_damaged_file_is_set_aside_and_told() {
     assert_eq!(kept.count(), set_aside, "no damaged file is lost");
 }
 
+/// What becomes of a stamp.
+type Edit = Box<dyn Fn(&str) -> String>;
+
 /// To examine the file is to read all of it: once a day will do for one that was closed in order, and nothing
 /// else that changed it goes by unseen.
 #[test]
@@ -247,7 +250,6 @@ fn a_file_that_was_closed_in_order_is_not_examined_again() {
     let checked = dir.path().join("ledger.checked");
     let examined =
         |time: &'static str| move |stamp: &str| stamp.replace(stamp.split_whitespace().nth(3).unwrap(), time);
-    type Edit = Box<dyn Fn(&str) -> String>;
     let cases: [(&str, bool, Edit); 4] = [
         ("closed in order", false, Box::new(str::to_owned)),
         ("examined long ago", true, Box::new(examined("1000"))),

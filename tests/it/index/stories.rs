@@ -339,7 +339,7 @@ fn the_threads_take_in_and_answer() {
     let at = path.clone();
     let writer = std::thread::spawn(move || {
         let ground = Ground { own: &[], sources: &Sources::default(), sieves: &Sieves::none(), engine: None };
-        run_writer(&at, ground, &queue, &|it| report.send(it).unwrap())
+        run_writer(&at, ground, &queue, &|it| report.send(it).unwrap());
     });
     jobs.send(IndexJob::Reconcile(disk.listing(&inbox, true))).unwrap();
     let wait = || heard.recv_timeout(Duration::from_mins(1)).unwrap();

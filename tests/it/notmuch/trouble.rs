@@ -75,12 +75,12 @@ fn another_writer_keeps_nobody_from_searching_and_what_waits_is_written_after_it
     let told = home.run(&["index", "--quiet"]);
     let err = String::from_utf8_lossy(&told.stderr);
     assert!(err.contains("another program writes; what changed (1) waits"), "{err}");
-    let (meet, met, meeting) = worker({
+    let (orders, met, meeting) = worker({
         let (at, index) = (at.clone(), index.clone());
         move |jobs, report| run_notmuch(&at, &index, jobs, report)
     });
     let (ask, told, finder) = worker(move |jobs, report| run_reader(&index, Some(&at), jobs, report));
-    meet.send(IndexJob::Meet).unwrap();
+    orders.send(IndexJob::Meet).unwrap();
     assert_eq!(standing(&met), DatabaseState { waiting: 1, standing: Standing::Busy });
     // All of this is answered while the other one still writes.
     for (ticket, (text, found)) in
@@ -100,7 +100,7 @@ fn another_writer_keeps_nobody_from_searching_and_what_waits_is_written_after_it
     assert_eq!(standing(&met), DatabaseState { waiting: 0, standing: Standing::Ready }, "it is tried again by itself");
     ask.send(search("late", 10)).unwrap();
     assert_eq!(rows(&told), ["seven"], "the reader sees what was written since");
-    drop((meet, ask));
+    drop((orders, ask));
     meeting.join().unwrap();
     finder.join().unwrap();
     assert_eq!(home.notmuch(&["count", "*"]).trim(), "4");

@@ -117,20 +117,7 @@ impl World {
                 vec![FilesReport::Names { ticket, names }]
             }
             FilesJob::Searches { ticket, order } => {
-                let is = |name: &str, other: &str| name.to_lowercase() == other.to_lowercase();
-                match order {
-                    SearchOrder::Tell => {}
-                    SearchOrder::Keep(search) => {
-                        self.searches.retain(|known| !is(&known.name, &search.name));
-                        self.searches.push(search);
-                    }
-                    SearchOrder::Rename { from, to } => {
-                        for known in self.searches.iter_mut().filter(|known| is(&known.name, &from)) {
-                            known.name.clone_from(&to);
-                        }
-                    }
-                    SearchOrder::Remove(name) => self.searches.retain(|known| !is(&known.name, &name)),
-                }
+                self.order_searches(order);
                 vec![FilesReport::Searches { ticket, kept: self.searches.clone() }]
             }
             FilesJob::KeepDraft(draft) => {
@@ -143,6 +130,23 @@ impl World {
                 Vec::new()
             }
             FilesJob::ListDrafts => vec![FilesReport::Drafts(self.journal.values().cloned().collect())],
+        }
+    }
+
+    fn order_searches(&mut self, order: SearchOrder) {
+        let is = |name: &str, other: &str| name.to_lowercase() == other.to_lowercase();
+        match order {
+            SearchOrder::Tell => {}
+            SearchOrder::Keep(search) => {
+                self.searches.retain(|known| !is(&known.name, &search.name));
+                self.searches.push(search);
+            }
+            SearchOrder::Rename { from, to } => {
+                for known in self.searches.iter_mut().filter(|known| is(&known.name, &from)) {
+                    known.name.clone_from(&to);
+                }
+            }
+            SearchOrder::Remove(name) => self.searches.retain(|known| !is(&known.name, &name)),
         }
     }
 

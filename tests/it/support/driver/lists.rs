@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tern::job::Ticket;
 use tern::job::index::{
     Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Only, Row, Shows, SortBy, Source, Tally,
 };
@@ -189,42 +190,20 @@ impl World {
                 vec![IndexReport::Refreshed { mailboxes: Vec::new(), arrived: Vec::new(), pending: 0 }]
             }
             IndexJob::Complete { ticket, text, without, count, .. } => {
-                let fits = |one: &&Suggestion| {
-                    let fit = |asked: &Asked, who: &Address| asked.fit(&who.email, [who.name.as_str()]).is_some();
-                    let group =
-                        one.group.as_ref().is_some_and(|group| group.as_str().to_lowercase().starts_with(&text));
-                    let given = one.addresses.iter().any(|who| without.contains(&who.email));
-                    let person =
-                        one.group.is_none() && one.addresses.iter().any(|who| fit(&Asked::of(&text).unwrap(), who));
-                    (person || group) && !given
-                };
-                let found = self.people.iter().filter(fits).take(count).cloned().collect();
-                vec![IndexReport::Completed { ticket, found }]
+                vec![IndexReport::Completed { ticket, found: self.people_like(&text, &without, count) }]
             }
             IndexJob::Tags => {
                 let words = self.mails.iter().flat_map(|mail| mail.flags.keywords().cloned());
                 let words: BTreeSet<Keyword> = words.filter(tags::is_tag).collect();
                 vec![IndexReport::Tags(words.into_iter().collect())]
             }
-            IndexJob::Tally { ticket, searches } => {
-                let tally = |query: &Query| {
-                    let found: Vec<&Mail> = self.mails.iter().filter(|mail| matches(mail, query)).collect();
-                    let unread = found.iter().filter(|mail| !mail.flags.has(Flag::Seen)).count();
-                    Tally { total: found.len() as u64, unread: unread as u64 }
-                };
-                let counted = searches.into_iter().map(|(name, query)| {
-                    let tally = tally(&query);
-                    IndexReport::Tallied { ticket, name, tally }
-                });
-                counted.collect()
-            }
+            IndexJob::Tally { ticket, searches } => self.tallied(ticket, searches),
             IndexJob::Notes { notes, now } => {
                 self.told = ((*notes).clone(), now);
                 let mailboxes = self.mailboxes.iter().chain(self.views.iter().map(|view| &view.mailbox));
                 let mailboxes = mailboxes.cloned().collect();
                 vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
-            IndexJob::Meet => Vec::new(),
             IndexJob::Retag(tagging) => {
                 vec![IndexReport::Retagged { mailboxes: Vec::new(), lost: Vec::new(), more: tagging.more }]
             }
@@ -234,7 +213,7 @@ impl World {
                 let mailboxes = folders.iter().flat_map(|folder| [id(&folder.from), id(&folder.to)]).collect();
                 vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
-            IndexJob::Settled { .. } => Vec::new(),
+            IndexJob::Meet | IndexJob::Settled { .. } => Vec::new(),
             IndexJob::Release(places) => {
                 let mailboxes = places.into_iter().map(|place| place.mailbox).collect();
                 vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
@@ -242,6 +221,30 @@ impl World {
             IndexJob::Known(account) => vec![IndexReport::Known { account, seen: Vec::new() }],
             IndexJob::Find { ticket, .. } => vec![IndexReport::Found { ticket, places: Vec::new() }],
         }
+    }
+
+    fn tallied(&self, ticket: Ticket, searches: Vec<(String, Query)>) -> Vec<IndexReport> {
+        let tally = |query: &Query| {
+            let found: Vec<&Mail> = self.mails.iter().filter(|mail| matches(mail, query)).collect();
+            let unread = found.iter().filter(|mail| !mail.flags.has(Flag::Seen)).count();
+            Tally { total: found.len() as u64, unread: unread as u64 }
+        };
+        let counted = searches.into_iter().map(|(name, query)| {
+            let tally = tally(&query);
+            IndexReport::Tallied { ticket, name, tally }
+        });
+        counted.collect()
+    }
+
+    fn people_like(&self, text: &str, without: &[String], count: usize) -> Vec<Suggestion> {
+        let fits = |one: &&Suggestion| {
+            let fit = |asked: &Asked, who: &Address| asked.fit(&who.email, [who.name.as_str()]).is_some();
+            let group = one.group.as_ref().is_some_and(|group| group.as_str().to_lowercase().starts_with(text));
+            let given = one.addresses.iter().any(|who| without.contains(&who.email));
+            let person = one.group.is_none() && one.addresses.iter().any(|who| fit(&Asked::of(text).unwrap(), who));
+            (person || group) && !given
+        };
+        self.people.iter().filter(fits).take(count).cloned().collect()
     }
 
     fn next_unread(
