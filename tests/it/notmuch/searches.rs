@@ -94,7 +94,6 @@ fn the_same_searches_find_the_same_messages() {
         "lastmod:1..1000000",
         "*",
         "nothing of that kind",
-        "budget and and",
     ] {
         let (theirs, ours) = (home.found_by_notmuch(query), home.found(query));
         assert_eq!(ours, theirs, "{query}");

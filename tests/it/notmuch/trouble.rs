@@ -215,7 +215,7 @@ fn the_writer_of_the_index_takes_no_meeting_and_the_config_is_read() {
         tern::index::run_writer(&index, ground, jobs, report);
     });
     jobs.send(IndexJob::Meet).unwrap();
-    assert!(matches!(told.recv().unwrap(), IndexReport::Failed { .. }));
     drop(jobs);
     thread.join().unwrap();
+    assert!(told.try_iter().any(|report| matches!(report, IndexReport::Failed { ticket: None, .. })));
 }
