@@ -425,7 +425,7 @@ actions! {
     Mute "thread.mute" in MAIL; keys &["tm"]; Message; "Mute the conversation, or listen to it again"; hint ""; message;
     BreakThread "thread.break" in MAIL; keys &["tb", "#"]; Message; "Begin a new conversation with this message, or put it back"; hint ""; message;
     JoinThreads "thread.join" in MAIL; keys &["tj"]; Message; "Put the selected conversations into this one"; hint ""; selection;
-    RunRules "message.rules" in MAIL; keys &["%"]; Message; "Let the rules of the config look at it, as if it had just come"; hint ""; ruled;
+    RunRules "message.rules" in MAIL; keys &[";"]; Message; "Let the rules of the config look at it, as if it had just come"; hint ""; ruled;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;

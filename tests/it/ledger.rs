@@ -139,6 +139,7 @@ fn a_ledger_of_the_first_schema_learns_how_many_rows_it_has() {
     let db = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
     let back = "DROP TABLE uidl; DROP TABLE book; DROP TRIGGER base_gone; DROP TABLE letters; DROP INDEX base_of_stubs;
                 DROP TABLE keeper; DROP TABLE labelled; DROP TABLE view; DROP TABLE label_wish; DROP TABLE timer; DROP TABLE seam;
+                DROP TABLE claim;
                 ALTER TABLE mailbox DROP COLUMN messages;";
     db.execute_batch(&format!("{back} PRAGMA user_version = 1")).unwrap();
     drop(db);
