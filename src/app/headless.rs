@@ -58,7 +58,10 @@ fn is_settled(model: &Model) -> bool {
     let synced = model.status.sync.values().all(|state| {
         matches!(state, SyncState::Local | SyncState::UpToDate { .. } | SyncState::Failed { .. } | SyncState::Elsewhere)
     });
-    synced && model.status.sync.len() == model.accounts.len() && model.status.indexing == 0
+    synced
+        && model.status.sync.len() == model.accounts.len()
+        && model.status.indexing == 0
+        && model.status.renewing.is_none()
 }
 
 fn hand_out(workers: &Workers, jobs: Vec<Job>) {

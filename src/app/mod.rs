@@ -10,6 +10,7 @@ pub mod log;
 pub mod open;
 mod paint;
 mod perform;
+pub mod refresh;
 mod rescue;
 pub mod signals;
 pub mod start;

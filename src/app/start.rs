@@ -296,6 +296,7 @@ pub fn prepare(config: &Config, ways: &Ways) -> Result<Ready, Fault> {
         engine: engine(&config),
         sieves: sieves(&config),
         rules: rules_env(&config, ways),
+        config: config.clone(),
         sync: sync_envs(&config, ways),
         outbox: outbox_env(&config, ways),
     };

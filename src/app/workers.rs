@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::refresh;
+use crate::config::Config;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
+use crate::index::Stands;
 use crate::job::index::Source;
 use crate::job::sync::Wake;
 use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Report, RulesJob, SyncJob};
@@ -84,6 +87,8 @@ pub struct Grounds {
     pub sieves: index::Sieves,
     /// What the rules stand on.
     pub rules: rules::Env,
+    /// The config, by which an index is made anew.
+    pub config: Config,
     /// What each account's sync stands on; lane and wish to stop are added here.
     pub sync: Vec<sync::Env>,
     /// What the outbox stands on.
@@ -94,7 +99,8 @@ impl Workers {
     /// Starts them all.
     pub fn start(grounds: Grounds, outlet: &Outlet) -> io::Result<Self> {
         let mut threads = Vec::new();
-        let Grounds { files, index: path, own, contacts, sieves, rules, engine, sync, outbox } = grounds;
+        let Grounds { files, index: path, own, contacts, sieves, rules, engine, config, sync, outbox } = grounds;
+        let stopping = Arc::new(AtomicBool::new(false));
         let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
             store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
@@ -103,6 +109,7 @@ impl Workers {
             let ground = index::Ground { own: &own, sources: &contacts, sieves: &sieves, engine: told.as_ref() };
             index::run_writer(&file, ground, jobs, &|report| outlet.send(Report::Index(report)));
         })?;
+        let outdated = index::stands(&path) == Stands::Outdated;
         let file = path.clone();
         let reader = start("reader", outlet, &mut threads, move |jobs: &Receiver<IndexJob>, outlet: &Outlet| {
             index::run_reader(&file, None, jobs, &|report| outlet.send(Report::Index(report)));
@@ -118,7 +125,9 @@ impl Workers {
         let rules = start("rules", outlet, &mut threads, move |jobs: &Receiver<RulesJob>, outlet: &Outlet| {
             rules::run(&rules, jobs, &|report| outlet.send(Report::Rules(report)));
         })?;
-        let stopping = Arc::new(AtomicBool::new(false));
+        if outdated {
+            threads.push(start_renewal(config, &stopping, outlet)?);
+        }
         let mut workers = Self {
             files,
             writer,
@@ -318,6 +327,15 @@ fn start_notmuch(
         index::run_notmuch(&engine, &path, jobs, &|report| outlet.send(Report::Index(report)));
     })?;
     Ok((finder, meeting))
+}
+
+/// The thread that makes an index of another version anew while that one goes on being read.
+fn start_renewal(config: Config, stopping: &Arc<AtomicBool>, outlet: &Outlet) -> io::Result<JoinHandle<()>> {
+    let (stopping, outlet) = (Arc::clone(stopping), outlet.clone());
+    spawn("renewal", move || {
+        let stop = || stopping.load(Ordering::SeqCst);
+        refresh::run_renewal(&config, &stop, &|report| outlet.send(Report::Index(report)));
+    })
 }
 
 /// The thread that makes an account's fetched batches durable while the next one streams in.

@@ -79,7 +79,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Bring the index up to date, or make it anew
+    /// Bring the index up to date, make it anew, or compare it with the mail
+    #[command(after_help = INDEX_HELP)]
     Index(IndexOptions),
     /// Examine config, servers, mail and memory; say what is wrong and what to do. Changes nothing
     Doctor(DoctorOptions),
@@ -121,6 +122,17 @@ All that the query finds is tagged, or the messages of the ids that `tern search
 keywords of the messages; where folders are labels (Gmail), they are labels, and one has to be there.
 Some are more: -unread and +unread, +flagged, +replied and +passed set flags; -inbox archives, +inbox moves
 to the inbox. Exit codes: 0 done; 1 nothing was found, or a part could not be done.";
+
+/// What `tern index` ends with.
+const INDEX_HELP: &str = "\
+The index is made from the mail and can be lost. --rebuild makes a new one beside it, which takes its place in
+one step: until then the old one serves, and programs that have it open move over. One that was interrupted is
+gone on with by the next --rebuild.
+
+Exit codes: 0 done; with --verify: index and mail agree
+            1 a part could not be read; with --verify: they differ, and it was said how
+           75 another program makes the index anew
+          130 interrupted";
 
 /// How other programs call `tern address`.
 const ADDRESS_HELP: &str = "\
@@ -442,9 +454,18 @@ pub(super) struct DoctorOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct IndexOptions {
-    /// Throw the index away and read every message again
+    /// Read every message again into a new index beside the one that serves; it takes its place when it is whole
     #[arg(long)]
     pub(super) rebuild: bool,
+    /// Tell whether the index is what the mail says, part by part, and what to do where it is not. Changes nothing
+    #[arg(long, conflicts_with = "rebuild")]
+    pub(super) verify: bool,
+    /// With --verify: read every message again, not some hundred of them
+    #[arg(long, requires = "verify")]
+    pub(super) all: bool,
+    /// With --verify: one JSON object a line
+    #[arg(long, requires = "verify")]
+    pub(super) json: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     pub(super) quiet: bool,

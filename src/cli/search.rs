@@ -100,7 +100,7 @@ fn path(config: &Config, index: &Index, row: &Row) -> Result<Option<PathBuf>, Fa
         return Ok(Some(path));
     }
     let Some(account) = config.account(&row.place.mailbox.account) else { return Ok(None) };
-    let directory = refresh::root(account).directory(&row.place.mailbox.name)?;
+    let directory = crate::app::refresh::root(account).directory(&row.place.mailbox.name)?;
     let maildir = Maildir::open(&directory)?;
     Ok(maildir.find(&row.place.unique)?.map(|entry| maildir.path_of(&entry)))
 }

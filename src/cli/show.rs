@@ -100,7 +100,7 @@ pub(super) fn place_of(config: &Config, id: &str) -> Option<Place> {
 
 fn read(config: &Config, place: &Place) -> Result<Option<Vec<u8>>, Fault> {
     let Some(account) = config.account(&place.mailbox.account) else { return Ok(None) };
-    let directory = refresh::root(account).directory(&place.mailbox.name)?;
+    let directory = crate::app::refresh::root(account).directory(&place.mailbox.name)?;
     match Maildir::open(&directory).and_then(|maildir| maildir.read(&place.unique)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(fault) if fault.cause == Cause::Missing => Ok(None),

@@ -12,8 +12,9 @@ use serde_json::json;
 use super::arguments::{Common, SyncOptions};
 use super::exit::Exit;
 use super::output::{self, Progress};
-use super::refresh::{self, Begin, Roles};
+use super::refresh;
 use super::{forecast, outbox, password, setting};
+use crate::app::refresh::Roles;
 use crate::app::start::{self, Ways};
 use crate::app::{signals, workers};
 use crate::config::{Account, Config};
@@ -199,8 +200,10 @@ impl Work<'_> {
     fn index(&mut self, stopping: &dyn Fn() -> bool) {
         let mut progress = if self.options.quiet { Progress::none() } else { Progress::new("Indexing") };
         let roles = std::mem::take(&mut self.telling.roles);
-        match refresh::refresh(self.config, Begin::Known, &roles, &mut progress, stopping) {
+        match refresh::bring_up(self.config, &roles, &mut progress, stopping) {
+            // `None`: another program makes it anew, and takes in what this one has brought.
             Ok(refreshed) => {
+                let refreshed = refreshed.unwrap_or_default();
                 self.telling.ruled(refreshed.ruled);
                 refreshed.faults.iter().for_each(|fault| self.telling.fault(fault));
             }

@@ -418,6 +418,29 @@ impl Writer {
         Ok(())
     }
 
+    /// The user's addresses may have changed since the last run.
+    pub(super) fn judge_senders_again(&mut self) -> Result<()> {
+        let own = self.own.text();
+        let before: Option<String> =
+            self.db.query_row("SELECT value FROM meta WHERE key = 'own'", [], |row| row.get(0)).optional()?;
+        if before.as_ref() == Some(&own) {
+            return Ok(());
+        }
+        let senders: Vec<String> = self
+            .db
+            .prepare("SELECT DISTINCT sender FROM messages")?
+            .query_map([], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        self.before_judging_senders()?;
+        let mine: Vec<&String> = senders.iter().filter(|sender| self.own.has(sender)).collect();
+        self.db.execute("UPDATE messages SET bits = bits & ~?1 WHERE bits & ?1", [OWN])?;
+        for sender in mine {
+            self.db.execute("UPDATE messages SET bits = bits | ?1 WHERE sender = ?2", params![OWN, sender])?;
+        }
+        self.db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('own', ?1)", [own])?;
+        self.after_judging_senders()
+    }
+
     /// Remembers which messages are the user's own, before they are judged again.
     pub(super) fn before_judging_senders(&self) -> Result<()> {
         self.db.execute_batch("DROP TABLE IF EXISTS temp.was_own")?;
@@ -456,8 +479,9 @@ impl Writer {
         let read: Vec<(i64, Option<Incoming>)> = lying
             .into_iter()
             .map(|(message, place)| {
-                let incoming = place
-                    .and_then(|mut place| Files::new(&place.directory).read(&mut place.file, Depth::Envelope, self));
+                let incoming = place.and_then(|mut place| {
+                    Files::new(&place.directory).read(&mut place.file, Depth::Envelope, &self.own)
+                });
                 (message, incoming)
             })
             .collect();

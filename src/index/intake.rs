@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rusqlite::types::ValueRef;
 use rusqlite::{Result, params};
 
-use super::extract::{self, Depth, Incoming, Unread};
+use super::ahead::{Batch, Wanted};
+use super::extract::{self, Depth, Incoming, Own, Unread};
 use super::folders::{KnownMailbox, mailbox_id};
 use super::follow::Arrived;
 use super::schema::ATTACHMENT;
@@ -283,21 +284,17 @@ impl Writer {
 
     /// One step of a listing. Should it fail, it is done again later.
     fn take_in(&mut self, waiting: &mut Waiting) -> std::result::Result<Vec<Arrival>, Fault> {
-        let count = if waiting.started { STEP } else { FIRST_STEP };
+        let left = waiting.todo.len();
+        let ready = self.ahead.as_mut().and_then(|ahead| ahead.take(&waiting.listing, left));
+        let Batch { read, passed } = ready.unwrap_or_else(|| self.wanted(waiting, left).read());
         waiting.started = true;
-        let rest = waiting.todo.len().saturating_sub(count);
-        let batch = waiting.todo.get(rest..).unwrap_or_default();
-        let batch_len = batch.len();
-        let judged = self.sifting.is_on() && waiting.settled;
-        let at_once = self.haste == Haste::Everything || judged || (rest == 0 && batch.len() <= SMALL);
-        let depth = if at_once { Depth::Whole } else { Depth::Envelope };
-        let mut files = Files::new(&waiting.listing.directory);
-        let mut read = Vec::with_capacity(batch.len());
-        let id = &waiting.listing.mailbox;
-        let listed = batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at));
-        for listed in listed.filter(|listed| !self.holds(id, &listed.unique)) {
-            let mut file = listed_name(listed, &waiting.listing.tells);
-            read.extend(files.read(&mut file, depth, self).map(|incoming| (file, incoming)));
+        let rest = left.saturating_sub(passed);
+        let others = self.backlog.waiting.iter().any(|other| !other.started);
+        if rest > 0 && !others {
+            let next = self.wanted(waiting, rest);
+            if let Some(ahead) = &mut self.ahead {
+                ahead.ask(&waiting.listing, rest, next);
+            }
         }
         let (quiet, settled, is_first) = (!waiting.mailbox.seen_before, waiting.settled, waiting.is_first);
         let listing = &waiting.listing;
@@ -326,13 +323,34 @@ impl Writer {
             Ok((mailbox, if quiet { Vec::new() } else { arrived }))
         })?;
         waiting.mailbox = KnownMailbox { seen_before: !quiet, ..mailbox };
-        self.backlog.grown += batch_len;
+        self.backlog.grown += passed;
         waiting.todo.truncate(rest);
         if self.backlog.grown >= GROWN {
             self.backlog.grown = 0;
             self.settle_blocks()?;
         }
         Ok(arrived)
+    }
+
+    /// The files of the step at whose beginning so many wait.
+    fn wanted(&self, waiting: &Waiting, left: usize) -> Wanted {
+        let count = if waiting.started { STEP } else { FIRST_STEP };
+        let rest = left.saturating_sub(count);
+        let batch = waiting.todo.get(rest..left).unwrap_or_default();
+        let judged = self.sifting.is_on() && waiting.settled;
+        let at_once = self.haste == Haste::Everything || judged || (rest == 0 && batch.len() <= SMALL);
+        let id = &waiting.listing.mailbox;
+        let name = |file: &ListedFile| {
+            let is_free = !self.holds(id, &file.unique);
+            is_free.then(|| listed_name(file, &waiting.listing.tells))
+        };
+        let listed = batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at));
+        Wanted {
+            files: Files::new(&waiting.listing.directory),
+            names: listed.map(name).collect(),
+            depth: if at_once { Depth::Whole } else { Depth::Envelope },
+            own: Arc::clone(&self.own),
+        }
     }
 
     /// A listing was taken in as a whole: its directories need not be read until they move.
@@ -361,7 +379,7 @@ impl Writer {
         for (message, place) in waiting {
             let incoming = place.and_then(|Lying { mailbox, directory, mut file }| {
                 let files = folders.entry(directory.clone()).or_insert_with(|| Files::new(&directory));
-                let incoming = files.read(&mut file, Depth::Words, self)?;
+                let incoming = files.read(&mut file, Depth::Words, &self.own)?;
                 if incoming.bits & ATTACHMENT != 0 {
                     changed.insert(mailbox);
                 }
@@ -515,16 +533,16 @@ impl Files {
 
     /// Reads a message; `None`: it is not there any more. `file` is put right where it has another
     /// name by now.
-    pub(super) fn read(&mut self, file: &mut FileName, depth: Depth, writer: &Writer) -> Option<Incoming> {
+    pub(super) fn read(&mut self, file: &mut FileName, depth: Depth, own: &Own) -> Option<Incoming> {
         let expected = file.path_in(&self.directory);
-        let path = match extract::read(&expected, depth, &writer.own) {
+        let path = match extract::read(&expected, depth, own) {
             Ok(incoming) => return Some(incoming),
             Err(Unread::Refused) => return Some(extract::unreadable(&expected)),
             Err(Unread::Gone) => self.look(file.unique.as_str())?,
         };
         let now = PlaceFile { path, flags: file.flags.clone(), tells: file.tells.clone() };
         let (found, path) = (file_of_path(&file.unique, &now), now.path);
-        match extract::read(&path, depth, &writer.own) {
+        match extract::read(&path, depth, own) {
             Ok(incoming) => {
                 *file = found;
                 Some(incoming)

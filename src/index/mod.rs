@@ -12,6 +12,8 @@
 //! A database of notmuch's can answer searches and keep tags instead ([`Notmuch`]). Then the writer notes what it is to
 //! hear, and a thread of its own ([`run_notmuch`]) tells it, and hears what others changed there.
 
+mod ahead;
+mod beside;
 mod blocks;
 mod books;
 mod complete;
@@ -44,6 +46,7 @@ mod rows;
 mod schema;
 mod seams;
 mod search;
+mod serving;
 mod shown;
 mod sift;
 mod sorting;
@@ -53,15 +56,18 @@ mod tally;
 mod threads;
 mod timers;
 mod unread;
+pub mod verify;
 mod views;
 mod words;
 mod worker;
 mod write;
 
+pub use ahead::{Ahead, Reading, ahead};
 pub use contacts::Sources;
 pub use engine::{AT_ONCE, Notmuch};
 pub use meeting::{Met, NotmuchHealth, examine_notmuch, meet, run_notmuch};
 pub use rows::{Index, Window};
+pub use schema::{Stands, stands};
 pub use sift::Sieves;
 pub use worker::{Ground, run_reader, run_writer};
 pub use write::{Haste, Writer};

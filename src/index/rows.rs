@@ -2,7 +2,6 @@
 //! index that has the order already. Nothing loads a whole mailbox, nothing counts it.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
@@ -12,6 +11,7 @@ use super::folders::{mailbox_id, role_of};
 use super::hits::Hits;
 use super::ordered::Ordered;
 use super::schema::{self, ATTACHMENT, LIST, Purpose, UNIFIED};
+use super::serving::{self, Identity};
 use super::write::from_words;
 use super::{conversation, extract, sorting, timers};
 use crate::fault::Fault;
@@ -28,7 +28,7 @@ pub struct Index {
     pub(super) db: Connection,
     path: PathBuf,
     /// Which file it is: a rebuilt index is another one under the same name.
-    file: Option<(u64, u64)>,
+    file: Option<Identity>,
     /// What the newest search found.
     pub(super) found: Option<Hits>,
     /// What queries find, each with the state of the file in which it was counted.
@@ -99,7 +99,7 @@ impl Index {
         Ok(Self {
             db,
             path: path.to_path_buf(),
-            file: file_of(path),
+            file: serving::identity(path),
             found: None,
             tallied: Vec::new(),
             engine: None,
@@ -109,7 +109,7 @@ impl Index {
 
     /// Was the file replaced since it was opened?
     pub(super) fn is_stale(&self) -> bool {
-        file_of(&self.path) != self.file
+        serving::identity(&self.path) != self.file
     }
 
     /// All mailboxes, sorted by account, role and name.
@@ -266,10 +266,6 @@ impl Index {
         };
         self.shown_window(list, &ordered, &folders, (first, count), anchor)
     }
-}
-
-fn file_of(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 fn role_order(role: Role) -> usize {

@@ -1,22 +1,26 @@
 //! The file of the index: its tables, how it is opened, and what is done with one that is damaged
-//! or of another version: it is set aside or emptied, since all of it can be made again.
+//! or of another version: it is set aside, or serves on until it was made anew.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blocks;
+use super::serving::{self, Building, Lock, begin_again, serving, set_aside, spare};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::ids::Timestamp;
 
 /// What SQLite keeps of the file in memory, in KiB as it wants them told. What lies beyond is in the system's memory.
 const CACHE: i64 = -8000;
-/// The version of the tables; a file of another one is emptied.
+/// For who takes in much at once: pages that are changed again and again go to the file once for many steps.
+pub(super) const IN_BULK: &str = "PRAGMA cache_size = -48000; PRAGMA wal_autocheckpoint = 9000";
+
+/// The version of the tables; a file of another one is read as far as it can be and made anew beside.
 const VERSION: i64 = 9;
 
 /// How many low bits of a message's row tell messages of one second apart.
@@ -154,12 +158,6 @@ CREATE TABLE timers(
     PRIMARY KEY(name, kind)) WITHOUT ROWID;
 CREATE TABLE timed(message INTEGER PRIMARY KEY, state INTEGER NOT NULL, due INTEGER NOT NULL);
 
-CREATE VIRTUAL TABLE words USING fts5(
-    subject, sender, recipients, cc, body, files, list,
-    content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 2", prefix='2');
-INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
-INSERT INTO words(words, rank) VALUES('automerge', 8);
-
 CREATE TABLE contacts(
     id INTEGER PRIMARY KEY, email TEXT NOT NULL, name TEXT NOT NULL, others TEXT NOT NULL, sent INTEGER NOT NULL,
     received INTEGER NOT NULL, bulk INTEGER NOT NULL, newest INTEGER NOT NULL, in_book INTEGER NOT NULL,
@@ -183,6 +181,14 @@ CREATE VIRTUAL TABLE contact_words USING fts5(
     own, domain, content='', contentless_delete=1, detail=column, tokenize='ascii', prefix='1 2 3 4 5');
 "#;
 
+/// The columns of the full text, and how they are cut into words.
+pub(super) const WORDS: &str =
+    r#"subject, sender, recipients, cc, body, files, list, tokenize="unicode61 remove_diacritics 2""#;
+
+/// What is written of the full text at once, and how many pieces of it are merged into one.
+const WRITING: &str = "INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
+INSERT INTO words(words, rank) VALUES('automerge', 8);";
+
 /// The orders of a mailbox beside the date. They are made when nothing is to be done: a first listing of a million
 /// messages would touch a page of each for every message, and making them once it is in takes seconds.
 pub(super) const SORTS: &str = "
@@ -203,35 +209,114 @@ pub(super) enum Purpose {
     Reading,
 }
 
-/// Opens the index, makes it where there is none, and makes it anew where it is damaged or of
-/// another version.
+/// Opens the index, makes it where there is none, and makes it anew where it is damaged. One of another version is
+/// not written, and read as far as it can be.
 pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
-    let _lock = lock(path)?;
-    let connection = match connect(path) {
-        Ok(connection) => connection,
+    let lock = Lock::of(path)?;
+    let file = serving(path);
+    let (connection, version) = match connect(&file) {
+        Ok(connected) => connected,
         Err(error) if is_damage(&error) => {
-            set_aside(path)?;
-            connect(path).map_err(|error| fault(path, &error))?
+            set_aside(path, &lock)?;
+            connect(&file).map_err(|error| fault(path, &error))?
         }
         Err(error) => return Err(fault(path, &error)),
     };
-    if purpose == Purpose::Reading {
-        connection.execute_batch(VOCABULARY).map_err(|error| fault(path, &error))?;
-        connection.pragma_update(None, "query_only", true).map_err(|error| fault(path, &error))?;
+    match purpose {
+        Purpose::Writing if version == VERSION => {}
+        Purpose::Writing => return Err(outdated(path)),
+        Purpose::Reading => {
+            let ready = connection.execute_batch(VOCABULARY);
+            if version == VERSION {
+                ready.map_err(|error| fault(path, &error))?;
+            } else {
+                stand_in(&connection).map_err(|error| fault(path, &error))?;
+            }
+            connection.pragma_update(None, "query_only", true).map_err(|error| fault(path, &error))?;
+        }
     }
     Ok(connection)
 }
 
-/// Removes the index; whoever has it open keeps the old one until its next question.
-pub(super) fn remove(path: &Path) -> Result<(), Fault> {
-    let _lock = lock(path)?;
-    for file in [path.to_path_buf(), beside(path, "-wal"), beside(path, "-shm"), beside(path, ".damaged")] {
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_fault(&file, &error)),
-            _ => {}
+/// Puts empty tables in the place of those that an older index lacks and that a list can be shown without.
+fn stand_in(connection: &Connection) -> rusqlite::Result<()> {
+    let mut known = connection.prepare("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
+    for (table, columns) in [
+        ("blocks", "mailbox, kind, key, turn, count"),
+        ("seams", "name, cut, joined, thread"),
+        ("sewn", "message, grown"),
+        ("timers", "name, kind, due, set_at"),
+        ("timed", "message, state, due"),
+    ] {
+        if !known.exists([table])? {
+            connection.execute_batch(&format!("CREATE TEMP TABLE {table}({columns})"))?;
         }
     }
     Ok(())
+}
+
+/// Opens the file that is to become the index, and goes on with it if that was begun; else it is begun.
+pub(super) fn open_spare(path: &Path, right: &Building) -> Result<Connection, Fault> {
+    let spare = spare(path);
+    let begun = |(connection, version): &(Connection, i64)| {
+        version == &VERSION && connection.prepare(UNFINISHED).and_then(|mut find| find.exists([])).unwrap_or_default()
+    };
+    if let Some((connection, _)) = connect(&spare).ok().filter(begun) {
+        return Ok(connection);
+    }
+    // Whatever lies there is damaged, of another version, or has served before.
+    begin_again(&spare, right)?;
+    let (connection, _) = connect(&spare).map_err(|error| fault(&spare, &error))?;
+    let mark = "INSERT INTO meta(key, value) VALUES('unfinished', 'yes')";
+    connection.execute(mark, []).map_err(|error| fault(&spare, &error))?;
+    Ok(connection)
+}
+
+/// What says of a file that it is being built.
+const UNFINISHED: &str = "SELECT 1 FROM meta WHERE key = 'unfinished'";
+
+/// Says of a file that it is built.
+pub(super) const FINISHED: &str = "DELETE FROM meta WHERE key = 'unfinished'";
+
+/// How an index stands to this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// There is none yet.
+    Missing,
+    /// It can be written and read, as far as its head tells.
+    Ready,
+    /// It was made by a program that laid it out in another way. It is read as far as it can be, and to be made
+    /// anew.
+    Outdated,
+}
+
+/// How the index stands to this program. One that is damaged counts as ready: who opens it makes it anew. Makes
+/// nothing.
+pub fn stands(path: &Path) -> Stands {
+    let file = serving(path);
+    if !file.exists() {
+        return Stands::Missing;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let version = Connection::open_with_flags(&file, flags)
+        .and_then(|db| db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)));
+    match version {
+        Ok(0) => Stands::Missing,
+        Ok(version) if version != VERSION => Stands::Outdated,
+        Ok(_) | Err(_) => Stands::Ready,
+    }
+}
+
+fn outdated(path: &Path) -> Fault {
+    Fault::new(Doing::Indexing, &path.display().to_string(), Cause::Other)
+        .scope(Scope::Program)
+        .again(Again::Later)
+        .detail("it was made by another version of tern; `tern index` makes it anew")
+}
+
+/// Removes the index; whoever has it open keeps the old one until its next question.
+pub(super) fn remove(path: &Path) -> Result<(), Fault> {
+    serving::remove(path, &Lock::of(path)?)
 }
 
 /// Does this error say that the file is no good?
@@ -259,14 +344,11 @@ pub(super) fn fault(path: &Path, error: &rusqlite::Error) -> Fault {
     Fault::new(Doing::Indexing, &path.display().to_string(), cause).scope(Scope::Program).again(again).detail(&words)
 }
 
-fn file_fault(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::io(Doing::Indexing, &path.display().to_string(), error).scope(Scope::Program)
-}
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a file and gives its version; one that has no tables gets them.
+fn connect(file: &Path) -> rusqlite::Result<(Connection, i64)> {
     // The file is made here so that only the user can read it; SQLite gives its helpers the same rights.
-    drop(OpenOptions::new().create(true).append(true).mode(0o600).open(path));
-    let mut connection = Connection::open(path)?;
+    drop(OpenOptions::new().create(true).append(true).mode(0o600).open(file));
+    let mut connection = Connection::open(file)?;
     connection.busy_timeout(Duration::from_secs(15))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
@@ -275,15 +357,19 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.set_prepared_statement_cache_capacity(96);
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != VERSION {
-        let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        empty(&change)?;
-        change.execute_batch(TABLES)?;
-        change.execute_batch(&blocks::triggers())?;
-        change.pragma_update(None, "user_version", VERSION)?;
-        change.commit()?;
+    if version != 0 {
+        return Ok((connection, version));
     }
-    Ok(connection)
+    let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    empty(&change)?;
+    change.execute_batch(TABLES)?;
+    change.execute_batch(&blocks::triggers())?;
+    change.execute_batch(&format!(
+        "CREATE VIRTUAL TABLE words USING fts5({WORDS}, content='', contentless_delete=1, prefix='2'); {WRITING}"
+    ))?;
+    change.pragma_update(None, "user_version", VERSION)?;
+    change.commit()?;
+    Ok((connection, VERSION))
 }
 
 /// Drops whatever tables there are, of whatever version.
@@ -300,50 +386,15 @@ fn empty(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Held while a file is opened or replaced, so that two processes do not repair the same file at once.
-fn lock(path: &Path) -> Result<File, Fault> {
-    if let Some(directory) = path.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|error| file_fault(directory, &error))?;
-    }
-    let beside = beside(path, ".lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(&beside)
-        .map_err(|error| file_fault(&beside, &error))?;
-    file.lock().map_err(|error| file_fault(&beside, &error))?;
-    Ok(file)
-}
-
-fn set_aside(path: &Path) -> Result<(), Fault> {
-    fs::rename(path, beside(path, ".damaged")).map_err(|error| file_fault(path, &error))?;
-    for helper in [beside(path, "-wal"), beside(path, "-shm")] {
-        match fs::remove_file(&helper) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file_fault(&helper, &error)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// The directory that was stored as its bytes.
 pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::mail::flags::{Flag, Flags};
 
@@ -354,19 +405,53 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_and_one_of_another_version_are_made_anew() {
+    fn a_damaged_file_is_made_anew_and_one_of_another_version_is_read_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("deep/index.db");
+        assert_eq!(stands(&path), Stands::Missing);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "this is no database at all, but long enough to be taken for one".repeat(100)).unwrap();
         let connection = open(&path, Purpose::Writing).unwrap();
         connection.execute("INSERT INTO orphans VALUES(7)", []).unwrap();
-        assert!(beside(&path, ".damaged").exists());
+        assert!(directory.path().join("deep/index.db.damaged").exists());
+        assert_eq!(stands(&path), Stands::Ready);
         connection.pragma_update(None, "user_version", 99).unwrap();
+        connection.execute("DROP TABLE words", []).unwrap();
         drop(connection);
+        assert_eq!(stands(&path), Stands::Outdated);
+        let fault = open(&path, Purpose::Writing).unwrap_err();
+        assert!(fault.detail.as_str().contains("`tern index`"), "{fault}");
         let connection = open(&path, Purpose::Reading).unwrap();
-        let orphans: i64 = connection.query_row("SELECT count(*) FROM orphans", [], |row| row.get(0)).unwrap();
-        assert_eq!(orphans, 0);
-        assert!(connection.execute("INSERT INTO orphans VALUES(7)", []).is_err(), "a reader writes nothing");
+        let orphan: i64 = connection.query_row("SELECT message FROM orphans", [], |row| row.get(0)).unwrap();
+        assert_eq!(orphan, 7);
+        assert!(connection.execute("INSERT INTO orphans VALUES(8)", []).is_err(), "a reader writes nothing");
+    }
+
+    #[test]
+    fn a_file_that_is_built_is_gone_on_with_until_it_is_finished() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.db");
+        drop(open(&path, Purpose::Writing).unwrap());
+        let right = Building::begin(&path, &Lock::of(&path).unwrap()).unwrap().unwrap();
+        let orphans = |connection: &Connection| -> i64 {
+            connection.query_row("SELECT count(*) FROM orphans", [], |row| row.get(0)).unwrap()
+        };
+        let begun = open_spare(&path, &right).unwrap();
+        begun.execute("INSERT INTO orphans VALUES(7)", []).unwrap();
+        drop(begun);
+        let begun = open_spare(&path, &right).unwrap();
+        assert_eq!(orphans(&begun), 1);
+        begun.execute(FINISHED, []).unwrap();
+        drop(begun);
+        let begun = open_spare(&path, &right).unwrap();
+        assert_eq!(orphans(&begun), 0, "one that was finished has served, and is old");
+        begun.execute("INSERT INTO orphans VALUES(7)", []).unwrap();
+        begun.pragma_update(None, "user_version", 99).unwrap();
+        drop(begun);
+        let begun = open_spare(&path, &right).unwrap();
+        assert_eq!(orphans(&begun), 0, "another version");
+        drop(begun);
+        fs::write(spare(&path), "no database").unwrap();
+        assert_eq!(orphans(&open_spare(&path, &right).unwrap()), 0, "damaged");
     }
 }

@@ -11,10 +11,11 @@ use std::time::Duration;
 use super::contacts::Sources;
 use super::engine::Notmuch;
 use super::rows::{Index, Window};
+use super::schema::{Stands, stands};
 use super::sift::Sieves;
 use super::tally::Tallying;
 use super::write::{Writer, misdirected};
-use crate::fault::{Cause, Fault};
+use crate::fault::{Again, Cause, Fault};
 use crate::job::Ticket;
 use crate::job::index::{IndexJob, IndexReport, ListSpec};
 use crate::mail::ids::RowId;
@@ -59,10 +60,20 @@ pub fn run_writer(path: &Path, ground: Ground<'_>, jobs: &Receiver<IndexJob>, re
         };
         tidy = false;
         stuck &= job.is_none();
+        if writer.as_ref().is_some_and(Writer::is_replaced) {
+            // What was told of late went into the old one: all is looked at again.
+            writer = None;
+            report(IndexReport::Renewed);
+        }
         if writer.is_none() {
             writer = open();
         }
-        let Some(ready) = writer.as_mut() else { continue };
+        let told = job.as_ref().map_or(0, told);
+        // What is told while there is none, a look at the disk finds.
+        let Some(ready) = writer.as_mut() else {
+            took(told, report);
+            continue;
+        };
         let done = match job {
             Some(job) => write(ready, path, &job),
             None => ready.advance().map(|answer| answer.into_iter().collect()),
@@ -77,12 +88,17 @@ pub fn run_writer(path: &Path, ground: Ground<'_>, jobs: &Receiver<IndexJob>, re
             }
             Err(fault) => {
                 stuck = true;
-                if fault.cause == Cause::Damaged {
+                let is_damaged = fault.cause == Cause::Damaged;
+                if is_damaged {
                     writer = rebuild(path, ground, report);
                 }
                 failed(fault, report);
+                if is_damaged {
+                    report(IndexReport::Renewed);
+                }
             }
         }
+        took(told, report);
     }
 }
 
@@ -106,6 +122,10 @@ impl Ground<'_> {
 }
 
 fn open(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Option<Writer> {
+    if stands(path) == Stands::Outdated {
+        // It is made anew, in a thread of its own, and reading goes on meanwhile.
+        return None;
+    }
     match ground.under(Writer::open(path, ground.own)) {
         Ok(writer) => {
             report(IndexReport::NotesWanted);
@@ -132,6 +152,17 @@ fn rebuild(path: &Path, ground: Ground<'_>, report: &dyn Fn(IndexReport)) -> Opt
 
 fn failed(fault: Fault, report: &dyn Fn(IndexReport)) {
     report(IndexReport::Failed { ticket: None, fault });
+}
+
+/// Of how many files a job tells.
+fn told(job: &IndexJob) -> usize {
+    if let IndexJob::Apply(changed) = job { changed.places.len() } else { 0 }
+}
+
+fn took(places: usize, report: &dyn Fn(IndexReport)) {
+    if places > 0 {
+        report(IndexReport::Applied { places });
+    }
 }
 
 enum Next {
@@ -230,7 +261,7 @@ pub fn run_reader(path: &Path, engine: Option<&Notmuch>, jobs: &Receiver<IndexJo
         if matches!(&answer, IndexReport::Failed { fault, .. } if fault.cause == Cause::Damaged) {
             index = None;
         }
-        report(answer);
+        report(as_far_as_it_can(path, answer));
         if let Some(fault) = index.as_mut().and_then(Index::engine_news) {
             report(IndexReport::Failed { ticket: None, fault });
         }
@@ -267,6 +298,16 @@ impl Behind {
             }
         }
     }
+}
+
+/// An index of another version cannot answer everything. Who asks is told that, and not what it lacks.
+fn as_far_as_it_can(path: &Path, answer: IndexReport) -> IndexReport {
+    let IndexReport::Failed { ticket, mut fault } = answer else { return answer };
+    if fault.cause != Cause::Damaged && stands(path) == Stands::Outdated {
+        (fault.cause, fault.again) = (Cause::Other, Again::Later);
+        fault = fault.detail("it is of another version; this is answered once the new one is made");
+    }
+    IndexReport::Failed { ticket, fault }
 }
 
 /// The questions that wait.

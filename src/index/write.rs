@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::ahead::Ahead;
 use super::blocks::{self, CUT};
 use super::contacts::People;
 use super::extract::{self, Incoming, Own, Texts};
@@ -13,7 +15,8 @@ use super::folders::KnownMailbox;
 use super::follow::Follower;
 use super::intake::Backlog;
 use super::rows::thread_of;
-use super::schema::{self, OWN, Purpose, SEQUENCES, UNIFIED};
+use super::schema::{self, Purpose, SEQUENCES, UNIFIED};
+use super::serving::{self, Building, Identity};
 use super::sift::Sifting;
 use super::timers::Told;
 use super::{sorting, threads};
@@ -30,9 +33,11 @@ const SWEEP: usize = 200;
 pub struct Writer {
     pub(super) db: Connection,
     pub(super) path: PathBuf,
-    pub(super) own: Own,
+    pub(super) own: Arc<Own>,
     pub(super) backlog: Backlog,
     pub(super) haste: Haste,
+    /// The way to who reads ahead.
+    pub(super) ahead: Option<Ahead>,
     pub(super) people: People,
     /// Conversations of mailboxes that must be counted again before the step ends.
     pub(super) dirty: BTreeSet<(i64, i64)>,
@@ -52,8 +57,13 @@ pub struct Writer {
     pub(super) told: Told,
     /// What is held back for rules.
     pub(super) sifting: Sifting,
-    /// Words that go into the full text when the step ends, with what bits they brought to light.
-    texts: Vec<(i64, Texts, i64)>,
+    /// Words that go into the full text when the step ends, with what bits they brought to light; none for a row
+    /// that is written in this step and says it all.
+    texts: Vec<(i64, Texts, Option<i64>)>,
+    /// Which file it was when it was opened.
+    pub(super) file: Option<Identity>,
+    /// The right to build, where this is an index that does not serve yet.
+    pub(super) building: Option<Building>,
     /// What a database of notmuch's is to hear, where there is one.
     pub(super) follower: Follower,
 }
@@ -99,12 +109,32 @@ pub(super) struct Added {
 impl Writer {
     /// Opens the index for writing. `own` are the user's addresses, plain or with one `*`: what is
     /// from them counts as sent.
+    ///
+    /// # Errors
+    /// It is of another version and has to be made anew, or cannot be opened.
     pub fn open(path: &Path, own: &[String]) -> std::result::Result<Self, Fault> {
         let db = schema::open(path, Purpose::Writing)?;
+        Self::on(db, path, own, None)
+    }
+
+    /// Removes the file and begins with an empty one. Everything must be listed again.
+    pub fn rebuild(path: &Path, own: &[String]) -> std::result::Result<Self, Fault> {
+        schema::remove(path)?;
+        Self::open(path, own)
+    }
+
+    pub(super) fn on(
+        db: Connection,
+        path: &Path,
+        own: &[String],
+        building: Option<Building>,
+    ) -> std::result::Result<Self, Fault> {
+        let file = if building.is_none() { serving::identity(path) } else { None };
         let mut writer = Self {
             db,
             path: path.to_path_buf(),
-            own: Own::new(own),
+            own: Arc::new(Own::new(own)),
+            ahead: None,
             backlog: Backlog::default(),
             haste: Haste::ListsFirst,
             people: People::default(),
@@ -119,6 +149,8 @@ impl Writer {
             sifting: Sifting::none(),
             texts: Vec::new(),
             follower: Follower::default(),
+            file,
+            building,
         };
         writer.step(|writer| {
             writer.judge_senders_again()?;
@@ -127,19 +159,6 @@ impl Writer {
             writer.count_unindexed()
         })?;
         Ok(writer)
-    }
-
-    /// Removes the file and begins with an empty one. Everything must be listed again.
-    pub fn rebuild(path: &Path, own: &[String]) -> std::result::Result<Self, Fault> {
-        schema::remove(path)?;
-        Self::open(path, own)
-    }
-
-    /// Says what is waited for; at first it is lists.
-    #[must_use]
-    pub fn with_haste(mut self, haste: Haste) -> Self {
-        self.haste = haste;
-        self
     }
 
     /// Does one step as one transaction, or nothing of it.
@@ -187,6 +206,7 @@ impl Writer {
             )?;
             for (message, Texts([subject, sender, recipients, cc, body, files, list]), bits) in self.texts.drain(..) {
                 add.execute(params![message, subject, sender, recipients, cc, body, files, list])?;
+                let Some(bits) = bits else { continue };
                 mark.execute([message, bits])?;
                 if bits != 0 {
                     let mut rows = places.query([message])?;
@@ -364,7 +384,7 @@ impl Writer {
             .prepare_cached(
                 "INSERT INTO messages(id, thread, key, message_id, digest, size, bits, indexed, sender, author,
                                       recipients, subject, parents)
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12)",
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?13, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(params![
                 message,
@@ -378,7 +398,8 @@ impl Writer {
                 incoming.author.as_str(),
                 incoming.recipients.as_str(),
                 incoming.subject.as_str(),
-                parents
+                parents,
+                incoming.text.is_some()
             ])?;
         self.changed_messages = true;
         let thread = if self.has_seams {
@@ -389,7 +410,7 @@ impl Writer {
         };
         self.people.note(message, std::mem::take(&mut incoming.met));
         match incoming.text.take() {
-            Some(text) => self.texts.push((message, text, 0)),
+            Some(text) => self.texts.push((message, text, None)),
             None => self.backlog.unindexed += 1,
         }
         Ok((message, thread))
@@ -436,7 +457,7 @@ impl Writer {
 
     /// Words of a message that was taken in by its envelope first.
     pub(super) fn add_text(&mut self, message: i64, text: Texts, bits: i64) {
-        self.texts.push((message, text, bits));
+        self.texts.push((message, text, Some(bits)));
     }
 
     /// Forgets some messages that have no place any more; `false`: there are none.
@@ -497,29 +518,6 @@ impl Writer {
         Ok(())
     }
 
-    /// The user's addresses may have changed since the last run.
-    fn judge_senders_again(&mut self) -> Result<()> {
-        let own = self.own.text();
-        let before: Option<String> =
-            self.db.query_row("SELECT value FROM meta WHERE key = 'own'", [], |row| row.get(0)).optional()?;
-        if before.as_ref() == Some(&own) {
-            return Ok(());
-        }
-        let senders: Vec<String> = self
-            .db
-            .prepare("SELECT DISTINCT sender FROM messages")?
-            .query_map([], |row| row.get(0))?
-            .collect::<Result<_>>()?;
-        self.before_judging_senders()?;
-        let mine: Vec<&String> = senders.iter().filter(|sender| self.own.has(sender)).collect();
-        self.db.execute("UPDATE messages SET bits = bits & ~?1 WHERE bits & ?1", [OWN])?;
-        for sender in mine {
-            self.db.execute("UPDATE messages SET bits = bits | ?1 WHERE sender = ?2", params![OWN, sender])?;
-        }
-        self.db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('own', ?1)", [own])?;
-        self.after_judging_senders()
-    }
-
     fn count_unindexed(&mut self) -> Result<()> {
         let count: i64 = self.db.query_row("SELECT count(*) FROM messages WHERE indexed = 0", [], |row| row.get(0))?;
         self.backlog.unindexed = usize::try_from(count).unwrap_or_default();
@@ -540,6 +538,7 @@ impl Writer {
         drop(self.settle_blocks());
         // Nothing depends on it: what fails now is done at another idle moment.
         drop(self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+        self.clear_leftovers();
     }
 }
 

@@ -461,6 +461,20 @@ pub enum IndexReport {
     },
     /// New messages that rules match. They are held back, in no list, until they are released.
     Matched(Vec<Match>),
+    /// Of an `Apply`: it was taken in, or it failed. Comes after `Refreshed` or `Failed`.
+    Applied {
+        /// Of how many files it told.
+        places: usize,
+    },
+    /// A new index is being made beside the one that serves.
+    Renewing {
+        /// How many messages are in it.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
+    /// Another index serves than before: all is to be asked again, and the disk to be looked at.
+    Renewed,
     /// The labels of the messages of this mailbox are to be told anew.
     LabelsWanted(MailboxId),
     /// All that the user noted is to be told anew.

@@ -15,6 +15,7 @@ mod folders;
 mod folding;
 mod go;
 mod input;
+mod intake;
 mod labelling;
 mod list;
 mod mailboxes;
@@ -122,6 +123,8 @@ pub struct Model {
     orders: folders::Orders,
     /// Mailboxes that were compared with their servers in this run.
     compared: std::collections::BTreeSet<crate::mail::place::MailboxId>,
+    /// What the index was told and has not answered.
+    intake: intake::Intake,
     /// Jobs that a full queue refused; they go out again at the next tick.
     again: Vec<Job>,
     scanned_at: Timestamp,
@@ -217,6 +220,7 @@ impl Model {
             noting: noting::Noting::default(),
             orders: folders::Orders::default(),
             compared: std::collections::BTreeSet::new(),
+            intake: intake::Intake::default(),
             again: Vec::new(),
             scanned_at: now,
             last_place: None,

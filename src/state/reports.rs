@@ -31,6 +31,9 @@ impl Model {
             Report::Rules(report) => self.rules_report(report),
             Report::Shell(report) => self.shell_report(report),
             Report::Died { thread, fault } => {
+                if thread == "index" {
+                    self.index_died();
+                }
                 self.say(Level::Error, &format!("{thread} stopped: {fault}"));
                 Vec::new()
             }
@@ -47,6 +50,7 @@ impl Model {
                 self.list.out_of_date();
             }
             Job::Index(IndexJob::Mailboxes) => self.mailboxes_lost(),
+            Job::Index(IndexJob::Apply(changed)) => self.index_missed(changed),
             Job::Index(IndexJob::Tally { ticket, .. }) => self.tally_failed(*ticket),
             // The next letter asks again.
             Job::Index(IndexJob::Complete { .. } | IndexJob::Tags) => {}
@@ -118,7 +122,7 @@ impl Model {
         self.list.changes.filed(&changed);
         let account = changed.mailbox.account.clone();
         let served = self.accounts.iter().any(|known| known.id == account && known.server.is_some());
-        let mut jobs = vec![Job::Index(IndexJob::Apply(changed))];
+        let mut jobs = vec![self.tell_index_all(changed)];
         if served {
             jobs.push(Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange }));
         }
@@ -160,6 +164,21 @@ impl Model {
                 Vec::new()
             }
             IndexReport::Matched(matches) => vec![Job::Rules(RulesJob::Act(matches))],
+            IndexReport::Applied { places } => {
+                self.index_took(places);
+                Vec::new()
+            }
+            IndexReport::Renewing { done, total } => {
+                self.status.renewing = Some((done, total));
+                Vec::new()
+            }
+            IndexReport::Renewed => {
+                self.status.renewing = None;
+                let mut jobs = self.look_at_disk();
+                jobs.extend(self.ask_mailboxes());
+                jobs.extend(self.refresh_list());
+                jobs
+            }
             IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
             IndexReport::Failed { ticket: Some(ticket), fault } => self.question_failed(ticket, &fault),
@@ -289,7 +308,7 @@ impl Model {
                 }
             }
             SyncReport::Wished { ticket, mailbox, wish, result } => self.wished(ticket, mailbox, wish, result),
-            SyncReport::Changed(changed) => vec![Job::Index(IndexJob::Apply(changed))],
+            SyncReport::Changed(changed) => self.tell_index(changed),
             SyncReport::Labelled { ticket, account, result } => self.labelled(ticket, account, result),
             SyncReport::Noted { ticket, result } => self.noted(ticket, result),
             SyncReport::Views { account, views } => vec![Job::Index(IndexJob::Views { account, views })],

@@ -32,6 +32,8 @@ pub struct Status {
     pub database: DatabaseState,
     /// Is the index taking in tags from there?
     pub(super) retagging: bool,
+    /// How far a new index is, where one is being made beside the one that serves: messages of how many.
+    pub renewing: Option<(usize, usize)>,
     /// Accounts whose first round is over.
     met: BTreeSet<AccountId>,
     /// Those whose mail of that round is in the index too: what comes now is new.
@@ -220,7 +222,7 @@ impl Status {
             self.toast = None;
         }
         self.leaving.take_if(|(_, until)| now >= *until);
-        if self.indexing == 0 {
+        if self.indexing == 0 && self.renewing.is_none() {
             self.settled.append(&mut self.met);
         }
     }

@@ -475,7 +475,8 @@ impl Model {
         self.which_key = !self.pending.keys.is_empty();
         self.status.tick(now);
         let mut jobs = std::mem::take(&mut self.again);
-        if self.list.changes.tick(now) {
+        // An index that is made anew cannot say yet what became of a change.
+        if self.status.renewing.is_none() && self.list.changes.tick(now) {
             self.list.lay_changes();
             jobs.extend(self.refresh_list());
         }
@@ -486,6 +487,7 @@ impl Model {
         jobs.extend(self.fill_mailboxes());
         jobs.extend(self.tally_searches());
         jobs.extend(self.mark_if_due());
+        jobs.extend(self.look_behind());
         if now.get() - self.scanned_at.get() >= LOOK_EVERY || now < self.scanned_at {
             jobs.extend(self.look_at_disk());
             jobs.extend(self.meet_database());

@@ -81,6 +81,10 @@ fn right_side(model: &Model, theme: &Theme, width: u16) -> Vec<String> {
         let alarm = if outbox.stuck > 0 { "!" } else { "" };
         parts.push(format!("out {alarm}{}", outbox.total()));
     }
+    if let Some((done, total)) = model.status.renewing {
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or_default();
+        parts.push(format!("new index {percent}%"));
+    }
     if model.status.indexing > 0 {
         parts.push(format!("indexing {}", short(u64::try_from(model.status.indexing).unwrap_or(u64::MAX))));
     }

@@ -45,12 +45,14 @@ mod login_sasl;
 mod maildir;
 mod mutants;
 mod neighbours;
+mod news;
 #[cfg(feature = "notmuch")]
 mod notmuch;
 mod outbox;
 mod pop3;
 mod pop3_faults;
 mod pop3_hostile;
+mod renewals;
 mod robust;
 mod rules;
 mod saved_searches;

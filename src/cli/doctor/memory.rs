@@ -6,6 +6,7 @@ use super::finding::{Finding, Tell, Verdict};
 use crate::app::{self, start};
 use crate::config::{Account, Config};
 use crate::fault::{Cause, Fault};
+use crate::index::Stands;
 use crate::outbox::queue::{Bin, Listing, Queue};
 use crate::{index, ledger, sync};
 
@@ -29,7 +30,14 @@ pub(super) fn look(config: &Config, tell: &mut Tell) {
             damaged("ledger", &fault, next)
         }
     });
-    tell.tell(match index::health::examine(&start::index_file(config)) {
+    let file = start::index_file(config);
+    if index::stands(&file) == Stands::Outdated {
+        let words = "it was made by another version of tern, and serves until a new one is made";
+        tell.tell(Finding::ok("index", words).next("start tern, or run `tern index`"));
+        outbox(config, tell);
+        return;
+    }
+    tell.tell(match index::health::examine(&file) {
         Ok(None) => Finding::ok("index", "there is none yet; it is made from the mail"),
         Ok(Some(health)) => {
             let waiting = match health.waiting {

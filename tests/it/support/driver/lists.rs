@@ -175,7 +175,11 @@ impl World {
             IndexJob::Apply(changed) => {
                 let views = self.views.iter().filter(|view| view.home == changed.mailbox);
                 let mailboxes = views.map(|view| view.mailbox.clone()).chain([changed.mailbox.clone()]).collect();
-                vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
+                let places = changed.places.len();
+                vec![
+                    IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 },
+                    IndexReport::Applied { places },
+                ]
             }
             IndexJob::Label { places, add, remove } => {
                 let (add, remove) = (Flags::none().with_labels(&add), Flags::none().with_labels(&remove));
