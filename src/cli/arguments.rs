@@ -453,6 +453,7 @@ pub(super) struct DoctorOptions {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct IndexOptions {
     /// Read every message again into a new index beside the one that serves; it takes its place when it is whole
     #[arg(long)]

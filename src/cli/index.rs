@@ -52,13 +52,11 @@ fn done(config: &Config, options: &IndexOptions, stop: &AtomicBool) -> Result<Ex
     } else {
         refresh::bring_up(config, &Roles::new(), &mut progress, &stop)
     };
-    match refreshed? {
-        Some(refreshed) => told(config, options, &refreshed),
-        None => {
-            output::error("index", "another program is making the index anew; the old one serves until then");
-            Ok(Exit::Later)
-        }
+    if let Some(refreshed) = refreshed? {
+        return told(config, options, &refreshed);
     }
+    output::error("index", "another program is making the index anew; the old one serves until then");
+    Ok(Exit::Later)
 }
 
 fn told(config: &Config, options: &IndexOptions, refreshed: &Refreshed) -> Result<Exit, Fault> {

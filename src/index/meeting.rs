@@ -270,8 +270,7 @@ impl<'a> Meeting<'a> {
         }
         let Some(queue) = &self.queue else { return Ok(()) };
         if let Some((id, fault)) = trouble {
-            // Nothing of this batch is kept, since nobody knows what is left of it.
-            drop(batch);
+            // Nothing of this batch is kept, since nobody knows what is left of it: it goes uncommitted.
             faults.push(fault);
             failed.extend(queue.put_last(id)?);
             return Ok(());

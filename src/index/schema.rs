@@ -71,7 +71,7 @@ pub(super) const UNIFIED: i64 = 0;
 /// index wants them spelled out. Of beginnings of words only those
 /// of two letters have an index: longer ones are few words, and each such index costs as much as the
 /// words themselves.
-const TABLES: &str = r#"
+const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE mailboxes(
@@ -179,7 +179,7 @@ CREATE INDEX card_contact ON cards(contact);
 CREATE INDEX card_uid ON cards(uid) WHERE uid <> '';
 CREATE VIRTUAL TABLE contact_words USING fts5(
     own, domain, content='', contentless_delete=1, detail=column, tokenize='ascii', prefix='1 2 3 4 5');
-"#;
+";
 
 /// The columns of the full text, and how they are cut into words.
 pub(super) const WORDS: &str =

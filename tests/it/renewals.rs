@@ -28,7 +28,7 @@ fn filled(letters: u32) -> World {
         }
     }
     for number in 1..=letters {
-        put(&world, if number % 3 == 0 { "Archive" } else { "INBOX" }, number);
+        put(&world, if number.is_multiple_of(3) { "Archive" } else { "INBOX" }, number);
     }
     grow_old(&world);
     world
@@ -42,14 +42,14 @@ fn put(world: &World, folder: &str, number: u32) {
         number / 60 % 60,
         number % 60
     );
-    let flags = if number % 2 == 0 { "S" } else { "" };
+    let flags = if number.is_multiple_of(2) { "S" } else { "" };
     fs::write(world.path("mail").join(folder).join(format!("cur/{}.n{number}:2,{flags}", 1000 + number)), text)
         .unwrap();
 }
 
 /// Directories that moved of late are not believed to have stood still.
 fn grow_old(world: &World) {
-    let then = SystemTime::now() - Duration::from_secs(3600);
+    let then = SystemTime::now() - Duration::from_hours(1);
     for folder in ["INBOX", "Archive"] {
         for sub in ["cur", "new"] {
             File::open(world.path("mail").join(folder).join(sub)).unwrap().set_modified(then).unwrap();
@@ -68,7 +68,7 @@ fn files(world: &World) -> Vec<String> {
     let entries = fs::read_dir(world.path("cache/tern")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> =
-        names.filter(|name| !name.ends_with(".lock") && !name.ends_with(".building")).collect();
+        names.filter(|name| !["index.db.lock", "index.db.building"].contains(&name.as_str())).collect();
     names.sort();
     names
 }

@@ -21,7 +21,7 @@ struct Read {
     threads: Found,
     missing: Found,
     spare: Found,
-    read: usize,
+    count: usize,
 }
 
 impl Verifier {
@@ -44,7 +44,7 @@ impl Verifier {
                 threads: found(Check::Conversations, "messages are in another conversation than those they name"),
                 missing: found(Check::Words, "messages are not found by all of their words"),
                 spare: found(Check::Words, "messages are found by words that they do not have"),
-                read: 0,
+                count: 0,
             };
             let chosen = self.chosen(sample)?;
             for (at, message) in chosen.iter().enumerate() {
@@ -54,8 +54,8 @@ impl Verifier {
                 self.read_again(*message, &cutter, &mut read)?;
                 progress(at + 1, chosen.len());
             }
-            let Read { rows, threads, missing, spare, read } = read;
-            Ok((read, [rows, threads, missing, spare].into_iter().filter_map(Found::told).collect()))
+            let Read { rows, threads, missing, spare, count } = read;
+            Ok((count, [rows, threads, missing, spare].into_iter().filter_map(Found::told).collect()))
         };
         compare().map_err(|error| self.fault(&error))
     }
@@ -75,7 +75,7 @@ impl Verifier {
         // One that is gone or renamed by now was told of by the files.
         let Ok(incoming) = extract::read(&path, Depth::Whole, &self.own) else { return Ok(()) };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        read.read += 1;
+        read.count += 1;
         let Some((is_right, thread, indexed)) = self.is_right(message, &incoming)? else { return Ok(()) };
         if !is_right {
             read.rows.add(&name);
@@ -170,6 +170,9 @@ fn numbers(blob: &[u8]) -> Vec<u64> {
     numbers
 }
 
+/// The words of each column, and how many there are in each, repeated ones too.
+type Cut = (BTreeMap<String, Vec<String>>, Vec<u64>);
+
 /// Cuts texts into words as the full text does.
 struct Cutter(Connection);
 
@@ -182,8 +185,8 @@ impl Cutter {
         Ok(Self(db))
     }
 
-    /// The words of each column, and how many there are in each, repeated ones too.
-    fn cut(&self, Texts(texts): &Texts) -> Result<(BTreeMap<String, Vec<String>>, Vec<u64>)> {
+    /// Cuts the texts of one message.
+    fn cut(&self, Texts(texts): &Texts) -> Result<Cut> {
         let [subject, sender, recipients, cc, body, files, list] = texts;
         self.0.execute("INSERT INTO one(one) VALUES('delete-all')", [])?;
         self.0
