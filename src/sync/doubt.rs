@@ -38,8 +38,8 @@ const ECHO: i64 = 3600;
 /// What became of one mailbox's doubtful appends.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
-    /// Files whose append came about, with the UID they got: to be paired by it.
-    pub(crate) found: BTreeMap<UniqueName, (UidValidity, Uid)>,
+    /// Files whose append came about.
+    pub(crate) found: BTreeMap<UniqueName, Found>,
     /// The intents of those, to be dropped once their files are paired.
     pub(crate) intents: BTreeMap<UniqueName, Vec<IntentId>>,
     /// Appends that have not been found: what they sent may still land.
@@ -51,6 +51,15 @@ impl Settled {
     pub(crate) fn is_pressing(&self) -> bool {
         !self.found.is_empty()
     }
+}
+
+/// An append that came about.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What its file is on the server: to be paired by it.
+    pub(crate) origin: (UidValidity, Uid),
+    /// What it is if its file went while it was looked for.
+    pub(crate) echo: Echo,
 }
 
 /// An append that was sent and has not been found.
@@ -191,13 +200,15 @@ fn search(
             };
             let key = ledger.mailbox(mailbox)?;
             let taken: BTreeSet<Uid> = ledger.rows_of_uids(key, &found)?.into_iter().map(|row| row.uid).collect();
-            let is_free = |uid: &Uid| !taken.contains(uid) && !settled.found.values().any(|(_, other)| other == uid);
+            let is_free =
+                |uid: &Uid| !taken.contains(uid) && !settled.found.values().any(|other| other.origin.1 == *uid);
             // A second attempt at one file is looked for when it lands.
             let known = settled.found.contains_key(&echo.unique);
             let free: Vec<Uid> = found.into_iter().filter(is_free).collect();
             match the_same(env, remote, &append, &free)?.filter(|_| !known) {
                 Some(uid) => {
-                    settled.found.insert(echo.unique.clone(), (*validity, uid));
+                    let found = Found { origin: (*validity, uid), echo: echo.clone() };
+                    settled.found.insert(echo.unique.clone(), found);
                     settled.intents.entry(echo.unique.clone()).or_default().push(echo.id);
                 }
                 None if known => settled.echoes.push(echo.clone()),
@@ -284,17 +295,29 @@ fn arrival(env: &Env, remote: &mut dyn Remote, ledger: &mut Ledger, intent: &Int
     Ok(Some((from_key, (!stayed).then_some(*uid), to_key, row)))
 }
 
+/// What a new message on the server is.
+enum Verdict {
+    /// The echo: all is done.
+    Echo,
+    /// Another message.
+    Other,
+    /// It may be either, as long as the directory is not seen whole.
+    Untold,
+}
+
 impl Round<'_> {
     /// Looks among what is new on the server for what dead connections sent: the echo of a file that
-    /// was sent anew is removed there, and one whose file has gone since is taken for that file's.
+    /// was sent anew is removed there, and one whose file has gone since is taken for that file's. Gives those of
+    /// which it cannot be told yet, and leaves them out of what is new: another round asks again.
     pub(super) fn hear_echoes(
         &mut self,
         look: &mut Look,
         server: &mut ServerChanges,
         echoes: &[Echo],
-    ) -> Result<(), Halt> {
-        if echoes.is_empty() || server.restarted || !look.side.changes.complete {
-            return Ok(());
+    ) -> Result<Vec<Uid>, Halt> {
+        let mut untold = Vec::new();
+        if echoes.is_empty() || server.restarted {
+            return Ok(untold);
         }
         let lowest = echoes.iter().map(|echo| echo.uid_next).min().flatten();
         let late = |uid: &Uid| lowest.is_none_or(|lowest| *uid >= lowest);
@@ -313,21 +336,39 @@ impl Round<'_> {
             };
             let Some(echo) = echoes.iter().find(|echo| fits(echo)).cloned() else { continue };
             self.env.step()?;
-            if self.hear_one(look, server, uid, &echo)? {
-                echoes.retain(|other| other.id != echo.id);
+            match self.hear_one(look, server, uid, &echo)? {
+                Verdict::Echo => echoes.retain(|other| other.id != echo.id),
+                Verdict::Other => {}
+                Verdict::Untold => {
+                    server.new.remove(&uid);
+                    untold.push(uid);
+                }
             }
         }
-        Ok(())
+        Ok(untold)
     }
 
     /// Says whether this message of the server was the echo.
-    fn hear_one(&mut self, look: &mut Look, server: &mut ServerChanges, uid: Uid, echo: &Echo) -> Result<bool, Halt> {
-        let Some(maildir) = &look.maildir else { return Ok(false) };
+    fn hear_one(
+        &mut self,
+        look: &mut Look,
+        server: &mut ServerChanges,
+        uid: Uid,
+        echo: &Echo,
+    ) -> Result<Verdict, Halt> {
+        let Some(maildir) = &look.maildir else { return Ok(Verdict::Other) };
         let name = &look.mailbox.name;
         let file = read(maildir, &echo.unique)?;
         if self.ledger.rows_of_names(look.key, [&echo.unique])?.is_empty() {
-            if file.is_some() || (echo.identity.id.is_none() && !self.is_filed(look, uid, echo)?) {
-                return Ok(false);
+            if look.side.changes.new.contains_key(&echo.unique) {
+                return Ok(Verdict::Other);
+            }
+            // What is there and was passed over, or may be so, must not be fetched as another message.
+            if file.is_some() || !look.side.changes.complete {
+                return Ok(Verdict::Untold);
+            }
+            if echo.identity.id.is_none() && !self.is_filed(look, uid, echo)? {
+                return Ok(Verdict::Other);
             }
             let id = echo.identity.id;
             // It was removed or moved here before anybody knew that it had landed.
@@ -339,24 +380,25 @@ impl Round<'_> {
             look.count += 1;
             self.ledger
                 .commit(&[(look.key, Change { put: vec![row], settled: vec![echo.id], ..Change::default() })])?;
-            return Ok(true);
+            return Ok(Verdict::Echo);
         }
-        let Some(file) = file.filter(|_| server.allows.delete) else { return Ok(false) };
+        let complete = look.side.changes.complete;
+        let Some(file) = file.filter(|_| server.allows.delete && complete) else { return Ok(Verdict::Other) };
         let mut glass = Glass::default();
         self.remote.fetch(name, &[uid], Want::Whole, &mut glass)?;
         if glass.digest.is_none() || glass.digest != file.identity.digest {
-            return Ok(false);
+            return Ok(Verdict::Other);
         }
         tracing::info!("{name}: message {} is one that was sent twice; it is removed there", uid.get());
         if self.remote.push(name, &Push::Expunge { uids: &[uid] })? == Pushed::MarkedOnly {
-            return Ok(false);
+            return Ok(Verdict::Other);
         }
         server.new.remove(&uid);
         if let Some(all) = &mut server.exactly {
             all.remove(&uid);
         }
         self.ledger.settle(&[echo.id])?;
-        Ok(true)
+        Ok(Verdict::Echo)
     }
 
     /// Does this message without a Message-ID, whose file is gone from here, lie in another mailbox now, byte for

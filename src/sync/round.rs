@@ -308,10 +308,14 @@ impl Round<'_> {
     ) -> Result<(), Halt> {
         let mut some = Vec::new();
         for mut look in looks {
-            let settled = settled.remove(&look.mailbox.name).unwrap_or_default();
-            for (unique, origin) in &settled.found {
-                if let Some(file) = look.side.changes.new.get_mut(unique) {
-                    file.origin = Some(*origin);
+            let mut settled = settled.remove(&look.mailbox.name).unwrap_or_default();
+            for (unique, found) in std::mem::take(&mut settled.found) {
+                if let Some(file) = look.side.changes.new.get_mut(&unique) {
+                    file.origin = Some(found.origin);
+                } else {
+                    // Its file went while the server was asked for it.
+                    settled.intents.remove(&unique);
+                    settled.echoes.push(found.echo);
                 }
             }
             let since = Self::since(&look);
@@ -467,8 +471,9 @@ impl Round<'_> {
         if !look.side.changes.arriving.is_empty() {
             self.take_in_moves(&mut look)?;
         }
+        let mut untold = Vec::new();
         if self.memory.dry.is_none() {
-            self.hear_echoes(&mut look, &mut server, &settled.echoes)?;
+            untold = self.hear_echoes(&mut look, &mut server, &settled.echoes)?;
         }
         self.answer(&mut look, &mut server)?;
         let mut full = plan(&server, &look.side.changes, &look.side.base);
@@ -500,7 +505,7 @@ impl Round<'_> {
         }
         let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
         let Deeds { counts, faults, mut unfetched, troubles, lone } = done;
-        unfetched.extend(&plan.withheld);
+        unfetched.extend(plan.withheld.iter().chain(&untold));
         self.unsettled |= !look.side.changes.arriving.is_empty() || Self::leaves_labels(&look, &plan);
         let clean = faults.is_empty();
         let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();

@@ -3,15 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tern::fault::Cause;
 use tern::job::SyncReport;
 use tern::mail::flags::{Flag, Flags};
-use tern::mail::ids::Uid;
+use tern::mail::ids::{Timestamp, Uid};
 use tern::mail::mailbox::{MailboxName, Role};
 use tern::remote::Since;
+use tern::remote::fake::Cut;
 use tern::store::maildir::fresh;
+use tern::sync::env::Clock;
 
 use crate::support::meeting::{Meeting, letters, mail, name};
 use crate::support::scenario::Scenario;
@@ -317,6 +321,59 @@ fn stopped_at_every_step_the_same_end_is_reached() {
 #[test]
 fn cut_at_every_step_the_same_end_is_reached() {
     SCENARIOS.iter().for_each(Scenario::run_cut);
+}
+
+/// A clock at whose pauses something happens.
+struct Meanwhile {
+    clock: Arc<dyn Clock>,
+    happens: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Clock for Meanwhile {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn pause(&self, time: Duration) {
+        (self.happens)();
+        self.clock.pause(time);
+    }
+}
+
+/// What was uploaded by a connection that was cut is looked for on the server, and there is time to remove its file
+/// while it is.
+#[test]
+fn a_file_that_goes_while_its_upload_is_in_doubt_goes_there_too() {
+    let mut removed = 0;
+    for step in 0.. {
+        let mut m = Meeting::new();
+        m.sync_well();
+        m.write(&inbox(), &mail(Some("9"), "nine"), "");
+        let path = m.maildir(&inbox()).path_of(&m.file(&inbox(), "nine"));
+        let gone = Arc::new(AtomicBool::new(false));
+        let happens = {
+            let (gone, server) = (Arc::clone(&gone), m.server.clone());
+            move || {
+                if !server.messages(&inbox()).is_empty() && fs::remove_file(&path).is_ok() {
+                    gone.store(true, Ordering::SeqCst);
+                }
+            }
+        };
+        m.env.clock = Arc::new(Meanwhile { clock: Arc::clone(&m.env.clock), happens: Box::new(happens) });
+        m.server.cut_after(step, Cut::After);
+        let _ = m.sync();
+        if m.server.cancel_cut() {
+            break;
+        }
+        for _ in 0..4 {
+            m.sync_well();
+        }
+        let gone = gone.load(Ordering::SeqCst);
+        removed += usize::from(gone);
+        let left: Vec<String> = state(&m).into_iter().map(|(_, subject, _)| subject).collect();
+        assert_eq!(left.is_empty(), gone, "cut at step {step}: {left:?}");
+    }
+    assert!(removed > 0, "in no run there was a doubt");
 }
 
 #[test]
