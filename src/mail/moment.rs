@@ -12,7 +12,8 @@ const MORNING: i8 = 8;
 /// When it ends.
 const EVENING: i8 = 18;
 
-const MONTHS: [&str; 12] = [
+/// The months as people type them, from January.
+pub(crate) const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",
@@ -27,15 +28,8 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-const WEEKDAYS: [(&str, Weekday); 7] = [
-    ("monday", Weekday::Monday),
-    ("tuesday", Weekday::Tuesday),
-    ("wednesday", Weekday::Wednesday),
-    ("thursday", Weekday::Thursday),
-    ("friday", Weekday::Friday),
-    ("saturday", Weekday::Saturday),
-    ("sunday", Weekday::Sunday),
-];
+/// The days of the week as people type them, from Monday.
+pub(crate) const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// What a moment may be, for a hint.
 pub const EXPECTED: &str = "18:00, tomorrow, mon 9:00, 3d, 2h, 24 dec, 2026-12-24 14:00";
@@ -128,8 +122,8 @@ fn named(text: &str, today: Date) -> Option<(Date, Time)> {
 
 /// The next day of that name; never today.
 fn weekday(text: &str, today: Date) -> Option<Date> {
-    let (_, day) = WEEKDAYS.iter().find(|(name, _)| text.len() >= 2 && name.starts_with(text))?;
-    today.nth_weekday(1, *day).ok()
+    let at = WEEKDAYS.iter().position(|name| text.len() >= 2 && name.starts_with(text))?;
+    today.nth_weekday(1, Weekday::from_monday_zero_offset(i8::try_from(at).ok()?).ok()?).ok()
 }
 
 /// `3d`, `2 weeks`, `1mo`.

@@ -6,6 +6,7 @@ use jiff::civil::{Date, DateTime, date};
 use jiff::tz::TimeZone;
 
 use crate::mail::ids::Timestamp;
+use crate::mail::moment::{MONTHS, WEEKDAYS};
 
 /// The moment and the zone that relative dates count from.
 #[derive(Clone, Copy)]
@@ -19,23 +20,6 @@ pub(super) const EXPECTED: &str = "a date: 2025, 2025-11, 2025-11-03, today, yes
 
 /// What `older_than:` takes, for an error.
 pub(super) const AGE: &str = "an age: 12h, 3d, 2w, 6m or 1y";
-
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 type Range = (Option<Timestamp>, Option<Timestamp>);
 

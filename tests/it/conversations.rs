@@ -48,6 +48,12 @@ fn id(driver: &Driver, subject: &str) -> Identity {
     driver.world.mails.iter().find(|mail| mail.subject == subject).unwrap().identity()
 }
 
+/// The subjects of what is starred.
+fn starred(driver: &Driver) -> Vec<&str> {
+    let mails = driver.world.mails.iter().filter(|mail| mail.flags.has(Flag::Flagged));
+    mails.map(|mail| mail.subject.as_str()).collect()
+}
+
 #[test]
 fn a_conversation_is_one_page_with_the_unread_unfolded() {
     let mut driver = conversation_with(|world| {
@@ -66,13 +72,7 @@ fn a_conversation_is_one_page_with_the_unread_unfolded() {
     driver.press("N").expect("This is the first message of the conversation");
     // What is done is done to the one at hand.
     driver.press("F");
-    let starred: Vec<&str> = driver
-        .world
-        .mails
-        .iter()
-        .filter(|mail| mail.flags.has(Flag::Flagged))
-        .map(|mail| mail.subject.as_str())
-        .collect();
+    let starred = starred(&driver);
     assert_eq!(starred, ["first"]);
     driver.press("Enter").expect_no("The text of first.").press("Enter").expect("The text of first.");
 }
@@ -102,13 +102,7 @@ fn a_conversation_is_unfolded_in_the_list_and_its_messages_are_acted_on_one_by_o
     driver.press("j").expect("(3)").press("za").expect_no("(3)").expect("answer").expect("third").expect("first");
     assert_eq!(driver.at(), "last", "the cursor stays on its message");
     driver.press("k k").press("F");
-    let starred: Vec<&str> = driver
-        .world
-        .mails
-        .iter()
-        .filter(|mail| mail.flags.has(Flag::Flagged))
-        .map(|mail| mail.subject.as_str())
-        .collect();
+    let starred = starred(&driver);
     assert_eq!(starred.len(), 1, "one message, and not its conversation: {starred:?}");
     driver.press("za").expect("(3)").expect_no("answer");
     driver.press("zR").expect("answer").press("zM").expect("(3)");

@@ -232,6 +232,16 @@ fn a_damaged_file_is_set_aside_and_told() {
     assert_eq!(kept.count(), set_aside, "no damaged file is lost");
 }
 
+/// The directory of a ledger of many rows, closed in order.
+fn filled() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: Vec<Row> = (1..2000).map(|n| row(n, &format!("name{n}"))).collect();
+    let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
+    let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
+    ledger.commit(&[(inbox, Change { put: rows, ..Change::default() })]).unwrap();
+    dir
+}
+
 /// What becomes of a stamp.
 type Edit = Box<dyn Fn(&str) -> String>;
 
@@ -239,14 +249,8 @@ type Edit = Box<dyn Fn(&str) -> String>;
 /// else that changed it goes by unseen.
 #[test]
 fn a_file_that_was_closed_in_order_is_not_examined_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = filled();
     let path = dir.path().join("ledger.db");
-    let rows: Vec<Row> = (1..2000).map(|n| row(n, &format!("name{n}"))).collect();
-    {
-        let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
-        let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
-        ledger.commit(&[(inbox, Change { put: rows, ..Change::default() })]).unwrap();
-    }
     let whole = fs::read(&path).unwrap();
     let checked = dir.path().join("ledger.checked");
     let examined =
@@ -279,14 +283,8 @@ fn a_file_that_was_closed_in_order_is_not_examined_again() {
 /// What is found damaged in use is examined by the next one, whatever was vouched for.
 #[test]
 fn damage_that_is_met_in_use_ends_the_trust() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = filled();
     let path = dir.path().join("ledger.db");
-    let rows: Vec<Row> = (1..2000).map(|n| row(n, &format!("name{n}"))).collect();
-    {
-        let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
-        let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
-        ledger.commit(&[(inbox, Change { put: rows, ..Change::default() })]).unwrap();
-    }
     let closed = fs::metadata(&path).unwrap().modified().unwrap();
     let mut spoiled = fs::read(&path).unwrap();
     // Past the first pages of the tables, so that the file can be opened.
