@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::servers::dovecot::Dovecot;
 use crate::support::letters::letter;
+use crate::support::patience::{at_last, becomes};
 use crate::support::smtp_script::Fake;
 use crate::terminal::{World, account, pop3_account};
 
@@ -240,7 +241,8 @@ fn killed_while_it_syncs_it_loses_and_doubles_nothing() {
     for _ in 0..2 {
         meeting.world.succeed(&["sync", "--quiet"]);
     }
-    let differences = meeting.differences();
+    // The server may still be renaming files for those that were killed.
+    let differences = at_last(|| meeting.differences(), String::is_empty);
     assert!(differences.is_empty(), "seed {seed}:\n{differences}{:#?}\n{}", meeting.course, meeting.log());
     let third = meeting.world.succeed(&["sync"]);
     assert_eq!(third, "", "seed {seed}: nothing is left to do");
@@ -340,11 +342,14 @@ fn killed_while_it_fetches_by_pop3_and_removes_it_loses_and_doubles_nothing() {
         let wanted = arrive(dice.u32(1..60));
         let mut tern = quiet(&mut world.command(&["sync", "--quiet", "--no-index"])).spawn().expect("tern starts");
         ran_out += u32::from(kill_after(&mut tern, Duration::from_millis(dice.u64(5..160))));
-        // At every moment each is on one side at the least.
-        let there = contents(&dovecot.files("pat", "INBOX"));
-        let here = contents(&world.files("mail/pat/INBOX"));
-        let lost: Vec<_> = wanted.iter().filter(|s| !there.contains_key(*s) && !here.contains_key(*s)).collect();
-        assert!(lost.is_empty(), "seed {seed}: {lost:?}");
+        // At every moment each is on one side at the least. The session of who was killed may still be renaming
+        // files there, and a listing meanwhile passes some over; nobody delivers now, so what is lost stays lost.
+        let lost = || -> Vec<String> {
+            let there = contents(&dovecot.files("pat", "INBOX"));
+            let here = contents(&world.files("mail/pat/INBOX"));
+            wanted.iter().filter(|s| !there.contains_key(*s) && !here.contains_key(*s)).cloned().collect()
+        };
+        becomes(&format!("what is on neither side, seed {seed}"), lost, &Vec::new());
     }
     assert!(ran_out < POP3_KILLS, "seed {seed}: it was never killed at work");
     let wanted = arrive(1);
