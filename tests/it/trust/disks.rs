@@ -123,7 +123,7 @@ fn a_disk_that_gets_full_at_any_write_loses_and_doubles_nothing() {
     let Some((world, disk)) = home(1 << 14, &Turmoil::config(dovecot.imap, "")) else { return };
     let mut turmoil = Turmoil::new(60, seed(), world, dovecot);
     turmoil.world.succeed(&["sync", "--quiet"]);
-    turmoil.run_ended();
+    turmoil.learn_names();
     let levels = [0, 4, 8, 12, 20, 28, 40, 60, 90, 130];
     let mut full = 0;
     for free in levels {
@@ -143,7 +143,7 @@ fn a_disk_that_gets_full_at_any_write_loses_and_doubles_nothing() {
         assert_eq!(damage(&turmoil), "", "seed {}, {when}", turmoil.seed);
         let output = turmoil.world.run(&["sync", "--quiet"]);
         assert!(output.status.success(), "seed {}, {when}: {}", turmoil.seed, words(&output));
-        turmoil.run_ended();
+        turmoil.learn_names();
     }
     turmoil.expect_peace();
     assert!(full >= 5, "{full} of {} got full", levels.len());
@@ -176,7 +176,7 @@ fn a_disk_that_fails_to_write_loses_and_doubles_nothing() {
     let world = World::new(&Turmoil::config(dovecot.imap, ""));
     let mut turmoil = Turmoil::new(30, seed(), world, dovecot);
     turmoil.world.succeed(&["sync", "--quiet"]);
-    turmoil.run_ended();
+    turmoil.learn_names();
     let mut failed = 0;
     for (call, nth) in FAILURES {
         for _ in 0..7 {
@@ -208,7 +208,7 @@ fn a_disk_that_fails_to_write_loses_and_doubles_nothing() {
         expect_no_leftovers(&turmoil.world, &when);
         let output = turmoil.world.run(&["sync", "--quiet"]);
         assert!(output.status.success(), "{when}: {}", words(&output));
-        turmoil.run_ended();
+        turmoil.learn_names();
     }
     turmoil.expect_peace();
     assert!(failed >= 6, "{failed} of {} were noticed", FAILURES.len());

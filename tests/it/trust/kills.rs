@@ -60,7 +60,7 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing() {
         turmoil.note(format!("-- {} after {:?}", if ended { "ended" } else { "killed" }, at.elapsed()));
         if ended {
             ran_out += 1;
-            turmoil.run_ended();
+            turmoil.learn_names();
             length = at.elapsed().min(Duration::from_secs(5));
         } else {
             killed += 1;

@@ -134,7 +134,7 @@ fn a_connection_that_is_cut_after_any_byte_loses_and_doubles_nothing() {
     let (mut turmoil, proxy) = behind_proxy(20);
     sync(&turmoil, proxy.port).expect("the first sync");
     // How long a session is.
-    turmoil.run_ended();
+    turmoil.learn_names();
     stir(&mut turmoil);
     proxy.play(Trick::Pass);
     sync(&turmoil, proxy.port).expect("an undisturbed one");
@@ -160,7 +160,7 @@ fn a_connection_that_is_cut_after_any_byte_loses_and_doubles_nothing() {
             proxy.play(Trick::Pass);
             sync(&turmoil, proxy.port).expect("in peace it goes on by itself");
             sync(&turmoil, proxy.port).expect("in peace it goes on by itself");
-            turmoil.run_ended();
+            turmoil.learn_names();
             turmoil.expect_equal();
         }
     }

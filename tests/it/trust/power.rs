@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::turmoil::{PLACES, Turmoil, hash, letter, words};
 use super::{is_long, seed};
 use crate::servers::dovecot::Dovecot;
+use crate::support::patience::becomes;
 use crate::terminal::{World, pop3_account};
 
 /// A disk whose power can be cut; gone when dropped.
@@ -270,7 +271,7 @@ fn what_was_acknowledged_is_there_after_a_power_cut() {
         if turmoil.dice.u8(0..5) == 0 {
             let output = turmoil.world.run(&SYNC);
             assert!(output.status.success(), "seed {}, cut {cut}: {}", turmoil.seed, words(&output));
-            turmoil.run_ended();
+            turmoil.learn_names();
         }
     }
     empty_outbox(&turmoil.world);
@@ -294,7 +295,7 @@ fn what_pop3_removed_on_the_server_is_there_after_a_power_cut() {
     let mut dice = fastrand::Rng::with_seed(seed());
     let mut wanted = BTreeSet::new();
     let read = |files: Vec<PathBuf>| -> Vec<[u8; 32]> {
-        files.iter().map(|path| hash(&fs::read(path).expect("a message"))).collect()
+        files.iter().filter_map(|path| Some(hash(&fs::read(path).ok()?))).collect()
     };
     let mut next = 1;
     for cut in 0..cuts {
@@ -311,10 +312,13 @@ fn what_pop3_removed_on_the_server_is_there_after_a_power_cut() {
         disk.comes_back();
         let here = read(world.files("mail/pat/INBOX"));
         assert!(here.iter().all(|hash| wanted.contains(hash)), "cut {cut}: what is here is whole");
-        // What it sent before the cut may be done only now; a session that ended has done it.
-        let there = read(dovecot.files("pat", "INBOX"));
-        let lost = wanted.iter().filter(|hash| !here.contains(hash) && !there.contains(hash)).count();
-        assert_eq!(lost, 0, "cut {cut}, seed {}", seed());
+        // What it sent before the cut may be done only now; a session that ended has done it. A session at work
+        // renames files, which a listing passes over; what is lost stays so, since nobody delivers now.
+        let lost = || {
+            let there = read(dovecot.files("pat", "INBOX"));
+            wanted.iter().filter(|hash| !here.contains(hash) && !there.contains(hash)).count()
+        };
+        becomes(&format!("what is lost by cut {cut}, seed {}", seed()), lost, &0);
     }
     let limit = Instant::now() + Duration::from_secs(30);
     while !world.run(&SYNC).status.success() {

@@ -42,8 +42,8 @@ pub(crate) struct Turmoil {
     wire: Option<Wire>,
     pub(super) letters: BTreeMap<u32, Letter>,
     next: u32,
-    /// The letters that were here when a run of the program last came to its end.
-    known: BTreeSet<u32>,
+    /// The letters that the ledger was seen to know.
+    noted: BTreeSet<u32>,
     /// The letters that were written here.
     written: BTreeSet<u32>,
     /// Which letter a file is, by its base name: no name is used twice.
@@ -105,7 +105,7 @@ impl Turmoil {
             wire: None,
             letters: BTreeMap::new(),
             next: 1,
-            known: BTreeSet::new(),
+            noted: BTreeSet::new(),
             written: BTreeSet::new(),
             numbers: BTreeMap::new(),
             durable: false,
@@ -372,33 +372,27 @@ impl Turmoil {
     }
 
     /// Reads which letter each file is.
-    pub(super) fn learn_names(&mut self) {
+    pub(crate) fn learn_names(&mut self) {
         for place in PLACES {
             // Looks at every file, since no letter has this number.
             let _ = self.file_of(0, place);
         }
     }
 
-    /// A run came to its end: what is here now has been written down.
-    pub(crate) fn run_ended(&mut self) {
-        self.learn_names();
-        let names = PLACES.iter().flat_map(|place| self.world.files(&format!("mail/ada/{place}")));
-        let base = |path: PathBuf| Some(path.file_name()?.to_string_lossy().split(":2,").next()?.to_owned());
-        self.known = names.filter_map(base).filter_map(|base| self.numbers.get(&base).copied()).collect();
-    }
-
-    /// A letter that may be moved or removed here now. One without a Message-ID may not that was
-    /// written here since the last run ended: if it was sent, only its file can tell.
-    fn movable(&mut self) -> Option<(u32, &'static str)> {
+    /// The file of a letter that may be moved or removed here now.
+    fn movable(&mut self) -> Option<(u32, &'static str, PathBuf)> {
         let (number, place) = self.any(Some(Owner::Here))?;
-        let is_new = self.written.contains(&number) && !self.known.contains(&number);
-        (!is_new || !number.is_multiple_of(10)).then_some((number, place))
+        let path = self.file_of(number, place)?;
+        self.is_noted(number, place, &path).then_some((number, place, path))
     }
 
-    /// Has the ledger the file of a fetched letter? A name is there a moment before its row is: who moves or
-    /// removes it in between, and kills the program at that, sees it come back, and nobody can know better.
-    fn is_noted(&self, number: u32, path: &Path) -> bool {
-        if self.written.contains(&number) || self.known.contains(&number) {
+    /// Does the program know, or can it find out, what this file is on the server? The name of a fetched letter is
+    /// there a moment before its row in the ledger is; and whether one without a Message-ID that was sent or moved has
+    /// arrived, only its file can tell. Who moves or removes it in between, and kills the program at that, sees it
+    /// come back, and nobody can know better.
+    fn is_noted(&mut self, number: u32, place: &str, path: &Path) -> bool {
+        let only_by_file = number.is_multiple_of(10);
+        if !only_by_file && (self.written.contains(&number) || self.noted.contains(&number)) {
             return true;
         }
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -407,14 +401,19 @@ impl Turmoil {
         let find = || {
             let ledger = rusqlite::Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             ledger.busy_timeout(Duration::from_secs(10))?;
-            ledger.prepare("SELECT 1 FROM base WHERE name = ?1")?.exists([base])
+            let rows = "SELECT 1 FROM base JOIN mailbox ON mailbox.key = base.mailbox
+                        WHERE base.name = ?1 AND mailbox.name = ?2";
+            ledger.prepare(rows)?.exists([base, place])
         };
-        find().unwrap_or(false)
+        let found = find().unwrap_or(false);
+        if found {
+            self.noted.insert(number);
+        }
+        found
     }
 
     fn move_here(&mut self) {
-        let Some((number, place)) = self.movable() else { return };
-        let Some(path) = self.file_of(number, place).filter(|path| self.is_noted(number, path)) else { return };
+        let Some((number, place, path)) = self.movable() else { return };
         let to = self.other_place(place);
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         let (base, flags) = name.split_once(":2,").unwrap_or((&name, ""));
@@ -436,8 +435,7 @@ impl Turmoil {
     }
 
     fn remove_here(&mut self) {
-        let Some((number, place)) = self.movable() else { return };
-        let Some(path) = self.file_of(number, place).filter(|path| self.is_noted(number, path)) else { return };
+        let Some((number, place, path)) = self.movable() else { return };
         if fs::remove_file(&path).is_err() {
             return;
         }
