@@ -342,6 +342,9 @@ pub enum FilesReport {
     Scanned {
         /// Whose.
         account: AccountId,
+        /// Did any folder move since the scan before it? What the index saw does not tell: another program that
+        /// shares it may have taken in what moved.
+        moved: bool,
     },
     /// What was ordered is done, durably: these are all the searches that were saved by a key, in the order in which
     /// they came.

@@ -12,6 +12,7 @@ use crate::job::sync::{FolderChange, SyncReport, Wake};
 use crate::job::{Changed, IndexJob, Job, Report, RulesJob, ShellJob, SyncJob, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::flags::Flags;
+use crate::mail::ids::AccountId;
 use crate::mail::place::{MailboxId, Place};
 
 use super::list::Answer;
@@ -107,7 +108,13 @@ impl Model {
                 jobs.extend(self.undo.failed(ticket).map_or_else(Vec::new, |entry| self.carry_back(entry)));
                 jobs
             }
-            FilesReport::Scanned { account } => self.settle(&account),
+            FilesReport::Scanned { account, moved } => {
+                let mut jobs = self.settle(&account);
+                if moved {
+                    jobs.extend(self.wake_for_change(account));
+                }
+                jobs
+            }
             FilesReport::Stored { .. }
             | FilesReport::Kept { .. }
             | FilesReport::Looked { .. }
@@ -121,12 +128,15 @@ impl Model {
     pub(super) fn changed_here(&mut self, changed: Changed) -> Vec<Job> {
         self.list.changes.filed(&changed);
         let account = changed.mailbox.account.clone();
-        let served = self.accounts.iter().any(|known| known.id == account && known.server.is_some());
         let mut jobs = vec![self.tell_index_all(changed)];
-        if served {
-            jobs.push(Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange }));
-        }
+        jobs.extend(self.wake_for_change(account));
         jobs
+    }
+
+    /// Lets the server hear of what changed on disk, where there is one.
+    fn wake_for_change(&self, account: AccountId) -> Option<Job> {
+        let served = self.accounts.iter().any(|known| known.id == account && known.server.is_some());
+        served.then(|| Job::Sync(SyncJob::Wake { account: Some(account), why: Wake::LocalChange }))
     }
 
     fn index_report(&mut self, report: IndexReport) -> Vec<Job> {

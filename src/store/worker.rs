@@ -62,6 +62,7 @@ pub fn run(env: Env, jobs: &Receiver<FilesJob>, report: &dyn Fn(FilesReport)) {
         journal: Journal::below(&env.data),
         opened: Opened::below(&env.runtime),
         swept: BTreeSet::new(),
+        stamps: BTreeMap::new(),
         env,
         report,
     };
@@ -84,6 +85,8 @@ struct Files<'a> {
     opened: Opened,
     /// Accounts whose `tmp/` directories were looked through in this run.
     swept: BTreeSet<AccountId>,
+    /// How the directories were when they were scanned last.
+    stamps: BTreeMap<MailboxId, DirStamp>,
     report: &'a dyn Fn(FilesReport),
 }
 
@@ -343,6 +346,7 @@ impl Files<'_> {
         }
         let sweep = self.swept.insert(account.clone());
         let known: BTreeMap<&MailboxId, DirStamp> = known.iter().map(|seen| (&seen.mailbox, seen.stamp)).collect();
+        let mut stirred = false;
         for (name, directory) in &folders.found {
             let mailbox = id(name);
             if sweep && let Err(fault) = Maildir::open(directory).and_then(|maildir| maildir.sweep(now())) {
@@ -350,6 +354,8 @@ impl Files<'_> {
             }
             let seen = known.get(&mailbox).copied().unwrap_or_default();
             let listed = scan::stamp(directory).and_then(|stamp| {
+                let last = self.stamps.insert(mailbox.clone(), stamp);
+                stirred |= last.is_some_and(|last| last != stamp);
                 let moved = seen == DirStamp::default() || seen != stamp;
                 if moved { scan::listing(&mailbox, directory).map(Some) } else { Ok(None) }
             });
@@ -359,7 +365,7 @@ impl Files<'_> {
                 Err(fault) => self.failed(Ticket::default(), fault.of(account)),
             }
         }
-        (self.report)(FilesReport::Scanned { account: account.clone() });
+        (self.report)(FilesReport::Scanned { account: account.clone(), moved: stirred });
         Ok(())
     }
 

@@ -139,6 +139,8 @@ struct Worker<'a> {
     lock: Option<AccountLock>,
     memory: Memory,
     failures: u32,
+    /// When the next whole round is due; `None`: when somebody asks.
+    whole_at: Option<Instant>,
     /// Does the user have to do something before it is worth trying again?
     blocked: bool,
     /// By how much the clock was ahead when it was last looked at.
@@ -157,6 +159,7 @@ impl<'a> Worker<'a> {
             lock: None,
             memory: Memory::default(),
             failures: 0,
+            whole_at: None,
             blocked: false,
             ahead: env.clock.ahead(),
             queue: VecDeque::new(),
@@ -324,12 +327,14 @@ impl<'a> Worker<'a> {
         let idle = self.env.watching.load(Ordering::Relaxed);
         self.state(SyncState::UpToDate { idle, at: self.env.clock.now() });
         if extent == Extent::All {
+            // Rounds that go less far, however many, do not put it off.
+            self.whole_at = self.env.account.sync.interval.map(|interval| Instant::now() + jittered(interval));
             // What is too old to be taken back; the next day's round tries again.
             let _ = Quarantine::below(&self.env.data).purge(self.env.clock.now());
         }
-        match self.env.account.sync.interval {
+        match self.whole_at {
             _ if outcome.more => Due::Now(Extent::News),
-            Some(interval) => Due::In(jittered(interval)),
+            Some(at) => Due::In(at.saturating_duration_since(Instant::now())),
             None => Due::Asked,
         }
     }

@@ -454,6 +454,26 @@ fn a_scan_reads_only_what_moved() {
     assert_eq!(listed(&scan(second)).len(), 2, "a stamp of zero is never up to date");
 }
 
+#[test]
+fn a_scan_tells_whether_anything_moved_since_the_one_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    age(&maildir(dir.path(), "INBOX"), 10);
+    let scan = || FilesJob::Scan { account: AccountId::new("work"), known: Vec::new() };
+    let deliver = FilesJob::Deliver {
+        ticket: Ticket(1),
+        mailbox: mailbox("INBOX"),
+        bytes: MAIL.into(),
+        flags: Flags::none(),
+        replaces: None,
+    };
+    let reports = work(dir.path(), vec![scan(), scan(), deliver, scan(), scan()]);
+    let moved = reports.iter().filter_map(|report| match report {
+        FilesReport::Scanned { moved, .. } => Some(*moved),
+        _ => None,
+    });
+    assert_eq!(moved.collect::<Vec<_>>(), [false, false, true, false]);
+}
+
 /// A message with a subject and a file name that a stranger chose with care.
 const PARCEL: &[u8] = b"From: a@example.org\r\nSubject: ../hello\r\nMIME-Version: 1.0\r\n\
 Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHi.\r\n--b\r\nContent-Type: application/x-sh\r\n\

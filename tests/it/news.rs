@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
 use tern::job::index::{IndexJob, IndexReport, MailboxRow, Shows};
-use tern::job::{Changed, Job, PlaceChange, Report, SyncJob, SyncReport};
+use tern::job::sync::Wake;
+use tern::job::{Changed, FilesReport, Job, PlaceChange, Report, SyncJob, SyncReport};
 use tern::keys::Keymap;
 use tern::mail::ids::Timestamp;
 use tern::mail::labels::Label;
@@ -107,4 +108,17 @@ fn a_new_index_shows_how_far_it_is_and_is_asked_when_it_serves() {
     driver.world.add("ada", "INBOX", "Grace", "found meanwhile");
     driver.report(Report::Index(IndexReport::Renewed)).expect_no("new index");
     driver.expect("found meanwhile");
+}
+
+#[test]
+fn what_moved_on_disk_without_us_is_told_to_the_server() {
+    let mut driver = Driver::new(World::default(), &["ada"], (80, 24));
+    let account = mailbox("ada", "INBOX").account;
+    let mut wakes = |moved| {
+        driver.outside.clear();
+        driver.report(Report::Files(FilesReport::Scanned { account: account.clone(), moved }));
+        let is_wake = |job: &&Job| matches!(job, Job::Sync(SyncJob::Wake { why: Wake::LocalChange, .. }));
+        driver.outside.iter().filter(is_wake).count()
+    };
+    assert_eq!((wakes(false), wakes(true)), (0, 1));
 }

@@ -67,3 +67,25 @@ fn beside_one_on_screen_a_sync_and_a_second_screen_only_read() {
     world.succeed(&["sync", "--quiet"]);
     assert_eq!((world.files("mail/ada/INBOX").len(), dovecot.files("ada", "INBOX").len()), (1, 1));
 }
+
+#[test]
+fn what_another_program_says_by_a_name_goes_to_the_server_at_once() {
+    let dovecot = Dovecot::start();
+    let _ = dovecot.deliver("ada", "INBOX", &letter(1));
+    let world = World::new(&account(&dovecot, "ada", "sync = { interval = \"1h\" }"));
+    let mut tern = Session::start(&world, &[], 160, 35);
+    tern.expect("Letter 1.");
+    tern.press("F");
+    let has = |flag: &'static str| {
+        let dovecot = &dovecot;
+        move || dovecot.flags("ada", "INBOX").iter().any(|(_, flags)| flags.contains(flag))
+    };
+    becomes("the server has the star", has("\\Flagged"), &true);
+    let path = world.files("mail/ada/INBOX").pop().expect("the letter");
+    let name = path.file_name().expect("a name").to_str().expect("text").to_owned();
+    // As a mail program does that answers and does not know of the one that syncs.
+    std::fs::rename(&path, path.with_file_name(format!("{name}R"))).expect("a rename");
+    becomes("the server has the answer's mark", has("\\Answered"), &true);
+    tern.press("Q");
+    assert!(tern.wait());
+}

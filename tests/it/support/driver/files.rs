@@ -86,7 +86,10 @@ impl World {
             FilesJob::Arrange { ticket, mailbox, order } => vec![self.arrange(ticket, mailbox, order)],
             FilesJob::Scan { account, .. } => {
                 let mailboxes = self.mailboxes.iter().filter(|id| id.account == account).cloned().collect();
-                vec![FilesReport::Folders { account: account.clone(), mailboxes }, FilesReport::Scanned { account }]
+                vec![
+                    FilesReport::Folders { account: account.clone(), mailboxes },
+                    FilesReport::Scanned { account, moved: false },
+                ]
             }
             FilesJob::Quote { ticket, place } => match self.mails.iter().find(|mail| mail.place == place) {
                 Some(mail) => vec![FilesReport::Quoted { ticket, source: Arc::new(source(mail)), place }],
