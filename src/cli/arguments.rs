@@ -256,7 +256,7 @@ pub(super) struct SendOptions {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SearchOptions {
     /// The query, e.g. `from:ada has:attachment budget`; `search:NAME` is a saved search
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true)]
     pub(super) query: Vec<String>,
     /// At most this many
     #[arg(long, default_value_t = 50, value_name = "N")]
@@ -319,7 +319,7 @@ pub(super) struct RulesRunOptions {
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
     /// The query
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true)]
     pub(super) query: Vec<String>,
 }
 
@@ -356,7 +356,7 @@ pub(super) struct TagOptions {
 #[derive(Debug, Args)]
 pub(super) struct AddressOptions {
     /// How words of the name or the address begin, e.g. `gr hop`, `grace@`, `@navy`
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true)]
     pub(super) text: Vec<String>,
     /// What the lines look like
     #[arg(long, value_enum, default_value_t = Format::Aerc, value_name = "FORMAT")]

@@ -28,11 +28,12 @@ mod setting;
 mod show;
 mod sync;
 mod tag;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::mail::clean::Clean;
 use arguments::{Arguments, Command};
@@ -40,7 +41,8 @@ use exit::Exit;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse_from(with_sendmail_mode(std::env::args_os())) {
+    let arguments = words::words_last(Arguments::command(), with_sendmail_mode(std::env::args_os()));
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
             // It says the argument again, which may come from a link that somebody clicked on.

@@ -82,6 +82,9 @@ fn search_list_folders_and_show_agree() {
         "ada:INBOX:1002.c\nada:INBOX:1000.a\n"
     );
     assert_eq!(world.succeed(&["search", "--count", "brass"]), "2\n");
+    // Options are options behind the query too.
+    assert_eq!(world.succeed(&["search", "brass", "--ids", "--limit", "1"]), "ada:INBOX:1002.c\n");
+    assert_eq!(world.succeed(&["search", "brass", "-subject:tea", "--count"]), "1\n");
     assert_eq!(world.succeed(&["search", "-A", "ada", "--count", "--in", "rust", "*"]), "1\n");
     let of_one = format!("thread:{}", found[1]["thread"].as_str().unwrap());
     assert_eq!(world.succeed(&["search", "--ids", &of_one]), "ada:INBOX:1000.a\n");
@@ -159,6 +162,7 @@ fn wrong_calls_have_codes_and_words() {
     let table: &[(&[&str], i32, &str)] = &[
         (&["serch"], 2, "unrecognized subcommand"),
         (&["search", "--ids", "--json", "x"], 2, "cannot be used with"),
+        (&["search", "x", "--limt", "3"], 2, "a similar argument exists: '--limit'"),
         (&["search", "nothingofthekind"], 1, ""),
         (&["search", "--count", "nothingofthekind"], 1, ""),
         (&["search", "-A", "eve", "tea"], 2, "no account eve; there is: ada"),
