@@ -227,6 +227,15 @@ pub struct Problem {
     pub hint: Option<Clean>,
 }
 
+impl Problem {
+    /// All of it in a sentence.
+    pub fn in_words(&self) -> String {
+        let line = if self.line > 0 { format!(" line {}", self.line) } else { String::new() };
+        let hint = self.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+        format!("config{line}: {}{hint}", self.message)
+    }
+}
+
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

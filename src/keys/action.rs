@@ -396,6 +396,7 @@ actions! {
     RetryAll "outbox.retry-all" in &[Outbox]; keys &["R"]; Write; "Try to send all of them now"; hint "all"; waiting;
 
     Open "go.open" in &[List, Folders]; keys &["Enter"]; Go; "Open what is under the cursor"; hint "open"; account;
+    SaveSearch "search.save" in &[List, Prompt]; keys &["F2"]; Go; "Save the search under a name, as a folder"; hint "save search"; searched;
     NewFolder "folder.new" in &[Folders]; keys &["n"]; Folder; "Make a folder, below the one under the cursor or elsewhere"; hint "new"; makable;
     RenameFolder "folder.rename" in &[Folders]; keys &["r"]; Folder; "Rename the folder, and with it those below it; or the saved search"; hint "rename"; renamable;
     DeleteFolder "folder.delete" in &[Folders]; keys &["d", "Del"]; Folder; "Delete the folder (its mail goes into quarantine, after a question), or forget the saved search"; hint "delete"; deletable;
@@ -409,7 +410,6 @@ actions! {
     SaveAttachment "attachment.save" in MAIL; keys &["S"]; Show; "Save an attachment"; hint "save"; attached;
     Compose "mail.new" in PLACES; keys &["m"]; Write; "Write a new message"; hint "write"; sends;
     Search "go.search" in BROWSE; keys &["/"]; Go; "Search; in a message: find in its text"; hint "search"; account;
-    SaveSearch "search.save" in &[List, Prompt]; keys &["F2"]; Go; "Save the search under a name, as a folder"; hint "save search"; searched;
     MoveTo "message.move" in MAIL; keys &["s"]; Message; "Move to a folder that you choose"; hint "move"; message;
     Forward "message.forward" in MAIL; keys &["f"]; Write; "Pass the message on"; hint "forward"; answerable;
     Star "message.star" in MAIL; keys &["F"]; Message; "Star, or take the star away"; hint "star"; message;
@@ -425,7 +425,7 @@ actions! {
     Mute "thread.mute" in MAIL; keys &["tm"]; Message; "Mute the conversation, or listen to it again"; hint ""; message;
     BreakThread "thread.break" in MAIL; keys &["tb", "#"]; Message; "Begin a new conversation with this message, or put it back"; hint ""; message;
     JoinThreads "thread.join" in MAIL; keys &["tj"]; Message; "Put the selected conversations into this one"; hint ""; selection;
-    RunRules "message.rules" in MAIL; keys &[";"]; Message; "Let the rules of the config look at it, as if it had just come"; hint ""; ruled;
+    RunRules "message.rules" in MAIL; keys &[";"]; Message; "Run the rules of the config on it"; hint ""; ruled;
     DeleteForever "message.delete" in MAIL; keys &["D"]; Message; "Delete for ever, after a question"; hint ""; message;
 
     Down "move.down" in LISTS; keys &["j", "Down"]; Move; "Go down one row"; hint ""; always;

@@ -82,6 +82,11 @@ impl Mailboxes {
         self.rows.iter().filter(|row| row.mailbox.name.is_inbox()).map(|row| row.unread).sum()
     }
 
+    /// How many messages are in the inboxes of all accounts.
+    pub fn total_in_inboxes(&self) -> u64 {
+        self.rows.iter().filter(|row| row.mailbox.name.is_inbox()).map(|row| row.total).sum()
+    }
+
     /// Takes in the mailboxes, in whatever order.
     pub(super) fn take(&mut self, mut rows: Vec<MailboxRow>, accounts: &[AccountState]) {
         self.asked = false;

@@ -30,10 +30,12 @@ mod reports;
 mod review;
 mod rules;
 mod searches;
+mod selecting;
 mod status;
 mod suggest;
 mod tagging;
 mod timing;
+mod title;
 mod undo;
 mod update;
 mod viewer;
@@ -46,7 +48,6 @@ use crate::job::index::{Grouping, ListSpec, Source};
 use crate::job::outbox::EntryState;
 use crate::job::{FilesJob, IndexJob, Job, OutboxJob, Ticket};
 use crate::keys::{Context, Keymap, Pending, Situation};
-use crate::mail::clean::Clean;
 use crate::mail::ids::{AccountId, Timestamp};
 
 pub use accounts::{AccountState, Server};
@@ -65,6 +66,7 @@ pub use question::{Ask, Question};
 pub use searches::{Origin, Search, Searches};
 pub use status::{Level, Message, OutboxCount, Status};
 pub use suggest::Suggestions;
+pub use title::{mailbox_title, scope_title};
 pub use undo::Undo;
 pub use update::update;
 pub use viewer::{Find, Opened, Viewer};
@@ -242,7 +244,7 @@ impl Model {
         if let Some(first) = config.problems.first() {
             let more = config.problems.len() - 1;
             let rest = if more > 0 { format!(" (and {more} more: `tern config check`)") } else { String::new() };
-            model.trouble(&format!("config line {}: {}{rest}", first.line, first.message));
+            model.trouble(&format!("{}{rest}", first.in_words()));
         }
         (model, jobs)
     }
@@ -308,7 +310,7 @@ impl Model {
             outbox: self.outbox.entries.len(),
             doubtful: self.outbox.current().is_some_and(|entry| entry.state == EntryState::MaybeSent),
             unfinished: self.writing.unsent.len(),
-            searches: self.list.search.iter().filter(|search| search.problem.is_none()).count(),
+            searches: usize::from(self.has_search_to_save()),
             rules: self.config.rules.len(),
             folder: self.folder_bars(),
         }
@@ -328,27 +330,7 @@ impl Model {
     pub fn is_bare(&self) -> bool {
         self.accounts.is_empty()
     }
-
-    /// The name of what the list shows.
-    pub fn list_title(&self) -> Clean {
-        let Some(spec) = self.list.spec.as_ref() else { return Clean::empty() };
-        let name = match &spec.source {
-            Source::Mailbox(mailbox) => mailbox_title(mailbox.name.as_str()),
-            Source::Unified => Clean::line("All inboxes"),
-            Source::Search { .. } => self.listed_search().cloned().unwrap_or_else(|| Clean::line("Search")),
-        };
-        Clean::line(&format!("{name}{}", arrange::addition(spec)))
-    }
 }
-
-/// The name of a mailbox on the screen. Where a provider keeps its own is no folder that tells anything.
-pub fn mailbox_title(name: &str) -> Clean {
-    let own = PROVIDERS.iter().find_map(|prefix| name.strip_prefix(prefix));
-    if name == "INBOX" { Clean::line("Inbox") } else { Clean::line(own.unwrap_or(name)) }
-}
-
-/// The folders in which providers keep their own.
-const PROVIDERS: [&str; 2] = ["[Gmail]/", "[Google Mail]/"];
 
 /// A job of the thread `files`.
 fn files(job: FilesJob) -> Job {

@@ -207,6 +207,12 @@ impl Model {
         }
     }
 
+    /// Is what is on screen a search that can be saved? In other fields than its own the key means nothing.
+    pub(super) fn has_search_to_save(&self) -> bool {
+        let elsewhere = matches!(&self.overlay, Some(Overlay::Prompt(prompt)) if prompt.kind != PromptKind::Search);
+        !elsewhere && self.list.search.as_ref().is_some_and(|search| search.problem.is_none())
+    }
+
     /// Asks what the search on screen is to be called.
     pub(super) fn ask_search_name(&mut self) {
         let Some(search) = self.list.search.as_ref().filter(|search| search.problem.is_none()) else { return };
@@ -305,6 +311,14 @@ impl Model {
     pub(super) fn take_searches(&mut self, ticket: Ticket, kept: Vec<SavedSearch>) {
         self.set_searches(kept);
         let Some(Ordered { label, back }) = self.searches.orders.remove(&ticket) else { return };
+        // In the folder pane one goes on from the list that is shown.
+        let listed = self
+            .listed_search()
+            .and_then(|name| self.searches.all.iter().position(|search| is(&search.name, name.as_str())));
+        if let Some(at) = listed.filter(|_| self.screen != Screen::Browse(Focus::Folders)) {
+            self.mailboxes.point_at_search(at);
+            self.mailboxes.follow(usize::from(self.viewport.folder_rows));
+        }
         if let Some(back) = back {
             self.undo.remember(label.clone(), vec![Reverse::Search(back)]);
             self.status.offer(self.now, Level::Ok, &label, Action::Undo);

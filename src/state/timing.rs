@@ -1,14 +1,13 @@
 //! Timers: the menu that asks until when a message shall be out of the way, or an answer be waited for, and what
 //! is noted then.
 
-use crate::job::index::{Row, SearchScope, Source};
+use crate::job::index::{Row, Source};
 use crate::job::{Job, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::draft::Draft;
 use crate::mail::ids::{MessageId, Timestamp};
 use crate::mail::moment;
 use crate::mail::notes::{Edit, Identity, Timer, TimerKind, Timing};
-use crate::query::ast::State;
 
 use super::act::{Act, Target, messages};
 use super::menu::{Choice, Menu, MenuItem, MenuKind};
@@ -133,20 +132,6 @@ impl Model {
     /// Does the list show what a search found? It shows what sleeps, too.
     pub(super) fn lists_a_search(&self) -> bool {
         matches!(self.list.spec.as_ref().map(|spec| &spec.source), Some(Source::Search { .. }))
-    }
-
-    /// Shows all messages of a state, wherever they are.
-    pub(super) fn go_state(&mut self, state: State) -> Vec<Job> {
-        let word = match state {
-            State::Snoozed => "is:snoozed",
-            _ => "is:waiting",
-        };
-        if self.list.search.is_none() {
-            self.list.back = self.list.bookmark();
-        }
-        self.viewer.close();
-        self.screen = Screen::Browse(Focus::List);
-        self.search(word, Some(SearchScope::All))
     }
 }
 

@@ -11,11 +11,10 @@ use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::Timestamp;
 use crate::mail::mailbox::Role;
 use crate::mail::notes::TimerKind;
-use crate::query::ast::State;
 
 use super::act::Act;
 use super::event::{Event, MouseAct};
-use super::{Focus, Item, Level, Model, Overlay, Screen, Viewport};
+use super::{Focus, Item, Level, Model, Overlay, Screen, Viewport, title};
 
 /// How often the disk is looked at for what other programs changed, in seconds.
 const LOOK_EVERY: i64 = 10;
@@ -102,6 +101,7 @@ impl Model {
 
     /// Carries out an action, or says why it cannot be.
     pub(super) fn run(&mut self, bound: Bound) -> Vec<Job> {
+        self.close_range(bound.action);
         if let Some(why) = (bound.action.row().why_not)(&self.situation()) {
             self.say(Level::Info, &format!("Not now: {why}"));
             return Vec::new();
@@ -294,15 +294,15 @@ impl Model {
             }
             Action::GoInbox => self.go_role(Role::Inbox),
             Action::GoUnified => self.go_to(Source::Unified),
-            Action::GoStarred => self.show_found("is:starred -in:trash -in:junk"),
-            Action::GoUnread => self.show_found("is:unread -in:trash -in:junk"),
+            Action::GoStarred => self.show_found(title::STARRED),
+            Action::GoUnread => self.show_found(title::UNREAD),
             Action::GoSent => self.go_role(Role::Sent),
             Action::GoDrafts => self.go_role(Role::Drafts),
             Action::GoArchive => self.go_role(Role::Archive),
             Action::GoJunk => self.go_role(Role::Junk),
             Action::GoTrash => self.go_role(Role::Trash),
-            Action::GoSnoozed => self.go_state(State::Snoozed),
-            Action::GoWaiting => self.go_state(State::Waiting),
+            Action::GoSnoozed => self.show_found(title::SNOOZED),
+            Action::GoWaiting => self.show_found(title::WAITING),
             Action::GoLast => self.go_last(),
             Action::GoAccount => self.go_account(bound.key.digit().unwrap_or(0)),
             Action::GoLog => {
@@ -395,55 +395,6 @@ impl Model {
         let (add, remove) =
             if self.all_have(flag) { (Flags::none(), Flags::only(flag)) } else { (Flags::only(flag), Flags::none()) };
         self.act(Act::Flags { add, remove })
-    }
-
-    fn select(&mut self, action: Action) -> Vec<Job> {
-        match action {
-            Action::Select | Action::SelectHere => {
-                self.toggle_selected(self.list.cursor..self.list.cursor + 1);
-                if action == Action::Select {
-                    return self.move_by(1);
-                }
-            }
-            Action::SelectRange => match self.list.range.take() {
-                None => self.list.range = Some(self.list.cursor),
-                Some(from) => {
-                    let (from, until) = (from.min(self.list.cursor), from.max(self.list.cursor));
-                    let rows = (from..=until).filter_map(|at| self.list.row(at)).cloned();
-                    let rows: Vec<_> = rows.map(|row| (row.message, row)).collect();
-                    self.list.selected.extend(rows);
-                }
-            },
-            Action::SelectNone => {
-                self.list.selected.clear();
-                self.list.range = None;
-            }
-            Action::SelectInvert => {
-                let shown = self.list.top..self.list.top + usize::from(self.viewport.list_rows);
-                self.toggle_selected(shown);
-            }
-            _ => {
-                let shown = self.list.top..self.list.top + usize::from(self.viewport.list_rows);
-                let wanted = |row: &crate::job::index::Row| match action {
-                    Action::SelectUnread => row.unread > 0 || !row.flags.has(Flag::Seen),
-                    Action::SelectStarred => row.flags.has(Flag::Flagged),
-                    _ => true,
-                };
-                let rows = shown.filter_map(|at| self.list.row(at)).filter(|row| wanted(row)).cloned();
-                let rows: Vec<_> = rows.map(|row| (row.message, row)).collect();
-                self.list.selected.extend(rows);
-            }
-        }
-        Vec::new()
-    }
-
-    fn toggle_selected(&mut self, positions: std::ops::Range<usize>) {
-        let rows: Vec<_> = positions.filter_map(|at| self.list.row(at)).cloned().collect();
-        for row in rows {
-            if self.list.selected.remove(&row.message).is_none() {
-                self.list.selected.insert(row.message, row);
-            }
-        }
     }
 
     fn copy(&mut self, action: Action) -> Vec<Job> {

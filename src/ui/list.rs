@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::text::{Painter, cells, date, fit};
-use crate::job::index::{Only, Row};
+use crate::job::index::Row;
 use crate::mail::flags::Flag;
 use crate::mail::notes::Timing;
 use crate::mail::tags;
@@ -45,18 +45,14 @@ pub(super) fn draw(model: &Model, theme: &Theme, painter: &mut Painter<'_>, heig
 }
 
 fn empty(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
-    let words = if !model.list.known || !model.list.counted {
-        "Looking ..."
-    } else if model.list.search.is_some() {
-        "Nothing found"
-    } else if model.list.spec.as_ref().is_some_and(|list| list.only == Only::Unread) {
-        "Nothing unread here"
-    } else if model.list.spec.as_ref().is_some_and(|list| list.only == Only::Starred) {
-        "Nothing starred here"
-    } else {
-        "No messages here"
-    };
-    painter.text(2, 1.min(painter.area.height.saturating_sub(1)), painter.area.width, words, theme.muted);
+    let words = model.empty_words();
+    painter.text(
+        2,
+        1.min(painter.area.height.saturating_sub(1)),
+        painter.area.width.saturating_sub(3),
+        &words,
+        theme.muted,
+    );
 }
 
 fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize, row: &Row, height: u16) {

@@ -60,7 +60,9 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
         let line = ratatui::layout::Rect { y: painter.area.y + y, height: 1, width, ..painter.area };
         Painter::new(painter.buffer, line, painter.ellipsis).fill(0, 1, style);
     }
-    if cursor || open {
+    // One pointer only: that of the cursor, and elsewhere that of what is open.
+    let focus = model.screen == Screen::Browse(Focus::Folders);
+    if cursor || open && !focus {
         painter.text(0, y, 1, theme.glyphs.cursor, style);
     }
     let mut end = width;

@@ -5,6 +5,7 @@ mod compose;
 mod layout;
 mod list;
 mod mailboxes;
+mod menu;
 mod outbox;
 mod overlay;
 mod status;

@@ -3,14 +3,12 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::text::{Painter, cells, clock, fit, pieces};
+use super::menu;
+use super::text::{Painter, cells, clock, pieces};
 use crate::job::files::Purpose;
-use crate::job::index::SearchScope;
 use crate::keys::{Action, Context, Keys};
 use crate::mail::clean::Clean;
-use crate::mail::moment;
-use crate::mail::notes::TimerKind;
-use crate::state::{Choice, Hints, Level, Menu, MenuKind, Model, Overlay, Prompt, PromptKind};
+use crate::state::{Hints, Level, Model, Overlay, Prompt, PromptKind, scope_title};
 use crate::theme::Theme;
 
 /// Draws the overlay. Gives back where the terminal's cursor belongs, and how many rows a menu has.
@@ -34,6 +32,9 @@ pub(super) fn draw(
             } else if !prompt.choices.is_empty() {
                 choices(theme, painter, body, &prompt.choices);
             }
+            if let Some(problem) = search_problem(model).filter(|_| prompt.kind == PromptKind::Search) {
+                problem_above(theme, painter, message, problem);
+            }
             (Some(prompt_line(model, theme, painter, message, prompt)), 0)
         }
         Some(Overlay::Ask(ask)) => {
@@ -44,7 +45,7 @@ pub(super) fn draw(
             hint_list(theme, painter, body, hints);
             (None, 0)
         }
-        Some(Overlay::Menu(menu)) => menu_box(model, theme, painter, body, menu),
+        Some(Overlay::Menu(menu)) => menu::draw(model, theme, painter, body, menu),
         Some(Overlay::Log(up)) => {
             log(model, theme, painter, body, *up);
             (None, 0)
@@ -53,7 +54,7 @@ pub(super) fn draw(
 }
 
 /// A painter of the inside of a box with a border and a title.
-fn boxed<'b>(theme: &Theme, painter: &'b mut Painter<'_>, area: Rect, title: &str) -> Painter<'b> {
+pub(super) fn boxed<'b>(theme: &Theme, painter: &'b mut Painter<'_>, area: Rect, title: &str) -> Painter<'b> {
     let glyphs = theme.glyphs;
     let mut frame = Painter::new(painter.buffer, area, glyphs.ellipsis);
     frame.clear(theme.popup);
@@ -81,7 +82,7 @@ fn boxed<'b>(theme: &Theme, painter: &'b mut Painter<'_>, area: Rect, title: &st
 }
 
 /// An area of at most so many columns and rows in the middle of the body, or at its bottom.
-fn middle(body: Rect, width: u16, height: u16) -> Rect {
+pub(super) fn middle(body: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(body.width), height.min(body.height));
     Rect { x: body.x + (body.width - width) / 2, y: body.y + (body.height - height) / 2, width, height }
 }
@@ -111,13 +112,9 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         }
     };
     let mut end = area.width.saturating_sub(1);
-    let problem = model.list.search.as_ref().and_then(|search| search.problem.as_deref());
-    let problem = problem.filter(|_| matches!(prompt.kind, PromptKind::Search));
     let note = match &prompt.kind {
-        PromptKind::Search => match problem {
-            Some(problem) => problem.to_owned(),
-            None => scope_words(model),
-        },
+        PromptKind::Search if search_problem(model).is_some() => String::new(),
+        PromptKind::Search => scope_words(model, area.width),
         PromptKind::Find => {
             let found = model.viewer.find.as_ref().map(|find| find.lines.len());
             found.map_or_else(String::new, |found| format!("{found} lines"))
@@ -132,14 +129,9 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         PromptKind::NameSearch { query } => query.clone(),
         PromptKind::RenameSearch(_) | PromptKind::Password(_) => String::new(),
     };
-    let note = crate::mail::clean::Clean::line(&note);
-    let (style, note) = match problem {
-        // What is wrong is said even where there is no room for all of it: the column comes first.
-        Some(_) => (theme.warn, fit(note.as_str(), area.width / 2, theme.glyphs.ellipsis)),
-        None => (theme.muted, note.as_str().to_owned()),
-    };
-    if cells(&note) <= area.width / 2 {
-        end = line.right(end, 0, &note, style).saturating_sub(1);
+    let note = Clean::line(&note);
+    if cells(note.as_str()) <= area.width / 2 {
+        end = line.right(end, 0, note.as_str(), theme.muted).saturating_sub(1);
     }
     let x = line.text(1, 0, end, &label, theme.hint_key);
     let (before, after) = prompt.input.shown();
@@ -174,7 +166,27 @@ fn problem_box(theme: &Theme, painter: &mut Painter<'_>, body: Rect, problem: &s
     }
 }
 
-fn tail(text: &str, room: u16) -> &str {
+/// What is wrong with the search that is being typed.
+fn search_problem(model: &Model) -> Option<&str> {
+    model.list.search.as_ref().and_then(|search| search.problem.as_deref())
+}
+
+/// All of what is wrong with a search, in the rows above it: it says what was expected last. No box, since it comes
+/// and goes while one types.
+fn problem_above(theme: &Theme, painter: &mut Painter<'_>, message: Rect, problem: &str) {
+    let problem = Clean::line(problem);
+    let lines = pieces(problem.as_str(), usize::from(message.width.saturating_sub(2)).max(1));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(message.y / 2);
+    let area = Rect { y: message.y - height, height, ..message };
+    let mut above = Painter::new(painter.buffer, area, theme.glyphs.ellipsis);
+    above.clear(theme.fg);
+    for (y, line) in (0..height).zip(lines) {
+        above.text(1, y, message.width.saturating_sub(1), line, theme.warn);
+    }
+}
+
+/// The end of a text that has room: that is where one types.
+pub(super) fn tail(text: &str, room: u16) -> &str {
     let mut shown = text;
     while cells(shown) > room {
         let next = shown.chars().next().map_or(0, char::len_utf8);
@@ -186,15 +198,12 @@ fn tail(text: &str, room: u16) -> &str {
     shown
 }
 
-fn scope_words(model: &Model) -> String {
-    let scope = match model.list.search.as_ref().map(|search| &search.scope) {
-        Some(SearchScope::Mailbox(mailbox)) => format!("in {}", mailbox.name),
-        Some(SearchScope::Account(account)) => format!("in {account}"),
-        Some(SearchScope::All) => "everywhere".to_owned(),
-        None => return String::new(),
-    };
+/// Where a search looks; where there is little room, its title says that.
+fn scope_words(model: &Model, width: u16) -> String {
+    let Some(search) = &model.list.search else { return String::new() };
     let key = model.keymap.key_of(Context::Prompt, Action::Widen).unwrap_or_default();
-    format!("{scope}  {key} elsewhere")
+    let words = format!("{}  {key} elsewhere", scope_title(&search.scope));
+    if cells(&words) <= width / 2 { words } else { format!("{key} elsewhere") }
 }
 
 fn question(model: &Model, theme: &Theme, painter: &mut Painter<'_>, body: Rect, words: &str) {
@@ -248,101 +257,21 @@ fn hint_list(theme: &Theme, painter: &mut Painter<'_>, body: Rect, hints: &Hints
     }
 }
 
-fn menu_box(
-    model: &Model,
-    theme: &Theme,
-    painter: &mut Painter<'_>,
-    body: Rect,
-    menu: &Menu,
-) -> (Option<Position>, u16) {
-    let title = match menu.kind {
-        MenuKind::Help(context) => format!("Help: {}", context.title()),
-        MenuKind::Palette(_) => "Do".to_owned(),
-        MenuKind::Go => "Go to folder".to_owned(),
-        MenuKind::Label => "Give or take a label".to_owned(),
-        MenuKind::Tag => "Give or take a tag".to_owned(),
-        MenuKind::Sort => "Sort the list".to_owned(),
-        MenuKind::Time(TimerKind::Snooze) => "Snooze until".to_owned(),
-        MenuKind::Time(TimerKind::Remind) => "Remind me if nobody has answered".to_owned(),
-        MenuKind::Move => {
-            let count = model.situation().targets;
-            format!("Move {} to", if count == 1 { "1 message".to_owned() } else { format!("{count} rows") })
-        }
-    };
-    // As high as it can become, whatever is typed: a box that jumps is hard to read.
-    let wanted = u16::try_from(menu.items.len()).unwrap_or(u16::MAX).saturating_add(4);
-    let limit = if matches!(menu.kind, MenuKind::Help(_)) { body.height } else { (body.height * 3 / 5).max(8) };
-    let area = middle(body, 78, wanted.min(limit));
-    let mut inside = boxed(theme, painter, area, &title);
-    let width = inside.area.width;
-    let (before, after) = menu.input.shown();
-    let x = inside.text(0, 0, width, ": ", theme.popup_key);
-    let cursor =
-        inside.text(x, 0, width.saturating_sub(x + 1), tail(&before, width.saturating_sub(x + 1)), theme.field);
-    inside.text(cursor, 0, width.saturating_sub(cursor), &after, theme.field);
-    let position = Position { x: inside.area.x + cursor, y: inside.area.y };
-    let rows = inside.area.height.saturating_sub(1);
-    // Where there is little room, the keys take no more of it than they need.
-    let widest = menu.items.iter().map(|item| cells(&item.keys)).max().unwrap_or(0);
-    let key_width = widest.clamp(1, if width < 60 { 9 } else { 16 });
-    let shown = menu.shown.iter().enumerate().skip(menu.top).take(usize::from(rows));
-    for (y, (at, item)) in (1..).zip(shown) {
-        let Some(item) = menu.items.get(*item) else { continue };
-        let base = if item.why_not.is_some() { theme.popup.patch(theme.muted) } else { theme.popup };
-        let style = if at == menu.cursor { base.patch(theme.cursor_row) } else { base };
-        let line = Rect { y: inside.area.y + y, height: 1, ..inside.area };
-        let mut row = Painter::new(inside.buffer, line, inside.ellipsis);
-        row.fill(0, 1, style);
-        row.text(0, 0, 1, if at == menu.cursor { theme.glyphs.cursor } else { " " }, style);
-        let help = matches!(menu.kind, MenuKind::Help(_));
-        let key_style = if at == menu.cursor { style } else { theme.popup_key };
-        let (text_x, end) = if help {
-            let keys = match item.choice {
-                Choice::Mark(mark) => super::list::glyph(theme, mark),
-                Choice::Action(_)
-                | Choice::Mailbox(_)
-                | Choice::Unified
-                | Choice::Search(_)
-                | Choice::Tag(_)
-                | Choice::Sort(..)
-                | Choice::Until(_)
-                | Choice::Nothing => &item.keys,
-            };
-            row.text(2, 0, key_width, keys, key_style);
-            (key_width + 3, width)
-        } else {
-            (2, row.right(width, 0, &item.keys, key_style).saturating_sub(1))
-        };
-        let x = row.text(text_x, 0, end.saturating_sub(text_x), item.text.as_str(), style);
-        if let Some(why) = item.why_not {
-            row.text(x + 1, 0, end.saturating_sub(x + 1), &format!("({why})"), style);
-        }
-    }
-    if menu.shown.is_empty() {
-        let words = match menu.kind {
-            MenuKind::Tag => "Type the name of a new tag".to_owned(),
-            MenuKind::Time(_) => format!("Type a time: {}", moment::EXPECTED),
-            _ => "Nothing fits".to_owned(),
-        };
-        inside.text(2, 1, width, &words, theme.popup.patch(theme.muted));
-    }
-    (Some(position), rows)
-}
-
 fn which_key(model: &Model, theme: &Theme, painter: &mut Painter<'_>, body: Rect) {
     let context = model.context();
     let situation = model.situation();
-    let entries = model.keymap.under(context, &model.pending.keys);
-    let entries: Vec<(String, &str)> = entries
-        .iter()
-        .filter_map(|entry| match entry.action {
-            Some(action) if (action.row().why_not)(&situation).is_some() => None,
-            Some(action) => Some((entry.key.to_string(), action.row().help)),
-            None => Some((entry.key.to_string(), "more")),
-        })
+    let possible = model.keymap.under(context, &model.pending.keys).into_iter();
+    let possible: Vec<_> = possible
+        .filter(|entry| entry.action.is_none_or(|action| (action.row().why_not)(&situation).is_none()))
         .collect();
-    let columns = (body.width / 38).max(1);
-    let count = u16::try_from(entries.len()).unwrap_or(u16::MAX);
+    let rows = body.height.saturating_sub(2).max(1);
+    let count = u16::try_from(possible.len()).unwrap_or(u16::MAX);
+    // Where there is no room for sentences, a word each: one that is not shown is not found.
+    let brief = count.div_ceil(rows) > (body.width / 38).max(1);
+    let words = |action: Action| if brief { brief_word(action) } else { action.row().help };
+    let entries: Vec<(String, &str)> =
+        possible.iter().map(|entry| (entry.key.to_string(), entry.action.map_or("more", words))).collect();
+    let columns = if brief { count.div_ceil(rows) } else { (body.width / 38).max(1) };
     let height = count.div_ceil(columns).saturating_add(2);
     let mut inside = boxed(theme, painter, bottom(body, height), &format!("{} ...", Keys(model.pending.keys.clone())));
     let (width, rows) = (inside.area.width / columns, inside.area.height.max(1));
@@ -351,6 +280,12 @@ fn which_key(model: &Model, theme: &Theme, painter: &mut Painter<'_>, body: Rect
         let from = inside.text(x, y, width, key, theme.popup_key);
         inside.text(from + 1, y, (x + width).saturating_sub(from + 2), help, theme.popup);
     }
+}
+
+/// What an action is called in a word: the end of its name.
+fn brief_word(action: Action) -> &'static str {
+    let name = action.row().name;
+    name.rsplit_once('.').map_or(name, |(_, word)| word)
 }
 
 /// The columns of the log that the time takes.

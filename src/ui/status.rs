@@ -4,7 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::text::{Painter, cells, clock, grouped, short, soon};
-use crate::job::index::{Only, Standing};
+use crate::job::index::{Only, Source, Standing};
 use crate::job::sync::SyncState;
 use crate::keys::Action;
 use crate::keys::action::TABLE;
@@ -27,14 +27,19 @@ pub(super) fn bar(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     }
     let end = end.saturating_sub(1);
     let (title, account) = place(model);
-    let mut x = painter.text(1, 0, end, title.as_str(), theme.bar_account);
+    let counts = counts(model);
+    // However long a name is, how many there are is said.
+    let room = end.saturating_sub(cells(&counts).saturating_add(3));
+    let mut x = painter.text(1, 0, room, title.as_str(), theme.bar_account);
     if width >= 60
         && let Some(account) = model.accounts.iter().find(|known| Some(&known.id) == account.as_ref())
     {
         let address = Clean::line(&account.address.email);
-        x = painter.text(x + 2, 0, end.saturating_sub(x + 2), address.as_str(), theme.bar);
+        if x + 2 + cells(address.as_str()) <= room {
+            x = painter.text(x + 2, 0, room, address.as_str(), theme.bar);
+        }
     }
-    painter.text(x + 2, 0, end.saturating_sub(x + 2), &counts(model), theme.bar);
+    painter.text(x + 2, 0, end.saturating_sub(x + 2), &counts, theme.bar);
 }
 
 /// What is on screen, and the account it belongs to.
@@ -59,11 +64,10 @@ fn counts(model: &Model) -> String {
     }
     let all = model.list.spec.as_ref().is_none_or(|list| list.only == Only::All);
     if let Some(mailbox) = model.list.mailbox().filter(|_| all).and_then(|mailbox| model.mailboxes.row(mailbox)) {
-        return if mailbox.unread > 0 {
-            format!("{} new/{}", mailbox.unread, mailbox.total)
-        } else {
-            mailbox.total.to_string()
-        };
+        return new_of(mailbox.unread, mailbox.total);
+    }
+    if all && model.list.spec.as_ref().is_some_and(|list| list.source == Source::Unified) {
+        return new_of(model.mailboxes.unread_in_inboxes(), model.mailboxes.total_in_inboxes());
     }
     if !model.list.known {
         return String::new();
@@ -71,6 +75,10 @@ fn counts(model: &Model) -> String {
     let more = if model.list.counted { "" } else { "+" };
     let hits = if model.list.search.is_some() { " found" } else { "" };
     format!("{}{more}{hits}", grouped(model.list.total))
+}
+
+fn new_of(unread: u64, total: u64) -> String {
+    if unread > 0 { format!("{unread} new/{total}") } else { total.to_string() }
 }
 
 /// Outbox and sync, from left to right.
@@ -161,8 +169,10 @@ pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
     let width = painter.area.width;
     let y = painter.area.height.saturating_sub(1);
     let place = position(model);
-    let end = painter.right(width.saturating_sub(1), y, &place, theme.muted).saturating_sub(1);
+    let beside = width.saturating_sub(1).saturating_sub(cells(&place)).saturating_sub(1);
     if !model.pending.is_empty() && model.overlay.is_none() {
+        painter.right(width.saturating_sub(1), y, &place, theme.muted);
+        let end = beside;
         let count = model.pending.count.map_or_else(String::new, |count| count.to_string());
         let keys: String = model.pending.keys.iter().map(ToString::to_string).collect();
         painter.text(1, y, end, &format!("{count}{keys}"), theme.hint_key);
@@ -174,7 +184,20 @@ pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
             (Clean::line(&format!("Sending in {left} s")), Level::Ok, Some(Action::Undo))
         }
         (_, _, Some(message)) => (message.text.clone(), message.level, message.action),
-        (_, _, None) => return,
+        (_, _, None) => {
+            painter.right(width.saturating_sub(1), y, &place, theme.muted);
+            return;
+        }
+    };
+    // The key that takes it back is said even where the rest is cut.
+    let key = action.and_then(|action| Some((model.keymap.key_of(model.screen_context(), action)?, action.row().hint)));
+    let key_room = key.as_ref().map_or(0, |(key, word)| cells(key) + cells(word) + 3);
+    // What happened is said for a moment: the place gives way to it.
+    let end = if cells(text.as_str()).saturating_add(key_room + 1) > beside {
+        width
+    } else {
+        painter.right(width.saturating_sub(1), y, &place, theme.muted);
+        beside
     };
     let style = match level {
         Level::Info => theme.info,
@@ -183,7 +206,7 @@ pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
         Level::Error => theme.error,
     };
     let mut rest = text.as_str();
-    let room = end.saturating_sub(1);
+    let room = end.saturating_sub(1 + key_room);
     if cells(rest) > room && level >= Level::Warn && y > 0 && model.overlay.is_none() {
         let whole = crate::state::take_cells(rest, usize::from(width.saturating_sub(2)));
         let head = whole.rfind(' ').and_then(|at| rest.get(..at)).unwrap_or(whole);
@@ -193,11 +216,9 @@ pub(super) fn message(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
         rest = rest.get(head.len()..).unwrap_or_default().trim_start();
     }
     let x = painter.text(1, y, room, rest, style);
-    if let Some(action) = action
-        && let Some(key) = model.keymap.key_of(model.screen_context(), action)
-    {
+    if let Some((key, word)) = key {
         let x = painter.text(x + 2, y, end.saturating_sub(x + 2), &key, theme.hint_key);
-        painter.text(x + 1, y, end.saturating_sub(x + 1), action.row().hint, theme.hint_text);
+        painter.text(x + 1, y, end.saturating_sub(x + 1), word, theme.hint_text);
     }
 }
 
@@ -210,10 +231,10 @@ fn position(model: &Model) -> String {
             format!("{thread}line {}/{}", model.viewer.top + 1, model.viewer.lines.len())
         }
         Screen::Browse(Focus::List | Focus::Folders) if model.list.total > 0 => {
-            let selected = match (model.list.range.is_some(), model.list.selected.len()) {
-                (true, _) => "selecting a range  ".to_owned(),
-                (false, 0) => String::new(),
-                (false, count) => format!("{count} selected  "),
+            let selected = match (model.list.range, model.list.selected.len()) {
+                (Some(from), _) => format!("a range of {}  ", from.abs_diff(model.list.cursor) + 1),
+                (None, 0) => String::new(),
+                (None, count) => format!("{count} selected  "),
             };
             format!("{selected}{}/{}", model.list.cursor + 1, model.list.total)
         }

@@ -166,7 +166,7 @@ fn tab_looks_elsewhere() {
     world.add("ada", "INBOX", "Lin Wei", "plan");
     let mut driver = Driver::new(world, &["ada", "work"], SIZE);
     driver.press("/").type_text("plan").expect("in ada").press("Tab").expect("everywhere");
-    driver.press("Tab").expect("in INBOX").press("Tab").expect("in ada");
+    driver.press("Tab").expect("in Inbox").press("Tab").expect("in ada");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod actions;
 mod adoption;
 mod architecture;
 mod arranging;
+mod browsing;
 mod canaries;
 mod chaos;
 mod commands;

@@ -62,7 +62,7 @@ fn a_search_is_saved_by_a_key_stands_among_the_folders_and_its_counts_follow() {
 #[test]
 fn the_scope_is_saved_with_the_search() {
     let mut driver = Driver::new(world(), &["ada"], SIZE);
-    driver.press("/").type_text("invoice").press("Tab").expect("in INBOX").press("Enter F2");
+    driver.press("/").type_text("invoice").press("Tab").expect("in Inbox").press("Enter F2");
     driver.type_text("here").press("Enter");
     assert_eq!(names(&driver), [("here", "in:ada/INBOX (invoice*)")]);
 }

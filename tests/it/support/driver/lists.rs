@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use tern::job::Ticket;
 use tern::job::index::{
-    Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Only, Row, Shows, SortBy, Source, Tally,
+    Direction, Grouping, IndexJob, IndexReport, ListSpec, MailboxRow, Only, Row, SearchScope, Shows, SortBy, Source,
+    Tally,
 };
 use tern::mail::address::Address;
 use tern::mail::clean::Clean;
@@ -43,7 +44,14 @@ impl World {
             Source::Search { query: Query::Is(State::Waiting), .. } => {
                 matches!(self.timing(mail), Some(Timing::Awaited(_) | Timing::Unanswered(_)))
             }
-            Source::Search { query, .. } => matches(mail, query),
+            Source::Search { query, scope } => {
+                let there = match scope {
+                    SearchScope::All => true,
+                    SearchScope::Account(account) => mail.place.mailbox.account == *account,
+                    SearchScope::Mailbox(mailbox) => self.is_in(mail, mailbox),
+                };
+                there && matches(mail, query)
+            }
         }
     }
 

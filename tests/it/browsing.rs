@@ -1,0 +1,128 @@
+//! What a person is told while browsing, above all where the screen is small: what is listed, what is wrong, what
+//! there is to choose from.
+
+use insta::assert_snapshot;
+use tern::mail::flags::{Flag, Flags};
+use tern::state::Event;
+
+use crate::support::driver::{Driver, World};
+
+const SMALL: (u16, u16) = (40, 12);
+const USUAL: (u16, u16) = (80, 24);
+
+/// Twelve messages in two accounts, the second of them read.
+fn driver(size: (u16, u16)) -> Driver {
+    let mut world = World::with(&["ada", "work"]);
+    for n in 1..=10 {
+        let mail = world.add("ada", "INBOX", "Grace Hopper", &format!("mail {n}"));
+        if n == 2 {
+            mail.flags = Flags::only(Flag::Seen);
+        }
+    }
+    world.add("ada", "Archive", "Lin Wei", "old pears");
+    world.add("work", "INBOX", "Boss", "report");
+    Driver::new(world, &["ada", "work"], size)
+}
+
+#[test]
+fn what_is_done_is_done_to_the_whole_range() {
+    let mut driver = driver(USUAL);
+    driver.press("j v 2 j").expect("a range of 3").press("F").expect("Starred 3 messages");
+    assert!(driver.model.list.range.is_none() && driver.model.list.selected.is_empty());
+    driver.press("u g g v j s").expect("Move 2 rows to").press("Esc").expect("2 selected");
+    driver.press("Esc v j j v").expect("3 selected").press("d").expect("Moved 3 messages to Trash");
+    driver.press("u").press("v j u").expect("a range of 2");
+}
+
+#[test]
+fn a_list_says_what_it_is() {
+    let mut driver = driver(USUAL);
+    let table = [
+        ("g u", "All inboxes  10 new/11"),
+        ("g F", " Starred  0 found"),
+        ("g U", " Unread  "),
+        ("g z", " Snoozed  0 found"),
+        ("g r", " Waiting for an answer  0 found"),
+    ];
+    for (keys, title) in table {
+        driver.press(keys).expect(title);
+    }
+    driver.expect("Nothing waits for an answer").press("g z").expect("Nothing is snoozed");
+    driver.press("g i /").type_text("pears").expect("Search in ada  1 found").expect("in ada  Tab elsewhere");
+    driver.press("Enter").expect("Search in ada: pears  1 found");
+    driver.press("/ Tab Enter").expect("Search: pears  1 found");
+    driver.press("/ Tab").expect("Nothing found in Inbox").press("Enter").expect("Search in Inbox: pears  0 found");
+    driver.press("Esc").expect(" Inbox  ada@example.org");
+}
+
+#[test]
+fn the_title_leaves_room_for_the_number() {
+    let mut driver = driver(SMALL);
+    driver.press("/").type_text("from:grace subject:mail and not pears").expect("Search in ada  10 found");
+    driver.expect("Tab elsewhere").press("Enter").expect("Search in ada: from:g~  10 found");
+}
+
+#[test]
+fn what_is_wrong_with_a_search_is_said_to_the_end() {
+    let mut driver = driver(SMALL);
+    driver.press("/").type_text("mail frm:grace");
+    let told: String = driver.screen().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("column 6: expected a field (from: to: cc:"), "{told}");
+    assert!(told.contains("or quotes around a word with a colon"), "{told}");
+    assert_snapshot!("search_problem_40x12", driver.screen());
+    driver.press("Ctrl-u").type_text("mail").expect("10 found").expect_no("column");
+}
+
+#[test]
+fn what_was_done_says_on_a_small_screen_how_to_undo_it() {
+    let mut driver = driver(SMALL);
+    driver.press("Z").type_text("fri 9").press("Enter").expect("u undo");
+    driver.wait(60).expect("1/9").press("j").expect("2/9");
+}
+
+#[test]
+fn the_help_says_on_a_small_screen_what_was_cut() {
+    let mut driver = driver(SMALL);
+    driver.press("?").expect("1/").type_text("tj");
+    driver.expect("this one (nothing is selected)");
+    assert_snapshot!("help_40x12", driver.press("Ctrl-u Down Down").screen());
+}
+
+#[test]
+fn a_time_that_is_none_is_told_in_full() {
+    let mut driver = driver(SMALL);
+    driver.press("Z").type_text("nonsense");
+    assert_snapshot!("time_40x12", driver.screen());
+}
+
+#[test]
+fn what_may_follow_a_key_is_all_there_on_a_small_screen() {
+    let mut driver = driver(SMALL);
+    assert_snapshot!("which_key_40x12", driver.press("g").event(Event::Pause).expect("r waiting").screen());
+}
+
+#[test]
+fn a_menu_that_goes_on_below_says_so() {
+    let mut driver = driver(USUAL);
+    driver.press("\\ o").expect("- 1/10 -").press("Down").expect("- 2/10 -").type_text("newest").expect_no("/10 -");
+}
+
+#[test]
+fn the_key_for_saving_is_offered_where_it_saves() {
+    let mut driver = driver(USUAL);
+    driver.press("/").type_text("pears").expect("F2 save search").press("Enter").expect("F2 save search");
+    driver.press("h n").expect("New folder").expect_no("F2 save search").press("Esc Esc");
+    driver.press("/").type_text("(").expect_no("F2 save search");
+}
+
+#[test]
+fn the_folder_pane_goes_on_from_the_search_that_was_saved() {
+    let mut driver = driver(USUAL);
+    driver.press("/").type_text("pears").press("F2").type_text("fruit").press("Enter").expect("Saved the search fruit");
+    driver.press("h").expect("> fruit");
+    let pointers = |driver: &Driver| driver.screen().lines().filter(|line| line.starts_with('>')).count();
+    assert_eq!(pointers(&driver), 1, "{}", driver.screen());
+    driver.press("k");
+    assert_eq!(pointers(&driver), 1, "{}", driver.screen());
+    driver.press("j r").type_text("s").press("Enter").expect("Renamed the search fruit to fruits");
+}
