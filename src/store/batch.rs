@@ -11,6 +11,7 @@ use rustix::fs::AtFlags;
 
 use super::maildir::{Maildir, create_tmp, rename_new, tmp_name};
 use super::name::Entry;
+use super::witness::Act;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::mail::flags::Flags;
 use crate::mail::place::UniqueName;
@@ -113,8 +114,7 @@ impl Batch {
         // Without a letter a keyword is in no name; whoever knows of it by the server carries it on.
         let table = self.maildir.table_with(flags).unwrap_or_else(|_| self.maildir.table());
         let letters = table.letters_of(&flags.words());
-        let is_plain = flags.system().is_empty() && letters.is_empty();
-        let entry = if is_plain { Entry::in_new(unique) } else { Entry::in_cur(unique, flags, letters) };
+        let entry = Entry::likely(unique, flags, letters);
         let current = std::mem::take(&mut self.current);
         let Finished { tmp, file, written, buffer } =
             finish(&self.maildir, current).map_err(|error| self.maildir.fault(Doing::Storing, &entry, &error))?;
@@ -187,6 +187,7 @@ impl Batch {
                 }
             }
         }
+        self.maildir.listen();
         for in_new in touched {
             rustix::fs::fsync(self.maildir.fd(in_new)).map_err(|e| fault(&e.into()))?;
         }
@@ -297,7 +298,10 @@ fn sync_together(maildir: &Maildir, pending: &[Pending]) -> io::Result<()> {
 fn place(maildir: &Maildir, tmp: &str, entry: &Entry, size: u64) -> Result<bool, Fault> {
     let fault = |error: &io::Error| maildir.fault(Doing::Storing, entry, error);
     match rename_new(maildir.tmp(), tmp, maildir.fd(entry.is_new()), entry.file_name()) {
-        Ok(()) => return Ok(false),
+        Ok(()) => {
+            maildir.note(Act::Came, entry);
+            return Ok(false);
+        }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(fault(&error)),
     }

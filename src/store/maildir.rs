@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use super::health;
 use super::keywords::{Table, Version};
 use super::name::{self, Entry};
+use super::witness::{Act, Witness};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::PlaceFile;
 use crate::mail::flags::{Flag, Flags, Letters};
@@ -47,6 +48,8 @@ struct Open {
     tmp: OwnedFd,
     /// What the letters of keywords mean, as it was read last.
     table: Mutex<Option<(Option<Version>, Arc<Table>)>>,
+    /// Who tells whether others are at work here, once it was asked for.
+    witness: Mutex<Option<Witness>>,
 }
 
 impl Maildir {
@@ -68,7 +71,7 @@ impl Maildir {
                 other => other,
             };
             let (new, tmp) = (part("new")?, part("tmp")?);
-            Ok(Open { path: directory.to_owned(), cur, new, tmp, table: Mutex::default() })
+            Ok(Open { path: directory.to_owned(), cur, new, tmp, table: Mutex::default(), witness: Mutex::default() })
         };
         open()
             .map(|open| Self(Arc::new(open)))
@@ -144,6 +147,38 @@ impl Maildir {
         &self.0.tmp
     }
 
+    /// Watches from now on whether anybody else touches these files ([`super::scan::own_stamp`]): whatever is done
+    /// by this value and its clones is our own.
+    pub(super) fn watch(&self) {
+        let begun = Witness::begin(&self.0.cur, &self.0.new);
+        *self.0.witness.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+    }
+
+    /// Gives up watching.
+    pub(super) fn look_away(&self) {
+        *self.0.witness.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Did nobody else touch these files since they are watched? Not if they are not.
+    pub(super) fn is_alone(&self) -> bool {
+        let mut witness = self.0.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        witness.as_mut().is_some_and(Witness::is_alone)
+    }
+
+    /// Takes in what happened here meanwhile, as long as not too much did.
+    pub(super) fn listen(&self) {
+        if let Some(witness) = self.0.witness.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            witness.listen();
+        }
+    }
+
+    /// Says what this program did to a name.
+    pub(super) fn note(&self, act: Act, entry: &Entry) {
+        if let Some(witness) = self.0.witness.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            witness.note(act, entry.is_new(), entry.file_name());
+        }
+    }
+
     /// Finds a message by its base name, whatever its flags are now. The usual names are tried
     /// first; only if none fits are the directories read.
     pub fn find(&self, unique: &UniqueName) -> Result<Option<Entry>, Fault> {
@@ -156,10 +191,23 @@ impl Maildir {
     /// Finds many messages, reading the directories at most once; those that are gone are missing
     /// in the answer.
     pub fn find_all(&self, uniques: &[UniqueName]) -> Result<BTreeMap<UniqueName, Entry>, Fault> {
+        self.find_each(uniques.iter().map(|unique| (unique, None)))
+    }
+
+    /// The same where it is known how each file was named last: most still are.
+    pub fn find_likely(&self, likely: &[(UniqueName, Entry)]) -> Result<BTreeMap<UniqueName, Entry>, Fault> {
+        self.find_each(likely.iter().map(|(unique, entry)| (unique, Some(entry))))
+    }
+
+    fn find_each<'a>(
+        &self,
+        wanted: impl Iterator<Item = (&'a UniqueName, Option<&'a Entry>)>,
+    ) -> Result<BTreeMap<UniqueName, Entry>, Fault> {
         let mut found = BTreeMap::new();
         let mut missing = Vec::new();
-        for unique in uniques {
-            match self.probe(unique) {
+        for (unique, likely) in wanted {
+            let there = likely.filter(|entry| self.is_there(entry)).cloned();
+            match there.or_else(|| self.probe(unique)) {
                 Some(entry) => {
                     found.insert(unique.clone(), entry);
                 }
@@ -182,15 +230,16 @@ impl Maildir {
             [Flags::only(Flag::Seen), Flags::none()].map(|flags| Entry::in_cur(unique, &flags, letter))
         });
         let mut guesses = usual.chain(std::iter::once(Entry::in_new(unique))).chain(rest).chain(with_one);
-        guesses.find(|guess| {
-            rustix::fs::accessat(
-                self.fd(guess.is_new()),
-                guess.file_name(),
-                rustix::fs::Access::EXISTS,
-                AtFlags::empty(),
-            )
-            .is_ok()
-        })
+        guesses.find(|guess| self.is_there(guess))
+    }
+
+    fn is_there(&self, entry: &Entry) -> bool {
+        self.look_for(entry).is_ok()
+    }
+
+    fn look_for(&self, entry: &Entry) -> io::Result<()> {
+        let directory = self.fd(entry.is_new());
+        Ok(rustix::fs::accessat(directory, entry.file_name(), rustix::fs::Access::EXISTS, AtFlags::empty())?)
     }
 
     fn find_in_listing(&self, uniques: &[UniqueName]) -> Result<BTreeMap<UniqueName, Entry>, Fault> {
@@ -298,15 +347,12 @@ impl Maildir {
             let wanted = at.with_flags(add, remove, table.changed(at.letters(), add, remove));
             if wanted == *at {
                 // Nothing is renamed, so nothing yet says that the file is still there.
-                rustix::fs::accessat(
-                    self.fd(at.is_new()),
-                    at.file_name(),
-                    rustix::fs::Access::EXISTS,
-                    AtFlags::empty(),
-                )?;
+                self.look_for(at)?;
                 return Ok(wanted);
             }
             rename_new(self.fd(at.is_new()), at.file_name(), self.fd(wanted.is_new()), wanted.file_name())?;
+            self.note(Act::Went, at);
+            self.note(Act::Came, &wanted);
             Ok(wanted)
         })
     }
@@ -328,6 +374,8 @@ impl Maildir {
                 }
                 other => other?,
             }
+            self.note(Act::Went, at);
+            to.note(Act::Came, &target);
             Ok(target)
         })
     }
@@ -335,7 +383,9 @@ impl Maildir {
     /// Removes a file for ever; says whether it was still there. Durable after [`Maildir::settle`].
     pub fn remove(&self, entry: &Entry) -> Result<bool, Fault> {
         let done = self.chase(entry, Doing::Storing, |at| {
-            Ok(rustix::fs::unlinkat(self.fd(at.is_new()), at.file_name(), AtFlags::empty())?)
+            rustix::fs::unlinkat(self.fd(at.is_new()), at.file_name(), AtFlags::empty())?;
+            self.note(Act::Went, at);
+            Ok(())
         })?;
         Ok(done.is_some())
     }
@@ -343,7 +393,9 @@ impl Maildir {
     /// Hands a file over to a directory outside the Maildir; gives its name there.
     pub(super) fn give(&self, entry: &Entry, to: &OwnedFd) -> Result<Option<String>, Fault> {
         self.chase(entry, Doing::Storing, |at| {
-            super::quarantine::hand_over(self.fd(at.is_new()), || self.open_file(at), at.file_name(), to)
+            let name = super::quarantine::hand_over(self.fd(at.is_new()), || self.open_file(at), at.file_name(), to)?;
+            self.note(Act::Went, at);
+            Ok(name)
         })
     }
 
@@ -354,6 +406,7 @@ impl Maildir {
             rustix::fs::fsync(&self.0.cur)?;
             Ok(rustix::fs::fsync(&self.0.new)?)
         };
+        self.listen();
         sync().map_err(|e| Fault::io(Doing::Storing, &self.0.path.to_string_lossy(), &e).scope(Scope::Mailbox))
     }
 

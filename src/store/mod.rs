@@ -17,4 +17,5 @@ pub mod scan;
 pub mod searches;
 pub mod signs;
 mod tree;
+mod witness;
 pub mod worker;

@@ -43,6 +43,12 @@ impl Entry {
         Self::join(unique.as_str(), "", true)
     }
 
+    /// Where a file with these flags most likely is: in `new/` while it has none.
+    pub fn likely(unique: &UniqueName, flags: &Flags, keywords: Letters) -> Self {
+        let is_plain = flags.system().is_empty() && keywords.is_empty();
+        if is_plain { Self::in_new(unique) } else { Self::in_cur(unique, flags, keywords) }
+    }
+
     fn join(base: &str, info: &str, in_new: bool) -> Self {
         let name = format!("{base}{info}");
         Self { name: name.into_boxed_str(), base: u16::try_from(base.len()).unwrap_or(u16::MAX), in_new }

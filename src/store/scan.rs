@@ -71,6 +71,28 @@ pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
     Ok(Scan { entries: seen, stamp: DirStamp::default(), complete: false })
 }
 
+/// Watches from now on whether anybody but this program touches the files of a mailbox, if its directories are
+/// still as they were at `stamp`.
+pub fn watch(maildir: &Maildir, stamp: DirStamp) {
+    maildir.watch();
+    if stamp_of(maildir).ok() != Some(stamp) {
+        maildir.look_away();
+    }
+}
+
+/// The stamp of directories in which this program alone did anything since [`watch`] began. What anybody does
+/// from here on moves it. `None`: others were there too, or nobody can tell.
+pub fn own_stamp(maildir: &Maildir) -> Option<DirStamp> {
+    let stamp = stamp_of(maildir).ok().filter(|stamp| !is_coarse(*stamp))?;
+    let age = u64::try_from(now().saturating_sub(stamp.cur.max(stamp.new))).ok()?;
+    // Within the tick of the last change another one would not show.
+    let rest = TICK.unsigned_abs().saturating_sub(age);
+    if rest > 0 {
+        std::thread::sleep(Duration::from_nanos(rest));
+    }
+    (maildir.is_alone() && stamp_of(maildir).ok()? == stamp).then_some(stamp)
+}
+
 /// The listing that the index takes in.
 pub fn listing(mailbox: &MailboxId, directory: &Path) -> Result<Listing, Fault> {
     let maildir = Maildir::open(directory)?;

@@ -29,6 +29,7 @@ use crate::mail::mailbox::MailboxName;
 use crate::mail::place::UniqueName;
 use crate::remote::{Remote, Standing};
 use crate::store::maildir::Maildir;
+use crate::store::scan;
 
 /// A mailbox's last complete comparison is written down anew after this long, in seconds.
 const DAY: i64 = 86_400;
@@ -114,6 +115,13 @@ pub(crate) struct Ending {
     /// What is written instead while messages that left are still on their way.
     waiting: Agreed,
     leaving: Vec<Uid>,
+}
+
+/// What may be written down of directories that were brought to what both sides agree on: how they are now, if
+/// nobody else was at work there meanwhile.
+fn stamp_after(look: &Look) -> DirStamp {
+    let ours = || look.maildir.as_ref().and_then(scan::own_stamp);
+    if look.stamp == DirStamp::default() { look.stamp } else { ours().unwrap_or(look.stamp) }
 }
 
 /// Can the other mailboxes go on? A full disk meets them as well.
@@ -503,6 +511,9 @@ impl Round<'_> {
         if look.agreed.complete_at.get() == 0 {
             counts.adopted += plan.ops.iter().filter(|op| matches!(op, Op::Adopt { .. })).count() as u64;
         }
+        if look.stamp != DirStamp::default() {
+            scan::watch(maildir, look.stamp);
+        }
         let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
         let Deeds { counts, faults, mut unfetched, troubles, lone } = done;
         unfetched.extend(plan.withheld.iter().chain(&untold));
@@ -556,8 +567,8 @@ impl Round<'_> {
         // So has a file to be looked for that could not be read: what mends it does not show in the directory.
         let at_rest = whole && arriving.is_empty() && left.is_empty() && sealed.is_empty();
         let stamp = match (at_rest && heard.certain, look.went_back()) {
-            (true, false) => look.stamp,
-            (true, true) if look.stamp != DirStamp::default() => look.stamp,
+            (true, false) => stamp_after(look),
+            (true, true) if look.stamp != DirStamp::default() => stamp_after(look),
             // What is fetched meanwhile makes them young again, but not whole.
             (_, true) => BACK,
             (false, false) => DirStamp::default(),

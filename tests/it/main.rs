@@ -61,6 +61,7 @@ mod screens;
 mod servers;
 mod stubs;
 mod support;
+mod sync_alone;
 mod sync_cotenant;
 mod sync_disks;
 mod sync_dovecot;
