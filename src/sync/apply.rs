@@ -1,15 +1,15 @@
-//! Carries out the plan for one mailbox, step by step, each written down before the next: files
-//! durable, then the ledger, then the report. It decides nothing; a step that finds the world
+//! Carries out the plan for one mailbox, step by step: files durable, then the ledger, then the report. Each is
+//! written down before the next, but for what was fetched: files that were here before follow the server meanwhile. It decides nothing; a step that finds the world
 //! changed does nothing, and the next round plans anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{Agreed as Known, Identity, fits};
+use super::changes::{Agreed as Known, Base, Identity, fits};
 use super::content::{Read, read};
 use super::env::{Env, Halt, Reporter};
-use super::fetch::Tray;
+use super::fetch::Afloat;
 use super::keywords::Lettering;
-use super::plan::{FlagChange, Op, Plan};
+use super::plan::{Op, Plan};
 use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::sync::Counts;
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
@@ -18,12 +18,11 @@ use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
-use crate::remote::{Push, Pushed, Remote, Want};
+use crate::remote::{Push, Pushed, Remote};
 use crate::store::maildir::Maildir;
 use crate::store::name;
-use crate::store::quarantine::Quarantine;
 
-/// Messages that one step of flags, moves or removals takes at once.
+/// Messages that one step of moves or of removals on the server takes at once.
 const AT_ONCE: usize = 500;
 /// Messages that are appended before the ledger is written.
 const APPENDS: usize = 20;
@@ -48,6 +47,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) uid_next: Option<Uid>,
     /// Intents that an adoption fulfils.
     pub(crate) intents: BTreeMap<UniqueName, Vec<IntentId>>,
+    /// The rows that the plan touches.
+    pub(super) base: &'a Base,
     /// What the names of its files tell of keywords.
     pub(super) lettering: &'a Lettering,
     /// What is wished for the labels of its messages.
@@ -60,6 +61,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) again: BTreeSet<Uid>,
     /// What went wrong with single messages; they are tried again in a later round.
     pub(crate) faults: Vec<Fault>,
+    /// What was fetched last, on its way to disk.
+    pub(super) afloat: Option<Afloat<'a>>,
     /// May what is urgent overtake what is fetched here?
     pub(crate) yields: bool,
     /// Messages that wait until what overtook them is done: nothing of the plan that comes after the fetching
@@ -88,27 +91,35 @@ pub(crate) fn known(row: Row) -> (Uid, Known) {
 impl Hands<'_> {
     /// Carries out the plan. What was done before a halt stays done and is counted.
     pub(crate) fn apply(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
+        let done = self.carry_out(plan, known);
+        // Whatever came of the rest: what was fetched is on its way.
+        let landed = self.landed();
+        done.and(landed)
+    }
+
+    fn carry_out(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
         self.adopt(plan, known)?;
         self.bring_over(plan)?;
         self.download(plan)?;
         if !self.overtaken.is_empty() {
             return Ok(());
         }
+        // While the disk takes in what was fetched.
+        self.follow(plan)?;
+        self.landed()?;
         self.append(plan)?;
-        self.flags(plan)?;
         self.relocate(plan)?;
-        self.remove_here(plan)?;
         self.remove_there(plan)
     }
 
-    fn commit(&mut self, change: Change) -> Result<(), Halt> {
+    pub(super) fn commit(&mut self, change: Change) -> Result<(), Halt> {
         if change == Change::default() {
             return Ok(());
         }
         Ok(self.ledger.commit(&[(self.key, change)])?)
     }
 
-    fn tell(&self, places: Vec<PlaceChange>) {
+    pub(super) fn tell(&self, places: Vec<PlaceChange>) {
         if !places.is_empty() {
             (self.report)(SyncReport::Changed(Changed { mailbox: self.mailbox.clone(), places }));
         }
@@ -195,67 +206,6 @@ impl Hands<'_> {
         self.tell(arrived);
         (self.report)(SyncReport::Changed(Changed { mailbox: from, places: left }));
         Ok(())
-    }
-
-    fn download(&mut self, plan: &Plan) -> Result<(), Halt> {
-        let wanted = plan.ops.iter().filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None });
-        let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
-        let (stubs, whole): (Vec<Uid>, Vec<Uid>) = first.into_iter().partition(|uid| plan.stubs.contains(uid));
-        let words = plan.ops.iter().filter_map(|op| match op {
-            Op::Download { uid, flags } => Some((*uid, flags.minus(&flags.without_labels()))),
-            _ => None,
-        });
-        self.labels = words.filter(|(_, words)| !words.is_empty()).collect();
-        self.fetch(&whole, Want::Whole)?;
-        if self.overtaken.is_empty() {
-            self.fetch(&stubs, Want::Header)?;
-        } else {
-            self.overtaken.extend(stubs);
-        }
-        if !self.overtaken.is_empty() {
-            self.overtaken.extend(again);
-            return Ok(());
-        }
-        // What failed before comes last, and the user has been told of it.
-        let told = self.troubles.len();
-        let (stubs, whole): (Vec<Uid>, Vec<Uid>) = again.into_iter().partition(|uid| plan.stubs.contains(uid));
-        self.fetch(&whole, Want::Whole)?;
-        self.fetch(&stubs, Want::Header)?;
-        for fault in self.troubles.drain(told..) {
-            tracing::info!("once more: {fault}");
-        }
-        Ok(())
-    }
-
-    fn fetch(&mut self, uids: &[Uid], want: Want) -> Result<(), Halt> {
-        if uids.is_empty() {
-            return Ok(());
-        }
-        self.env.step()?;
-        let target = (self.mailbox, self.key, self.maildir);
-        let mut tray = Tray::new(self.env, self.ledger, self.report, target, (uids.len(), want, self.yields));
-        tray.labels.clone_from(&self.labels);
-        let fetched = self.remote.fetch(&self.mailbox.name, uids, want, &mut tray);
-        let finished = tray.finish(fetched);
-        self.counts.fetched += tray.landed;
-        let mut faults = std::mem::take(&mut tray.faults);
-        let nameless = std::mem::take(&mut tray.nameless);
-        let (some_failed, overtaken) = (!faults.is_empty(), tray.overtaken.get());
-        self.troubles.append(&mut faults);
-        finished?;
-        if some_failed || overtaken {
-            let here: BTreeSet<Uid> = self.ledger.rows_of_uids(self.key, uids)?.iter().map(|row| row.uid).collect();
-            let missing = uids.iter().filter(|uid| !here.contains(uid) && (overtaken || !nameless.contains(uid)));
-            if overtaken {
-                self.overtaken.extend(missing);
-                // They are tried again then, and told of once.
-                self.troubles.clear();
-            } else {
-                self.unfetched.extend(missing);
-            }
-        }
-        self.env.step()?;
-        if nameless.is_empty() || overtaken { Ok(()) } else { self.fetch(&nameless, Want::Whole) }
     }
 
     /// Appends files: intent, effect, confirmation. What a fault leaves unconfirmed is looked for
@@ -349,70 +299,6 @@ impl Hands<'_> {
         let Some(id) = &file.message_id else { return Ok(None) };
         let found = self.remote.search_id(&self.mailbox.name, id.as_str(), self.uid_next)?;
         Ok(if let [uid] = found.as_slice() { Some(*uid) } else { None })
-    }
-
-    fn flags(&mut self, plan: &Plan) -> Result<(), Halt> {
-        let changes: Vec<&FlagChange> =
-            plan.ops.iter().filter_map(|op| if let Op::Flags(change) = op { Some(&**change) } else { None }).collect();
-        for some in changes.chunks(AT_ONCE) {
-            self.env.step()?;
-            let (agreed, wishes) = self.labels_there(some)?;
-            self.env.step()?;
-            let places = self.flags_here(some, &agreed)?;
-            self.env.step()?;
-            self.flags_there(some)?;
-            self.env.step()?;
-            let flags = some.iter().map(|change| change.uid).zip(agreed).collect();
-            let table = self.maildir.table();
-            let letters = some.iter().map(|change| (change.uid, self.lettering.after(&table, change))).collect();
-            self.commit(Change { flags, letters, wishes, ..Change::default() })?;
-            self.tell(places);
-        }
-        Ok(())
-    }
-
-    fn flags_here(&mut self, some: &[&FlagChange], agreed: &[Flags]) -> Result<Vec<PlaceChange>, Halt> {
-        let uniques: Vec<UniqueName> = some.iter().map(|change| change.unique.clone()).collect();
-        let wanted = some.iter().fold(Flags::none(), |all, change| all.union(&change.add_here.words()));
-        // A keyword that gets no letter is carried by the base alone.
-        let _ = self.maildir.table_with(&wanted);
-        let found = self.maildir.find_all(&uniques)?;
-        let mut places = Vec::new();
-        let mut renamed = false;
-        for (change, agreed) in some.iter().zip(agreed) {
-            let Some(mut entry) = found.get(&change.unique).cloned() else { continue };
-            if !change.add_here.is_empty() || !change.remove_here.is_empty() {
-                match self.maildir.set_flags(&entry, &change.add_here, &change.remove_here)? {
-                    Some(now) => entry = now,
-                    None => continue,
-                }
-                renamed = true;
-                self.counts.flagged_here += 1;
-            }
-            let flags = self.maildir.flags(&entry).union(&agreed.words());
-            let now = PlaceFile { path: self.maildir.path_of(&entry), flags, tells: None };
-            places.push(PlaceChange { unique: change.unique.clone(), now: Some(now) });
-        }
-        if renamed {
-            self.maildir.settle()?;
-        }
-        Ok(places)
-    }
-
-    fn flags_there(&mut self, some: &[&FlagChange]) -> Result<(), Halt> {
-        let mut alike: BTreeMap<(Flags, Flags), Vec<Uid>> = BTreeMap::new();
-        for change in some {
-            let delta = (change.add_there.without_labels(), change.remove_there.without_labels());
-            if !(delta.0.is_empty() && delta.1.is_empty()) {
-                alike.entry(delta).or_default().push(change.uid);
-            }
-        }
-        for ((add, remove), uids) in &alike {
-            self.env.step()?;
-            self.remote.push(&self.mailbox.name, &Push::Flags { uids, add, remove })?;
-            self.counts.flagged_there += uids.len() as u64;
-        }
-        Ok(())
     }
 
     /// Makes sure, right before the act, that the server still means the same messages by these
@@ -516,31 +402,6 @@ impl Hands<'_> {
         let leave = Change { remove: uids.into_iter().chain(gone).collect(), settled, ..Change::default() };
         self.env.step()?;
         Ok(self.ledger.commit(&[(self.key, leave), (target_key, arrive)])?)
-    }
-
-    /// Takes files away that the server no longer has, into quarantine.
-    fn remove_here(&mut self, plan: &Plan) -> Result<(), Halt> {
-        let removals: Vec<(Option<Uid>, UniqueName)> = plan
-            .ops
-            .iter()
-            .filter_map(|op| if let Op::RemoveHere { uid, unique } = op { Some((*uid, unique.clone())) } else { None })
-            .collect();
-        for some in removals.chunks(AT_ONCE) {
-            self.env.step()?;
-            let away = Quarantine::below(&self.env.data).shelf(self.mailbox, self.env.clock.now())?;
-            let uniques: Vec<UniqueName> = some.iter().map(|(_, unique)| unique.clone()).collect();
-            for entry in self.maildir.find_all(&uniques)?.values() {
-                if away.take(self.maildir, entry)?.is_some() {
-                    self.counts.removed_here += 1;
-                }
-            }
-            away.settle()?;
-            self.maildir.settle()?;
-            self.env.step()?;
-            self.commit(Change { remove: some.iter().filter_map(|(uid, _)| *uid).collect(), ..Change::default() })?;
-            self.tell(uniques.into_iter().map(|unique| PlaceChange { unique, now: None }).collect());
-        }
-        Ok(())
     }
 
     /// Expunges on the server what the user removed here.

@@ -16,6 +16,7 @@ mod expiry;
 mod fetch;
 mod filed;
 mod folders;
+mod follow;
 pub mod forecast;
 pub mod guard;
 mod judge;

@@ -120,7 +120,8 @@ pub struct FlagChange {
     pub agreed: Flags,
 }
 
-/// What is to be done in one mailbox, in this order: adopt, bring, flags, move, delete.
+/// What is to be done in one mailbox, in this order: adopt, bring over and fetch; flags and removals here; upload,
+/// move and delete there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The epoch that the UIDs belong to.
