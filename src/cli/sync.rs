@@ -221,6 +221,12 @@ fn start_account(mut env: sync::Env, say: &Sender<Said>) -> std::io::Result<()> 
         // Nobody listens any more only when the program is about to end.
         let report = |report| drop(say.send(Said::Report(report)));
         let ended = sync::worker::run_once(&env, &report);
+        // The lane ends with the last that could send to it. Then the ledger is closed in order, and whoever opens
+        // it next need not examine it.
+        drop(env);
+        for thread in threads {
+            let _ = thread.join();
+        }
         drop(say.send(Said::Over(account, ended)));
     })?;
     Ok(())

@@ -26,7 +26,7 @@ impl Ledger {
             let db = Connection::open_with_flags(&path, flags)?;
             db.busy_timeout(PATIENCE)?;
             let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            Ok((usize::try_from(version) == Ok(STEPS.len())).then_some(Self { db, _vouch: None }))
+            Ok((usize::try_from(version) == Ok(STEPS.len())).then_some(Self { db, vouch: None }))
         };
         open().map_err(|e| fault(&e).scope(Scope::Program))
     }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::fault;
@@ -182,7 +183,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Ledger {
     pub(super) db: Connection,
     /// After `db`: the file is closed when it is vouched for. `None`: a copy in memory.
-    pub(super) _vouch: Option<Vouch>,
+    pub(super) vouch: Option<Vouch>,
 }
 
 impl Ledger {
@@ -221,7 +222,7 @@ impl Ledger {
             Err(fault) => return Err(fault),
         };
         vouch.keep().map_err(|e| io(&e))?;
-        Ok((Self { db, _vouch: Some(vouch) }, told))
+        Ok((Self { db, vouch: Some(vouch) }, told))
     }
 
     /// Opens a copy of the ledger that lies in memory alone: for a look ahead that writes nothing. One
@@ -238,7 +239,16 @@ impl Ledger {
         }
         db.set_prepared_statement_cache_capacity(64);
         migrate(&mut db)?;
-        Ok(Self { db, _vouch: None })
+        Ok(Self { db, vouch: None })
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if self.vouch.as_ref().is_some_and(Vouch::leaves_log) {
+            // If that is refused, it is written back after all.
+            let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
     }
 }
 

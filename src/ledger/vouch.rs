@@ -1,6 +1,6 @@
 //! Whether the ledger's file must be examined as a whole before it is used. That reads all of it, so it is
 //! done once a day, and whenever the file is not the one that was closed in order: after a crash, or when
-//! something else wrote it. While one program has it open, a second need not look: the first one did.
+//! something else wrote it or its log. While one program has it open, a second need not look: the first one did.
 //! It never decides what becomes of a damaged file.
 
 use std::cell::Cell;
@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long an examination holds for a file that did not change outside of an orderly close.
 const HOLDS: Duration = Duration::from_hours(24);
+
+/// The bytes of a log that is not written back by whoever wrote to it.
+const LONG: u64 = 1 << 20;
 
 thread_local! {
     /// A ledger of this thread met damage while it was read.
@@ -30,6 +33,8 @@ pub(super) struct Vouch {
     data: PathBuf,
     users: File,
     examined: Option<Duration>,
+    /// The log as it was before.
+    log: (u64, i128),
 }
 
 impl Vouch {
@@ -44,7 +49,15 @@ impl Vouch {
         };
         let stamp = Stamp::read(data);
         let examined = stamp.filter(|stamp| !alone || stamp.holds(data)).map(|stamp| stamp.examined);
-        Ok(Self { data: data.to_owned(), users, examined })
+        Ok(Self { data: data.to_owned(), users, examined, log: log(data) })
+    }
+
+    /// Is there so much in the log, and something new, that to write it back would keep whoever closes the file
+    /// waiting? It counts as it is: the next one who opens the file reads it, and checks it by its sums. One who
+    /// had nothing to write has time for it.
+    pub(super) fn leaves_log(&self) -> bool {
+        let now = log(&self.data);
+        now.0 > LONG && now != self.log
     }
 
     /// Whether the file can be used as it is.
@@ -88,22 +101,22 @@ impl Drop for Vouch {
     }
 }
 
-/// What the file was when it was closed, and when it was examined last.
+/// What the file and its log were when it was closed, and when it was examined last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     size: u64,
     inode: u64,
     changed: i128,
     examined: Duration,
+    /// The log's size, and when it was written to last.
+    log: (u64, i128),
 }
 
 impl Stamp {
-    /// `None`: the file cannot be told apart from one that another program wrote, or its log was not closed.
+    /// `None`: there is no file.
     fn of(data: &Path, examined: Duration) -> Option<Self> {
-        let is_open = fs::metadata(data.join("ledger.db-wal")).is_ok_and(|log| log.len() > 0);
-        let file = fs::metadata(data.join("ledger.db")).ok().filter(|_| !is_open)?;
-        let changed = i128::from(file.mtime()) * 1_000_000_000 + i128::from(file.mtime_nsec());
-        Some(Self { size: file.size(), inode: file.ino(), changed, examined })
+        let file = fs::metadata(data.join("ledger.db")).ok()?;
+        Some(Self { size: file.size(), inode: file.ino(), changed: changed(&file), examined, log: log(data) })
     }
 
     fn read(data: &Path) -> Option<Self> {
@@ -114,6 +127,7 @@ impl Stamp {
             inode: words.next()?.parse().ok()?,
             changed: words.next()?.parse().ok()?,
             examined: Duration::from_secs(words.next()?.parse().ok()?),
+            log: (words.next()?.parse().ok()?, words.next()?.parse().ok()?),
         };
         words.next().is_none().then_some(stamp)
     }
@@ -127,8 +141,20 @@ impl Stamp {
 
 impl std::fmt::Display for Stamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} {} {} {}", self.size, self.inode, self.changed, self.examined.as_secs())
+        let (size, changed) = self.log;
+        let examined = self.examined.as_secs();
+        writeln!(f, "{} {} {} {examined} {size} {changed}", self.size, self.inode, self.changed)
     }
+}
+
+/// Of a log with nothing in it only that counts.
+fn log(data: &Path) -> (u64, i128) {
+    let log = fs::metadata(data.join("ledger.db-wal")).ok().filter(|log| log.len() > 0);
+    log.map_or((0, 0), |log| (log.len(), changed(&log)))
+}
+
+fn changed(file: &fs::Metadata) -> i128 {
+    i128::from(file.mtime()) * 1_000_000_000 + i128::from(file.mtime_nsec())
 }
 
 fn now() -> Duration {

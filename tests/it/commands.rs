@@ -292,6 +292,8 @@ fn sync_brings_both_sides_together_and_then_rests() {
     }
     let world = world_of(&dovecot, "localhost", PASSWORD);
     let first = objects(&world.succeed(&["sync", "--json"]));
+    let log = fs::metadata(world.path("data/tern/ledger.db-wal"));
+    assert_eq!(log.map_or(0, |log| log.len()), 0, "the ledger was closed in order");
     let (made, first): (Vec<Value>, Vec<Value>) = first.into_iter().partition(|row| row["change"] == "made");
     assert!(made.iter().any(|row| row["folder"] == "Sent" && row["side"] == "here"), "{made:?}");
     assert_eq!((first.len(), &first[0]["folder"], &first[0]["fetched"]), (1, &"INBOX".into(), &30.into()));

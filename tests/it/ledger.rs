@@ -234,8 +234,12 @@ fn a_damaged_file_is_set_aside_and_told() {
 
 /// The directory of a ledger of many rows, closed in order.
 fn filled() -> tempfile::TempDir {
+    filled_with(2000)
+}
+
+fn filled_with(rows: u32) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let rows: Vec<Row> = (1..2000).map(|n| row(n, &format!("name{n}"))).collect();
+    let rows: Vec<Row> = (0..rows).map(|n| n + 1).map(|n| row(n, &format!("name{n}"))).collect();
     let (mut ledger, _) = Ledger::open(dir.path()).unwrap();
     let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
     ledger.commit(&[(inbox, Change { put: rows, ..Change::default() })]).unwrap();
@@ -277,6 +281,39 @@ fn a_file_that_was_closed_in_order_is_not_examined_again() {
         assert_eq!(Ledger::open(dir.path()).unwrap().1.is_some(), is_seen, "{why}");
         file.set_modified(closed - std::time::Duration::from_secs(1)).unwrap();
         assert!(is_seen || Ledger::open(dir.path()).unwrap().1.is_some(), "another program wrote it");
+    }
+}
+
+/// To write a long log back would keep whoever closes the file waiting: it is left, and vouched for as it is, until
+/// someone closes the file who had nothing to write.
+#[test]
+fn a_long_log_is_left_and_vouched_for() {
+    for is_touched in [false, true] {
+        let dir = filled_with(30_000);
+        let (log, checked) = (dir.path().join("ledger.db-wal"), dir.path().join("ledger.checked"));
+        let words = || -> Vec<String> {
+            fs::read_to_string(&checked).unwrap().split_whitespace().map(str::to_owned).collect()
+        };
+        let examined = || words()[3].parse::<u64>().unwrap();
+        let left = fs::metadata(&log).unwrap();
+        assert!(left.len() > 1 << 20, "{}", left.len());
+        let mut stamp = words();
+        let earlier = examined() - 1000;
+        stamp[3] = earlier.to_string();
+        fs::write(&checked, stamp.join(" ")).unwrap();
+        if is_touched {
+            let later = left.modified().unwrap() + std::time::Duration::from_secs(1);
+            fs::File::options().write(true).open(&log).unwrap().set_modified(later).unwrap();
+        }
+        for _ in 0..2 {
+            let (mut ledger, told) = Ledger::open(dir.path()).unwrap();
+            assert!(told.is_none());
+            let inbox = ledger.mailbox(&mailbox("INBOX")).unwrap();
+            assert_eq!(ledger.rows(inbox).unwrap().len(), 30_000);
+            drop(ledger);
+            assert_eq!(examined() > earlier, is_touched, "examined if another program wrote to it");
+            assert!(!log.exists(), "it was written back");
+        }
     }
 }
 
