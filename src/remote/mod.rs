@@ -281,6 +281,9 @@ pub trait Remote: Send {
     }
     /// From now on listings tell the labels of messages, where the server knows any.
     fn ask_for_labels(&mut self) {}
+    /// Says what will most likely be asked once all mailboxes are listed: what changed in `mailbox` since `since`. The
+    /// server may be asked both at once.
+    fn expect(&mut self, _mailbox: &MailboxName, _since: &Since) {}
     /// All mailboxes. Complete, or a fault.
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault>;
     /// Makes a mailbox, for that role where the server takes it (CREATE-SPECIAL-USE, RFC 6154 §3). It is no

@@ -17,7 +17,7 @@ use super::moves::Side;
 use super::plan::{Unsure, unsure};
 use super::round::Round;
 use crate::fault::{Fault, Scope};
-use crate::ledger::digest;
+use crate::ledger::{Agreed, digest};
 use crate::mail::ids::{MessageId, ModSeq, Uid, UidValidity};
 use crate::mail::labels::{Label, Labels};
 use crate::mail::place::UniqueName;
@@ -51,6 +51,18 @@ pub(super) struct Sight {
 }
 
 impl Round<'_> {
+    /// Lets the server be asked about the mailbox that comes first while it lists all of them.
+    pub(super) fn expect_anchor(&mut self) -> Result<(), Fault> {
+        let name = self.anchor();
+        let key = self.ledger.mailbox(&self.env.mailbox(&name))?;
+        let agreed = self.ledger.agreed(key)?;
+        if agreed.modseq.is_some() && agreed.complete_at.get() != 0 && self.env.wants(&name) {
+            let Agreed { validity, modseq, uid_next, .. } = agreed;
+            self.remote.expect(&name, &Since { validity, modseq, uid_next, count: self.ledger.count(key)? });
+        }
+        Ok(())
+    }
+
     /// What the server is asked about a mailbox: what changed since, or all of it.
     pub(super) fn since(look: &Look) -> Since {
         let Look { agreed, side, .. } = look;

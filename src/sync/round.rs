@@ -410,6 +410,7 @@ impl Round<'_> {
     }
 
     fn folders(&mut self) -> Result<Folders, Halt> {
+        self.expect_anchor()?;
         let memory = &*self.memory;
         let stance = Stance {
             dry: memory.dry.is_some(),

@@ -21,17 +21,17 @@ use crate::support::scripted::{Scripted, Step, hear, reply, say};
 use crate::support::turnstile::Turnstile;
 
 /// What the scripted server can do.
-const FAST: &str = "IMAP4rev1 SASL-IR AUTH=PLAIN ENABLE CONDSTORE QRESYNC ESEARCH UIDPLUS MOVE";
+pub(crate) const FAST: &str = "IMAP4rev1 SASL-IR AUTH=PLAIN ENABLE CONDSTORE QRESYNC ESEARCH UIDPLUS MOVE";
 
-fn uid(number: u32) -> Uid {
+pub(crate) fn uid(number: u32) -> Uid {
     Uid::new(number).unwrap()
 }
 
-fn mailbox(name: &str) -> MailboxName {
+pub(crate) fn mailbox(name: &str) -> MailboxName {
     MailboxName::new(name).unwrap()
 }
 
-fn message(subject: &str) -> Vec<u8> {
+pub(crate) fn message(subject: &str) -> Vec<u8> {
     format!("From: a@example.org\nSubject: {subject}\nMessage-ID: <{subject}@example.org>\n\nhello\n").into_bytes()
 }
 
@@ -39,17 +39,17 @@ fn ranges(of: &[(u32, u32)]) -> UidRanges {
     UidRanges::new(of.iter().map(|(first, last)| (uid(*first), uid(*last))))
 }
 
-fn items(changes: &RemoteChanges) -> Vec<u32> {
+pub(crate) fn items(changes: &RemoteChanges) -> Vec<u32> {
     changes.items.iter().map(|item| item.uid.get()).collect()
 }
 
 /// What is agreed on after these changes.
-fn since(changes: &RemoteChanges, count: u32) -> Since {
+pub(crate) fn since(changes: &RemoteChanges, count: u32) -> Since {
     Since { validity: Some(changes.validity), modseq: changes.modseq, uid_next: changes.uid_next, count }
 }
 
 /// Signs in through a turnstile.
-fn counted(dovecot: &Dovecot) -> (Box<dyn Remote>, Turnstile) {
+pub(crate) fn counted(dovecot: &Dovecot) -> (Box<dyn Remote>, Turnstile) {
     let turnstile = Turnstile::before(dovecot.imap);
     let mut account: Account = dovecot.account("ada", Tls::Plain, Path::new("/nonexistent"));
     let server = account.imap.as_mut().unwrap();
@@ -207,24 +207,24 @@ fn condstore_alone_takes_two_round_trips_where_something_changed() {
     assert_eq!(turnstile.count().0, 1);
 }
 
-fn inbox() -> MailboxName {
+pub(crate) fn inbox() -> MailboxName {
     MailboxName::inbox()
 }
 
 /// Five messages below UID 100 were agreed on.
-fn five() -> Since {
+pub(crate) fn five() -> Since {
     Since { validity: UidValidity::new(7), modseq: ModSeq::new(10), uid_next: Uid::new(100), count: 5 }
 }
 
 /// The answer to a SELECT, with `more` in it.
-fn opened(exists: u32, next: u32, modseq: u64, more: &str) -> Step {
+pub(crate) fn opened(exists: u32, next: u32, modseq: u64, more: &str) -> Step {
     reply(format!(
         "* {exists} EXISTS\r\n* OK [UIDVALIDITY 7] v\r\n* OK [UIDNEXT {next}] n\r\n* OK [HIGHESTMODSEQ {modseq}] m\r\n\
          {more}%T OK [READ-WRITE] ok\r\n"
     ))
 }
 
-fn enabled() -> [Step; 2] {
+pub(crate) fn enabled() -> [Step; 2] {
     [hear("ENABLE QRESYNC"), reply("* ENABLED QRESYNC\r\n%T OK enabled\r\n")]
 }
 

@@ -291,9 +291,8 @@ fn a_long_log_is_left_and_vouched_for() {
     for is_touched in [false, true] {
         let dir = filled_with(30_000);
         let (log, checked) = (dir.path().join("ledger.db-wal"), dir.path().join("ledger.checked"));
-        let words = || -> Vec<String> {
-            fs::read_to_string(&checked).unwrap().split_whitespace().map(str::to_owned).collect()
-        };
+        let words =
+            || -> Vec<String> { fs::read_to_string(&checked).unwrap().split_whitespace().map(str::to_owned).collect() };
         let examined = || words()[3].parse::<u64>().unwrap();
         let left = fs::metadata(&log).unwrap();
         assert!(left.len() > 1 << 20, "{}", left.len());

@@ -32,6 +32,7 @@ mod gmail_path;
 mod held;
 mod hostile;
 mod imap;
+mod imap_ahead;
 mod imap_faults;
 mod imap_flights;
 mod imap_gmail;

@@ -20,6 +20,7 @@ use crate::mail::ids::AccountId;
 
 use super::capability::Capabilities;
 use super::extensions::labels::Labelling;
+use super::extensions::preview::Preview;
 use super::extensions::qresync::Resync;
 use super::facts::Facts;
 use super::limits::Limits;
@@ -81,6 +82,7 @@ pub(super) fn enter(
         labelling: Labelling::Unasked,
         hears_all: false,
         selected: None,
+        preview: Preview::default(),
         epochs: BTreeMap::new(),
         broken: false,
     };

@@ -10,6 +10,7 @@ use crate::mail::mailbox::{MailboxName, Role, from_modified_utf7, to_modified_ut
 use crate::remote::RemoteMailbox;
 
 use super::extensions::list_status::{Standings, Subscriptions, key, standing};
+use super::extensions::preview::Ahead;
 use super::limits::{Limits, Trouble};
 use super::replies::{self, Answer, Code, Kind, Listed, Status};
 use super::session::{Session, bad, quote};
@@ -61,6 +62,11 @@ impl Names {
         Some((MailboxName::new(&levels.join("/"))?, wire.to_owned()))
     }
 
+    /// Were they listed on this connection?
+    pub(super) fn are_known(&self) -> bool {
+        self.known
+    }
+
     /// The wire spelling of a mailbox: as it was listed, else as it would have to be made.
     pub(super) fn encode(&self, mailbox: &MailboxName) -> Result<String, &'static str> {
         if mailbox.is_inbox() {
@@ -92,10 +98,15 @@ struct Survey {
     /// What XLIST told, by the name on the wire.
     roles: BTreeMap<Vec<u8>, Role>,
     prefix: Option<String>,
+    /// The mailbox that is opened in the same flight.
+    ahead: Option<Ahead>,
 }
 
 impl Survey {
-    fn hear(&mut self, kind: &Kind, response: &Response) {
+    fn hear(&mut self, place: usize, kind: &Kind, response: &Response) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.hear(place, kind, response);
+        }
         match kind {
             Kind::List => self.listed.extend(listed(response)),
             Kind::Subscribed => self.subscriptions.0.extend(listed(response).map(|one| key(&one.name))),
@@ -117,15 +128,20 @@ impl Session {
     /// All mailboxes, by name alone.
     pub(super) fn list(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
         let options = if self.capabilities.list_special_use() { " RETURN (SPECIAL-USE)" } else { "" };
-        let (survey, _) = self.survey_with(Vec::new(), options, None)?;
+        let (survey, _) = self.survey_with((Vec::new(), None), options, None)?;
         self.take_names(survey, None, false).map(|(mailboxes, _)| mailboxes)
     }
 
-    /// All mailboxes, with all that the server tells along with them. `first` goes before, in the same flight.
-    pub(super) fn list_all(&mut self, first: Vec<String>) -> Result<(Vec<RemoteMailbox>, Standings), Fault> {
+    /// All mailboxes, with all that the server tells along with them. What is opened ahead and `first` go before, in
+    /// the same flight.
+    pub(super) fn list_all(
+        &mut self,
+        ahead: Option<Ahead>,
+        first: Vec<String>,
+    ) -> Result<(Vec<RemoteMailbox>, Standings), Fault> {
         let options = self.list_options();
         let extended = self.capabilities.list_extended();
-        let (survey, subscribed) = self.survey_with(first, &options, (!extended).then_some(LSUB))?;
+        let (survey, subscribed) = self.survey_with((first, ahead), &options, (!extended).then_some(LSUB))?;
         // What was offered and not understood is not offered any more.
         let extended = extended && self.capabilities.list_extended();
         self.take_names(survey, subscribed, extended)
@@ -134,12 +150,12 @@ impl Session {
     /// Sends LIST and what goes with it. Gives also how the last command was answered, if there was one.
     fn survey_with(
         &mut self,
-        first: Vec<String>,
+        (first, ahead): (Vec<String>, Option<Ahead>),
         options: &str,
         last: Option<&str>,
     ) -> Result<(Survey, Option<Answer>), Fault> {
         let doing = Doing::ListingMailboxes;
-        let mut commands = first;
+        let mut commands: Vec<String> = ahead.iter().map(|ahead| ahead.command().to_owned()).chain(first).collect();
         if !self.names.known && self.capabilities.namespace() {
             commands.push("NAMESPACE".to_owned());
         }
@@ -150,9 +166,14 @@ impl Session {
         let place = commands.len();
         commands.push(format!("LIST \"\" \"*\"{options}"));
         commands.extend(last.map(str::to_owned));
-        let mut survey = Survey::default();
         let limits = Limits::for_messages(MOST, 400);
-        let told = self.converse(doing, &commands, limits, |_, kind, response| survey.hear(kind, response))?;
+        let limits = ahead.as_ref().map_or(limits, |ahead| ahead.limits(limits));
+        let mut survey = Survey { ahead, ..Survey::default() };
+        let told =
+            self.converse(doing, &commands, limits, |place, kind, response| survey.hear(place, kind, response))?;
+        if let Some(ahead) = survey.ahead.take() {
+            self.told_ahead(ahead, &told);
+        }
         let answer = |place: usize| told.statuses.get(place);
         match answer(place) {
             Some(status) if status.answer == Answer::Ok => {
@@ -163,7 +184,7 @@ impl Session {
                 tracing::warn!("{}: {}; LIST is sent without{options}", self.host, bad(status));
                 self.capabilities.forget(&["SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS"]);
                 let last = last.or_else(|| options.contains("SUBSCRIBED").then_some(LSUB));
-                self.survey_with(Vec::new(), "", last)
+                self.survey_with((Vec::new(), None), "", last)
             }
             Some(status) if status.answer == Answer::No => Err(self.refusal(doing, &self.host, status)),
             Some(status) => Err(self.give_up(doing, Trouble::Protocol(bad(status)))),
@@ -178,7 +199,7 @@ impl Session {
         subscribed: Option<Answer>,
         extended: bool,
     ) -> Result<(Vec<RemoteMailbox>, Standings), Fault> {
-        let Survey { listed, subscriptions, standings, roles, prefix } = survey;
+        let Survey { listed, subscriptions, standings, roles, prefix, .. } = survey;
         if let Some(prefix) = prefix {
             self.names.prefix = prefix;
         }

@@ -111,6 +111,10 @@ impl Remote for Session {
         self.tell_labels();
     }
 
+    fn expect(&mut self, mailbox: &MailboxName, since: &Since) {
+        self.expect_question(mailbox, since);
+    }
+
     fn mailboxes(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
         self.survey()
     }

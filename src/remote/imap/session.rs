@@ -13,6 +13,7 @@ use crate::remote::{Presence, RemoteChanges, RemoteItem};
 
 use super::capability::Capabilities;
 use super::extensions::labels::Labelling;
+use super::extensions::preview::Preview;
 use super::extensions::qresync::{Resync, Vanished};
 use super::facts::Facts;
 use super::limits::{Limits, Trouble};
@@ -48,6 +49,8 @@ pub(super) struct Session {
     pub(super) hears_all: bool,
     /// The mailbox that is selected.
     pub(super) selected: Option<Selected>,
+    /// What is told of a mailbox before it is asked.
+    pub(super) preview: Preview,
     /// The epoch in which each mailbox was last compared: UIDs of before mean nothing in another.
     pub(super) epochs: BTreeMap<MailboxName, UidValidity>,
     /// Is it out of use?

@@ -56,7 +56,10 @@ impl Found {
 impl Session {
     /// What changed since `since`.
     pub(super) fn compare(&mut self, mailbox: &MailboxName, since: &Since) -> Result<RemoteChanges, Fault> {
-        let opened = self.open(Doing::Comparing, mailbox, since)?;
+        let opened = match self.take_told(mailbox, since) {
+            Some(opened) => opened,
+            None => self.open(Doing::Comparing, mailbox, since)?,
+        };
         let selected = match self.compared(opened, since) {
             Ok(changes) => return Ok(changes),
             Err(opened) => opened.selected,

@@ -1,6 +1,7 @@
 //! How all mailboxes stand, in one round trip (LIST-STATUS, RFC 5819; LIST-EXTENDED, RFC 5258); where that
 //! is not offered, LSUB goes with LIST and all STATUS commands go together behind it. The selected
-//! mailbox is left first, or left out: servers tell its state as of when it was last looked at.
+//! mailbox is left first, or left out: servers tell its state as of when it was last looked at. One that is opened in
+//! the same flight (`preview`) stands as it was opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,17 +74,25 @@ impl Session {
 
     /// All mailboxes, with their subscriptions and how they stand.
     pub(in crate::remote::imap) fn survey(&mut self) -> Result<Vec<RemoteMailbox>, Fault> {
+        let ahead = self.ahead();
         let mut leaving = Vec::new();
-        if self.selected.is_some() && self.capabilities.unselect() {
+        if ahead.is_some() {
+            self.selected = None;
+        } else if self.selected.is_some() && self.capabilities.unselect() {
             // It goes with the LIST; whatever comes of it, the next command on a mailbox selects it.
             leaving.push("UNSELECT".to_owned());
             self.selected = None;
         }
-        let (mut mailboxes, standings) = self.list_all(leaving)?;
+        let (mut mailboxes, standings) = self.list_all(ahead, leaving)?;
         let selected = self.selected.as_ref().map(|selected| selected.name.clone());
         let mut unknown = Vec::new();
         for mailbox in &mut mailboxes {
-            if !mailbox.selectable || Some(&mailbox.name) == selected.as_ref() {
+            if Some(&mailbox.name) == selected.as_ref() {
+                // One that was opened just now tells it by that.
+                mailbox.standing = self.standing_ahead();
+                continue;
+            }
+            if !mailbox.selectable {
                 continue;
             }
             let Ok(wire) = self.names.encode(&mailbox.name) else { continue };

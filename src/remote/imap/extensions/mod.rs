@@ -5,4 +5,5 @@ pub(super) mod compress;
 pub(super) mod labels;
 pub(super) mod list_status;
 pub(super) mod notify;
+pub(super) mod preview;
 pub(super) mod qresync;

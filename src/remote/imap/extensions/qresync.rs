@@ -168,6 +168,12 @@ impl Session {
         asked: &[(MailboxName, Since)],
     ) -> Result<Vec<Result<RemoteChanges, Fault>>, Fault> {
         let mut out: Vec<Option<Result<RemoteChanges, Fault>>> = asked.iter().map(|_| None).collect();
+        // What was told ahead is as good as long as no other mailbox is opened.
+        for ((mailbox, since), slot) in asked.iter().zip(&mut out) {
+            if self.is_told(mailbox, since) {
+                *slot = Some(one(self.compare(mailbox, since))?);
+            }
+        }
         let never = asked.iter().any(|(_, since)| since.validity.is_none());
         if asked.len() > 1 || never {
             self.ask_together(asked, &mut out)?;
@@ -193,6 +199,9 @@ impl Session {
         // Which case each command is about.
         let mut owners = Vec::new();
         for (place, ((mailbox, since), slot)) in asked.iter().zip(out.iter_mut()).enumerate() {
+            if slot.is_some() {
+                continue;
+            }
             let parameter = self.parameter(since);
             let inventory = since.validity.is_none().then(Inventory::default);
             if !matches!(parameter, Parameter::QResync(..)) && inventory.is_none() {
