@@ -347,6 +347,11 @@ impl Hands<'_> {
         let target = self.env.mailbox(to);
         let target_key = self.ledger.mailbox(&target)?;
         let agreed = self.ledger.agreed(target_key)?;
+        if agreed.validity.is_none() {
+            // Nothing was ever agreed on with the other mailbox, so where these arrive could not be written down, and
+            // whoever takes a file further before they are found there would leave a copy. It is met first.
+            return Ok(());
+        }
         let intents: Vec<Intent> = sure
             .iter()
             .filter_map(|(row, message_id)| {
@@ -370,8 +375,9 @@ impl Hands<'_> {
             self.env.step()?;
             match self.remote.push(&self.mailbox.name, &Push::Move { uids: &uids, to }) {
                 Ok(Pushed::Moved(Some((epoch, pairs)))) if agreed.validity == Some(epoch) => moved = pairs,
-                // Without the new UIDs the next listing pairs the files by what they are.
-                Ok(_) => {}
+                // In a new epoch the next listing pairs the files by what they are.
+                Ok(Pushed::Moved(Some(_))) => {}
+                Ok(_) => moved = self.seek(to, target_key, &agreed, &sure)?,
                 Err(fault) if refused(&fault) => {
                     self.ledger.settle(&settled)?;
                     return Err(fault.into());
@@ -402,6 +408,29 @@ impl Hands<'_> {
         let leave = Change { remove: uids.into_iter().chain(gone).collect(), settled, ..Change::default() };
         self.env.step()?;
         Ok(self.ledger.commit(&[(self.key, leave), (target_key, arrive)])?)
+    }
+
+    /// Where messages are that were moved to a mailbox just now, on a server that does not tell: those of which
+    /// exactly one can be meant. The next listing pairs the others by what they are.
+    fn seek(
+        &mut self,
+        to: &MailboxName,
+        key: MailboxKey,
+        agreed: &Agreed,
+        sure: &[Sure],
+    ) -> Result<Vec<(Uid, Uid)>, Fault> {
+        let mut found: BTreeMap<Uid, Vec<Uid>> = BTreeMap::new();
+        for (row, id) in sure.iter().filter_map(|(row, id)| Some((row, id.as_ref()?))) {
+            let there = self.remote.search_id(to, id.as_str(), agreed.uid_next)?;
+            let taken: BTreeSet<Uid> = self.ledger.rows_of_uids(key, &there)?.into_iter().map(|row| row.uid).collect();
+            if let [uid] = there.into_iter().filter(|uid| !taken.contains(uid)).collect::<Vec<_>>()[..] {
+                found.entry(uid).or_default().push(row.uid);
+            }
+        }
+        Ok(found
+            .into_iter()
+            .filter_map(|(there, from)| if let [from] = from[..] { Some((from, there)) } else { None })
+            .collect())
     }
 
     /// Expunges on the server what the user removed here.

@@ -376,6 +376,51 @@ fn a_file_that_goes_while_its_upload_is_in_doubt_goes_there_too() {
     assert!(removed > 0, "in no run there was a doubt");
 }
 
+/// A file is carried on from where the server has not followed it to yet, at every stop of every stop of a first sync.
+#[test]
+fn a_file_that_is_moved_on_before_its_move_is_known_is_there_once() {
+    let mut carried = 0;
+    for first in 0.. {
+        for second in 0.. {
+            let m = Meeting::new();
+            three(&m);
+            m.deliver(&name("Lists"), &mail(Some("4"), "four"), "");
+            m.fuse.store(first, Ordering::SeqCst);
+            if !m.sync().unwrap().stopped {
+                assert!(carried > 0, "no file was carried on");
+                return;
+            }
+            let here = |mailbox: &MailboxName| {
+                m.files(mailbox).into_iter().find(|entry| {
+                    let bytes = m.maildir(mailbox).read_entry(entry).unwrap().unwrap();
+                    String::from_utf8_lossy(&bytes).contains("Subject: one\r\n")
+                })
+            };
+            let carry = |from: &MailboxName, to: &MailboxName| {
+                let Some(entry) = here(from) else { return false };
+                let unique = entry.unique().unwrap();
+                m.maildir(from).move_to(&entry, &m.maildir(to), &unique).unwrap().is_some()
+            };
+            if !carry(&inbox(), &name("Lists")) {
+                break;
+            }
+            m.fuse.store(second, Ordering::SeqCst);
+            let stopped = m.sync().unwrap().stopped;
+            carried += usize::from(carry(&name("Lists"), &name("Archive")));
+            m.fuse.store(u64::MAX, Ordering::SeqCst);
+            for _ in 0..4 {
+                m.sync_well();
+            }
+            let places: Vec<String> =
+                state(&m).into_iter().filter(|(_, subject, _)| subject == "one").map(|(place, ..)| place).collect();
+            assert_eq!(places, ["Archive"], "stopped at steps {first} and {second}");
+            if !stopped {
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_server_without_uidplus_comes_to_the_same_end() {
     // Such a server cannot expunge single messages: they stay there, marked.
