@@ -20,8 +20,9 @@ use crate::keys::{Keymap, Override};
 use crate::ledger::Ledger;
 use crate::login::secret::{self, Secret};
 use crate::mail::clean::Clean;
-use crate::mail::ids::AccountId;
+use crate::mail::ids::{AccountId, MessageId};
 use crate::mail::mailbox::MailboxName;
+use crate::mail::notes::{Edit, Identity, Timer, TimerKind};
 use crate::outbox::submit::{self, Submit};
 use crate::query::{Dialect, Saved};
 use crate::remote::Connect;
@@ -114,7 +115,16 @@ pub fn sync_envs(config: &Config, ways: &Ways) -> Vec<sync::Env> {
 
 /// What the outbox stands on.
 pub fn outbox_env(config: &Config, ways: &Ways) -> outbox::worker::Env {
-    let mut env = outbox::worker::Env::of(config.paths.data.clone(), config.accounts.clone());
+    let data = config.paths.data.clone();
+    let await_answer = Arc::new(move |id: &MessageId, timer: Option<Timer>| {
+        let (mut ledger, damage) = Ledger::open(&data)?;
+        if let Some(fault) = damage {
+            tracing::warn!("{fault}");
+        }
+        let key = (Identity::Id(id.clone()), TimerKind::Remind);
+        ledger.note(&Edit { timers: BTreeMap::from([(key, timer)]), ..Edit::default() })
+    });
+    let mut env = outbox::worker::Env::of(config.paths.data.clone(), config.accounts.clone(), await_answer);
     env.way = Arc::clone(&ways.submit);
     env
 }

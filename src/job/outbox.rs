@@ -168,7 +168,7 @@ pub struct Entry {
 pub enum OutboxReport {
     /// All entries, oldest first. Sent whenever something changed.
     Entries(Vec<Entry>),
-    /// A message is safe on disk.
+    /// A message is safe on disk, and so is that its author waits for an answer.
     Queued {
         /// Its name.
         entry: EntryId,
@@ -176,8 +176,6 @@ pub enum OutboxReport {
         draft: Option<String>,
         /// Until when it can be taken back.
         hold_until: Option<Timestamp>,
-        /// Its Message-ID.
-        message_id: Option<MessageId>,
     },
     /// A message was accepted by the server.
     Sent {

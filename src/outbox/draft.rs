@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::Read as _;
 use std::sync::Arc;
 
+use super::env::Env;
+use super::queue::Queue;
 use crate::config::Account;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
-use crate::job::outbox::Outgoing;
+use crate::job::outbox::{EntryId, Outgoing};
 use crate::mail::build::{self, Attached, Fixable, Flaw, Stamp};
 use crate::mail::draft::{Draft, DraftAttachment, DraftKind};
 use crate::mail::ids::Timestamp;
+use crate::mail::notes::Timer;
 
 /// The most bytes that are attached to one message; no provider takes half as much.
 const MAX_ATTACHED: u64 = 256 << 20;
@@ -50,6 +53,31 @@ pub fn outgoing(
         answers,
         forwards,
         draft: Some(Box::new(draft.clone())),
+    })
+}
+
+/// Puts a message into the queue, durably. That an answer is waited for is remembered before it can be sent: of a
+/// message that is queued it is never forgotten, and to wait for an answer to one that never was does no harm.
+///
+/// # Errors
+/// It is not queued: it cannot be remembered or written, or is no message that can be sent.
+pub(super) fn queue_up(
+    env: &Env,
+    queue: &Queue,
+    outgoing: &Outgoing,
+    subject: &str,
+    now: Timestamp,
+) -> Result<EntryId, Fault> {
+    let due = outgoing.draft.as_ref().and_then(|draft| draft.remind_at);
+    let awaited = outgoing.message_id.as_ref().zip(due);
+    if let Some((id, due)) = awaited {
+        (env.await_answer)(id, Some(Timer { due, set_at: now }))?;
+    }
+    queue.add(outgoing, subject, now).inspect_err(|_| {
+        if let Some((id, _)) = awaited {
+            // The next attempt has a Message-ID of its own.
+            let _ = (env.await_answer)(id, None);
+        }
     })
 }
 

@@ -17,7 +17,7 @@ use super::verdict::{explain, write_down};
 use super::wishes;
 use crate::config::{Account, SecretSource};
 use crate::fault::{Again, Cause, Doing, Fault};
-use crate::job::outbox::{Entry, EntryId, EntryState, OutboxJob, OutboxReport};
+use crate::job::outbox::{Entry, EntryId, EntryState, OutboxJob, OutboxReport, Outgoing};
 use crate::login::secret::Secret;
 use crate::mail::clean::Clean;
 use crate::mail::header::Header;
@@ -215,12 +215,11 @@ impl<'a> Worker<'a> {
         })
     }
 
-    fn queue_up(&mut self, outgoing: &crate::job::outbox::Outgoing, subject: &str) {
+    fn queue_up(&mut self, outgoing: &Outgoing, subject: &str) {
         let draft = outgoing.draft.as_ref().map(|draft| draft.id.clone());
-        match self.queue.add(outgoing, subject, now()) {
+        match draft::queue_up(&self.env, &self.queue, outgoing, subject, now()) {
             Ok(entry) => {
-                let (hold_until, message_id) = (outgoing.hold_until, outgoing.message_id.clone());
-                (self.report)(OutboxReport::Queued { entry, draft, hold_until, message_id });
+                (self.report)(OutboxReport::Queued { entry, draft, hold_until: outgoing.hold_until });
             }
             Err(fault) => (self.report)(OutboxReport::NotQueued { draft, fault: fault.of(&outgoing.account) }),
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::job::files::FilesJob;
 use crate::job::outbox::OutboxJob;
-use crate::job::{Job, OutboxReport};
+use crate::job::{Job, OutboxReport, SyncJob};
 use crate::keys::{Action, Bound};
 use crate::mail::build::{self, Stamp};
 use crate::mail::clean::Clean;
@@ -252,7 +252,7 @@ impl Model {
     /// What the outbox says about messages that were written here.
     pub(super) fn sending_report(&mut self, report: OutboxReport) -> Vec<Job> {
         match report {
-            OutboxReport::Queued { entry, draft, hold_until, message_id } => {
+            OutboxReport::Queued { entry, draft, hold_until } => {
                 let at = self.writing.leaving.iter().position(|leaving| Some(&leaving.id) == draft.as_ref());
                 let Some(at) = at else { return Vec::new() };
                 let draft = self.writing.leaving.remove(at);
@@ -261,7 +261,8 @@ impl Model {
                     None => self.say(Level::Ok, "Queued"),
                 }
                 self.undo.remember("Sent".to_owned(), vec![Reverse::Recall(entry)]);
-                let mut jobs = self.await_answer(&draft, message_id);
+                let awaited = draft.remind_at.map(|_| Job::Sync(SyncJob::TellNotes));
+                let mut jobs: Vec<Job> = awaited.into_iter().collect();
                 jobs.extend(self.drop_everywhere(draft));
                 jobs
             }

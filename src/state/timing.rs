@@ -4,10 +4,9 @@
 use crate::job::index::{Row, Source};
 use crate::job::{Job, Ticket};
 use crate::mail::clean::Clean;
-use crate::mail::draft::Draft;
-use crate::mail::ids::{MessageId, Timestamp};
+use crate::mail::ids::Timestamp;
 use crate::mail::moment;
-use crate::mail::notes::{Edit, Identity, Timer, TimerKind, Timing};
+use crate::mail::notes::{Edit, Timer, TimerKind, Timing};
 
 use super::act::{Act, Target, messages};
 use super::menu::{Choice, Menu, MenuItem, MenuKind};
@@ -38,16 +37,6 @@ impl Model {
             items.push(item("Not at all: no answer is waited for", String::new(), Choice::Until(None)));
         }
         self.overlay = Some(Overlay::Menu(Menu::new(MenuKind::Time(TimerKind::Remind), items)));
-    }
-
-    /// A message is in the outbox, and has its Message-ID: now an answer to it can be waited for.
-    pub(super) fn await_answer(&mut self, draft: &Draft, message_id: Option<MessageId>) -> Vec<Job> {
-        let Some((id, due)) = message_id.zip(draft.remind_at) else { return Vec::new() };
-        let key = (Identity::Id(id), TimerKind::Remind);
-        let timer = Timer { due, set_at: self.now };
-        let edit = Edit { timers: std::iter::once((key, Some(timer))).collect(), ..Edit::default() };
-        let ticket = self.ticket();
-        vec![self.note_again(ticket, edit)]
     }
 
     fn times(&self) -> Vec<MenuItem> {

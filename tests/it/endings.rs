@@ -4,6 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tern::ledger::Ledger;
+use tern::mail::notes::TimerKind;
 
 use crate::terminal::{Session, World};
 
@@ -66,4 +70,27 @@ fn ctrl_c_in_the_editor_is_the_editors() {
     tern.expect("still here");
     hang_up(&tern);
     assert!(tern.wait());
+}
+
+#[test]
+fn a_message_that_was_queued_when_the_program_was_killed_has_its_reminder() {
+    let world = World::new(CONFIG);
+    let editor = editor(&world, "echo 'At noon?' >\"$1\"");
+    let mut tern = begin(&world, &editor);
+    tern.expect("y send");
+    tern.press("w");
+    tern.expect("Remind me if nobody has answered");
+    tern.press("\r");
+    tern.expect("if nobody has answered by");
+    tern.press("y");
+    let queued = world.path("data/tern/outbox/queued");
+    let start = Instant::now();
+    while fs::read_dir(&queued).map_or(0, Iterator::count) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "it is never queued");
+        std::hint::spin_loop();
+    }
+    tern.kill();
+    let ledger = Ledger::peek(&world.path("data/tern")).unwrap().expect("a ledger");
+    let timers: Vec<TimerKind> = ledger.notes().unwrap().timers.into_keys().map(|(_, kind)| kind).collect();
+    assert_eq!(timers, [TimerKind::Remind]);
 }

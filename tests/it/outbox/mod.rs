@@ -6,7 +6,7 @@ mod postfix;
 mod rounds;
 mod stops;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ fn account(submit: Option<Server>, home: &Path) -> Account {
         signature: None,
         server_files_sent: false,
     }
+}
+
+/// An outbox whose messages nobody waits for an answer to.
+fn ground(data: PathBuf, accounts: Vec<Account>) -> Env {
+    Env::of(data, accounts, Arc::new(|id, _| panic!("no answer to {id:?} is waited for")))
 }
 
 fn outgoing(recipients: &[&str], wire: &[u8]) -> Outgoing {

@@ -5,9 +5,8 @@ use tern::job::outbox::{OutboxReport, Verdict};
 use tern::mail::ids::Timestamp;
 use tern::outbox::queue::{Bin, Queue};
 use tern::outbox::wishes;
-use tern::outbox::worker::Env;
 
-use super::{MESSAGE, account, flush, outgoing, sent_copies};
+use super::{MESSAGE, account, flush, ground, outgoing, sent_copies};
 use crate::servers::dovecot::{Dovecot, PASSWORD};
 use crate::servers::free_ports;
 use crate::servers::postfix::{Postfix, auth_service};
@@ -35,7 +34,7 @@ fn postfix_gets_what_was_stored_to_the_byte() {
     let postfix = Postfix::start();
     for (tls, count) in [(Tls::Implicit, 200), (Tls::StartTls, 2)] {
         let home = tempfile::tempdir().unwrap();
-        let env = Env::of(home.path().join("data"), vec![account(Some(postfix.server("ada", tls)), home.path())]);
+        let env = ground(home.path().join("data"), vec![account(Some(postfix.server("ada", tls)), home.path())]);
         let queue = Queue::open(&env.data).unwrap();
         let user = if tls == Tls::Implicit { "bob" } else { "eve" };
         let mut stored = Vec::new();
@@ -69,7 +68,7 @@ fn postfix_and_dovecot_take_a_password_refuse_one_of_three_and_survive_an_outage
     let home = tempfile::tempdir().unwrap();
     let mut ada = account(Some(postfix.server("ada", Tls::StartTls)), home.path());
     ada.secret = SecretSource::Command(["printf", "%s", PASSWORD].map(str::to_owned).to_vec());
-    let env = Env::of(home.path().join("data"), vec![ada]);
+    let env = ground(home.path().join("data"), vec![ada]);
     let queue = Queue::open(&env.data).unwrap();
     let all = ["bob@example.net", "nobody@example.net", "eve@example.org"];
     let id = queue.add(&outgoing(&all, MESSAGE), "x", Timestamp::new(5)).unwrap();
@@ -96,7 +95,7 @@ fn postfix_and_dovecot_take_a_password_refuse_one_of_three_and_survive_an_outage
 
     let mut wrong = env.accounts[0].clone();
     wrong.secret = SecretSource::Command(["printf", "wrong"].map(str::to_owned).to_vec());
-    let env = Env::of(env.data.clone(), vec![wrong]);
+    let env = ground(env.data.clone(), vec![wrong]);
     let id = queue.add(&outgoing(&["bob@example.net"], MESSAGE), "x", Timestamp::new(9)).unwrap();
     flush(&env);
     assert!(queue.note(&id).unwrap().paused && queue.find(&id) == Some(Bin::Deferred));

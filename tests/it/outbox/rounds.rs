@@ -10,9 +10,9 @@ use tern::mail::clean::Clean;
 use tern::mail::ids::{AccountId, MessageId, Timestamp};
 use tern::outbox::queue::{Bin, Queue};
 use tern::outbox::wishes;
-use tern::outbox::worker::{Env, run};
+use tern::outbox::worker::run;
 
-use super::{MESSAGE, account, flush, outgoing, sent_copies};
+use super::{MESSAGE, account, flush, ground, outgoing, sent_copies};
 use crate::support::smtp_script::{Answer, Fake, say};
 
 #[test]
@@ -24,7 +24,7 @@ fn put_off_twice_and_then_taken() {
         refusals += usize::from(refuse);
         refuse.then(|| say("451 4.3.0 come back later"))
     });
-    let env = Env::of(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
+    let env = ground(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
     let queue = Queue::open(&env.data).unwrap();
     let id = queue.add(&outgoing(&["bob@example.net"], MESSAGE), "x", Timestamp::new(5)).unwrap();
     for attempts in 1..=2 {
@@ -71,7 +71,7 @@ fn accepted_recipients_never_get_a_second_copy() {
             _ => None,
         }
     });
-    let env = Env::of(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
+    let env = ground(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
     let queue = Queue::open(&env.data).unwrap();
     let all = ["bob@example.net", "eve@example.net", "joe@example.net"];
     let id = queue.add(&outgoing(&all, MESSAGE), "x", Timestamp::new(5)).unwrap();
@@ -95,7 +95,7 @@ fn accepted_recipients_never_get_a_second_copy() {
 fn a_lost_last_answer_is_asked_about_and_never_sent_again_by_itself() {
     let home = tempfile::tempdir().unwrap();
     let fake = Fake::start(|line| (line == ".").then_some(Answer::TakeAndClose));
-    let env = Env::of(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
+    let env = ground(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
     let queue = Queue::open(&env.data).unwrap();
     let id = queue.add(&outgoing(&["bob@example.net"], MESSAGE), "x", Timestamp::new(5)).unwrap();
     for _ in 0..3 {
@@ -126,7 +126,7 @@ fn a_refused_sign_in_pauses_the_account_until_a_password_comes() {
         let wrong = line.starts_with("AUTH") && line != "AUTH PLAIN AGFkYQByaWdodA==";
         wrong.then(|| say("535 5.7.8 no"))
     });
-    let env = Env::of(home.path().join("data"), vec![account(Some(fake.server(Auth::Plain)), home.path())]);
+    let env = ground(home.path().join("data"), vec![account(Some(fake.server(Auth::Plain)), home.path())]);
     let queue = Queue::open(&env.data).unwrap();
     for _ in 0..2 {
         queue.add(&outgoing(&["bob@example.net"], MESSAGE), "x", Timestamp::new(5)).unwrap();
@@ -158,7 +158,7 @@ fn a_refused_sign_in_pauses_the_account_until_a_password_comes() {
 fn one_that_is_damaged_holds_up_no_other() {
     let home = tempfile::tempdir().unwrap();
     let fake = Fake::start(|_| None);
-    let env = Env::of(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
+    let env = ground(home.path().join("data"), vec![account(Some(fake.server(Auth::None)), home.path())]);
     let queue = Queue::open(&env.data).unwrap();
     let bad = queue.add(&outgoing(&["bob@example.net"], MESSAGE), "x", Timestamp::new(5)).unwrap();
     let cut = queue.add(&outgoing(&["bob@example.net"], MESSAGE), "x", Timestamp::new(6)).unwrap();

@@ -7,6 +7,7 @@ use tern::job::outbox::{Entry, EntryId, EntryState, Verdict};
 use tern::job::{OutboxJob, OutboxReport, SyncJob, SyncReport};
 use tern::mail::clean::Clean;
 use tern::mail::ids::{AccountId, MessageId, Timestamp};
+use tern::mail::notes::{Identity, Timer, TimerKind};
 
 use super::NOW;
 use super::world::World;
@@ -26,12 +27,12 @@ impl World {
                 }
                 let state = hold_until.map_or(EntryState::Queued, |until| EntryState::Held(Some(until)));
                 let entry = entry(&format!("e{}", self.outbox.len()), &draft.subject, &draft.to, state);
-                let queued = OutboxReport::Queued {
-                    entry: entry.id.clone(),
-                    draft: Some(draft.id.clone()),
-                    hold_until,
-                    message_id: MessageId::new(&format!("{}@example.org", draft.id)),
-                };
+                let queued =
+                    OutboxReport::Queued { entry: entry.id.clone(), draft: Some(draft.id.clone()), hold_until };
+                if let Some((id, due)) = MessageId::new(&format!("{}@example.org", draft.id)).zip(draft.remind_at) {
+                    let timer = Timer { due, set_at: Timestamp::new(NOW) };
+                    self.noted.timers.insert((Identity::Id(id), TimerKind::Remind), timer);
+                }
                 self.outbox.push((entry, *draft));
                 reports.push(queued);
             }
