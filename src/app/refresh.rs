@@ -114,7 +114,8 @@ fn prepared(writer: Writer, config: &Config) -> Result<Writer, Fault> {
 }
 
 /// Makes a new index beside the one that serves, which goes on being read and written meanwhile, and lets it serve.
-/// One that another run has begun is gone on with. `None`: another program is making one.
+/// One that another run has begun is gone on with. Mail that came meanwhile, and that the rules have not seen, is left
+/// to who looks at the disk next. `None`: another program is making one.
 ///
 /// # Errors
 /// It cannot be written. The old one goes on serving then, as it does after a stop.
@@ -127,9 +128,10 @@ pub fn renew(
     let Some(writer) = Writer::beside(&start::index_file(config), &start::own_addresses(config))? else {
         return Ok(None);
     };
-    let mut writer = prepared(writer, config)?;
+    let mut writer = prepared(writer, config)?.leaving_news(start::sieves(config), &start::index_file(config));
     let mut refreshed = Refreshed::default();
     for _ in 0..LOOKS {
+        writer.look_again();
         let before = std::mem::take(&mut refreshed);
         take_in(&mut writer, config, told, &mut refreshed, (&mut *progress, stop))?;
         let is_over = refreshed.read == 0;

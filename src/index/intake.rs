@@ -316,6 +316,9 @@ impl Writer {
             if rest == 0 && !writer.holds_in(&mailbox.id) {
                 writer.follow_listing(&listing.directory)?;
                 writer.set_stamp(mailbox.row, listing)?;
+            } else if rest == 0 && listing.complete && writer.leaves_out_of(&mailbox.id) {
+                writer.follow_listing(&listing.directory)?;
+                writer.set_known(mailbox.row)?;
             }
             if is_first {
                 writer.told.came.clear();

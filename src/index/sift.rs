@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ use rusqlite::{OptionalExtension as _, Result, params};
 use super::extract;
 use super::folders::KnownMailbox;
 use super::judge::{Judged, judge};
-use super::rows::{Who, folders, row};
+use super::rows::{Index, Who, folders, row};
+use super::schema::{Stands, stands};
 use super::write::{Added, Writer};
 use crate::fault::Fault;
 use crate::job::index::{Arrival, IndexReport, Match, Sieve};
@@ -59,6 +61,8 @@ pub(super) struct Sifting {
     given: BTreeSet<(AccountId, i64)>,
     /// Those of the step that is being done.
     fresh: Vec<(Held, Match)>,
+    /// Of an index that is made anew: what is news to it is left to whoever writes it once it serves.
+    elder: Option<Elder>,
 }
 
 /// A message that is held back.
@@ -85,6 +89,7 @@ impl Sifting {
             matched: Vec::new(),
             given: BTreeSet::new(),
             fresh: Vec::new(),
+            elder: None,
         }
     }
 
@@ -111,6 +116,7 @@ impl Sifting {
     fn holds_in(&self, mailbox: &MailboxId) -> bool {
         self.held.keys().any(|(known, _)| known == mailbox)
             || self.fresh.iter().any(|(_, matched)| matched.row.place.mailbox == *mailbox)
+            || self.elder.as_ref().is_some_and(|elder| elder.left.contains(mailbox))
     }
 }
 
@@ -119,6 +125,20 @@ impl Writer {
     #[must_use]
     pub fn with_sieves(mut self, sieves: Sieves) -> Self {
         self.sifting.sieves = sieves;
+        self
+    }
+
+    /// Leaves out of a new index what the one that serves under this name does not know, where that would be new mail:
+    /// whoever writes it once it serves finds it, and judges it. An index that cannot be read knows everything.
+    #[must_use]
+    pub fn leaving_news(mut self, sieves: Sieves, path: &Path) -> Self {
+        if sieves.0.is_some()
+            && stands(path) != Stands::Missing
+            && let Ok(index) = Index::open(path)
+        {
+            self.sifting.sieves = sieves;
+            self.sifting.elder = Some(Elder { index, left: BTreeSet::new() });
+        }
         self
     }
 
@@ -174,6 +194,16 @@ impl Writer {
         if judged.is_empty() {
             return Ok(arrived);
         }
+        if self.sifting.elder.is_some() {
+            for New { added, unique, .. } in judged {
+                self.remove_place(mailbox, unique.as_str())?;
+                self.forget_orphan(added.message)?;
+            }
+            if let Some(elder) = &mut self.sifting.elder {
+                elder.left.insert(mailbox.id.clone());
+            }
+            return Ok(arrived);
+        }
         // Their words are to be found already.
         self.flush()?;
         let sieves = self.sifting.sieves.0.as_ref().map_or_else(Vec::new, |tell| tell());
@@ -205,7 +235,11 @@ impl Writer {
     /// what is known?
     fn is_arrival(&self, mailbox: &KnownMailbox, new: &New) -> Result<bool> {
         let own_or_lost = matches!(mailbox.role, Some(Role::Drafts | Role::Sent | Role::Junk | Role::Trash));
-        if !self.sifting.is_on() || !mailbox.settled || new.added.known || own_or_lost {
+        let settled = match &self.sifting.elder {
+            Some(elder) => elder.is_news(mailbox, new),
+            None => mailbox.settled,
+        };
+        if !self.sifting.is_on() || !settled || new.added.known || own_or_lost {
             return Ok(false);
         }
         if new.added.flags.labels().has(&Label::Sent) {
@@ -259,6 +293,25 @@ impl Writer {
         self.sifting.holds_in(mailbox)
     }
 
+    /// Was something of this mailbox left out of a new index? It is to be looked at again once that serves.
+    pub(super) fn leaves_out_of(&self, mailbox: &MailboxId) -> bool {
+        self.sifting.elder.as_ref().is_some_and(|elder| elder.left.contains(mailbox))
+    }
+
+    /// All that was there of a mailbox is taken in, though its directories are to be read again.
+    pub(super) fn set_known(&self, mailbox: i64) -> Result<()> {
+        // No directory has this stamp: that of one that was never looked at would make its mail mail of old.
+        let sql = "UPDATE mailboxes SET cur = 1, new = 1, settled = max(settled, 1) WHERE id = ?1";
+        self.db.prepare_cached(sql)?.execute([mailbox]).map(drop)
+    }
+
+    /// A new index is compared with the disk once more: what was left out may have become known to the old one.
+    pub fn look_again(&mut self) {
+        if let Some(elder) = &mut self.sifting.elder {
+            elder.left.clear();
+        }
+    }
+
     /// What the rules wanted is done: what still lies there is taken in.
     ///
     /// # Errors
@@ -297,6 +350,47 @@ impl Writer {
         let places: Vec<Place> =
             overdue.map(|((mailbox, unique), _)| Place { mailbox: mailbox.clone(), unique: unique.clone() }).collect();
         (!places.is_empty()).then(|| self.release(&places))
+    }
+}
+
+/// The index that serves while another one is made.
+struct Elder {
+    index: Index,
+    /// The mailboxes of the new one of which something was left out.
+    left: BTreeSet<MailboxId>,
+}
+
+impl Elder {
+    /// Would this be new mail to it? What it cannot say, since it is of another version, makes nothing new.
+    fn is_news(&self, mailbox: &KnownMailbox, new: &New) -> bool {
+        self.lacks(mailbox, new).unwrap_or(false)
+    }
+
+    fn lacks(&self, mailbox: &KnownMailbox, new: &New) -> Result<bool> {
+        let db = &self.index.db;
+        let (account, name) = (mailbox.id.account.as_str(), mailbox.id.name.as_str());
+        let settled: Option<i64> = db
+            .prepare_cached("SELECT id FROM mailboxes WHERE account = ?1 AND name = ?2 AND settled = 2")?
+            .query_row([account, name], |row| row.get(0))
+            .optional()?;
+        let Some(row) = settled else { return Ok(false) };
+        let has_file = db
+            .prepare_cached("SELECT 1 FROM places WHERE mailbox = ?1 AND name = ?2 AND home IS NULL")?
+            .exists(params![row, new.unique.as_str()])?;
+        if has_file {
+            return Ok(false);
+        }
+        // It may have been moved since, or be another form of what was there: a stub, or the whole message.
+        let key = new.message_id.as_ref().map(extract::key);
+        let which = if key.is_some() { "m.key = ?1" } else { "m.key IS NULL AND ?1 IS NULL AND m.digest = ?2" };
+        let form = if new.unique.stub_size().is_some() { "1" } else { "p.name LIKE '%,T=%'" };
+        let has_message = db
+            .prepare_cached(&format!(
+                "SELECT 1 FROM messages m JOIN places p ON p.message = m.id JOIN mailboxes b ON b.id = p.mailbox
+                 WHERE {which} AND b.account = ?3 AND (m.digest = ?2 OR {form})"
+            ))?
+            .exists(params![key, new.digest, account])?;
+        Ok(!has_message)
     }
 }
 

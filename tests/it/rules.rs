@@ -105,6 +105,49 @@ fn what_another_program_delivers_goes_where_a_rule_says_and_what_was_there_stays
 }
 
 #[test]
+fn mail_that_comes_while_the_index_is_made_anew_meets_the_rules_and_what_was_there_does_not() {
+    const ANEW: &str = "PRAGMA user_version = 1";
+    let world = local(MOVE);
+    assert_eq!(found(&world, "*"), ["INBOX rust news of old"]);
+    deliver(&world, "Archive", 2, "rust, and read long ago", "brass");
+    assert_eq!(found(&world, "in:lists/rust"), ["Lists/rust rust, and read long ago"], "it is new there as well");
+    let file = world.files("mail/Lists/rust").remove(0);
+    fs::rename(&file, world.path("mail/Archive/cur").join(file.file_name().unwrap())).unwrap();
+    assert_eq!(found(&world, "in:archive"), ["Archive rust, and read long ago"]);
+    let outdate =
+        || rusqlite::Connection::open(world.path("cache/tern/index.db")).unwrap().execute_batch(ANEW).unwrap();
+    outdate();
+    // The old index serves, and nobody writes it: one message comes, one of old is put elsewhere by another program.
+    deliver(&world, "INBOX", 3, "rust is out", "brass");
+    let file = world.files("mail/INBOX").into_iter().find(|file| file.to_string_lossy().contains("M1P1")).unwrap();
+    fs::rename(file, world.path("mail/Archive/cur/1700000099.M9P9.host:2,")).unwrap();
+    world.succeed(&["index"]);
+    assert_eq!(found(&world, "in:lists/rust is:starred"), ["Lists/rust rust is out"]);
+    assert_eq!(found(&world, "in:archive"), ["Archive rust news of old", "Archive rust, and read long ago"]);
+    // The same on the screen, where a thread makes it anew.
+    outdate();
+    deliver(&world, "INBOX", 4, "rust 2", "brass");
+    deliver(&world, "INBOX", 5, "tin", "tin");
+    let mut tern = Session::start(&world, &[], 100, 30);
+    tern.expect("tin");
+    becomes(
+        "the rule has met it",
+        || found(&world, "in:lists/rust"),
+        &vec!["Lists/rust rust is out".to_owned(), "Lists/rust rust 2".to_owned()],
+    );
+    tern.press("Q");
+    assert!(tern.wait());
+    // Made anew once more, nothing is new.
+    let file = world.files("mail/Lists/rust").remove(0);
+    fs::rename(&file, world.path("mail/INBOX/cur").join(file.file_name().unwrap())).unwrap();
+    world.succeed(&["index"]);
+    world.succeed(&["index", "--rebuild"]);
+    assert_eq!(found(&world, "in:lists/rust").len(), 1);
+    assert_eq!(found(&world, "in:inbox is:starred").len(), 1);
+    assert!(world.succeed(&["index", "--verify"]).contains("index and mail agree"));
+}
+
+#[test]
 fn a_program_gets_the_message_once_and_its_failure_is_told() {
     let rules = "[[rules]]\nname = \"note it\"\nmatch = \"is:unread\"\nrun = {sh}\narchive = true\n";
     let world = local(rules);
