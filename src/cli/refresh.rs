@@ -1,19 +1,29 @@
 //! The index as commands need it: brought up to date before it is asked, with progress on the terminal.
 
+use std::cell::RefCell;
+
 use super::change;
 use super::output::{self, Progress};
 use crate::app::refresh::{self, Refreshed, Roles};
-use crate::app::start;
+use crate::app::start::{self, Ways};
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::index::{self, Index, Notmuch, Stands, Writer};
 use crate::job::files::FilesJob;
 use crate::job::index::{IndexReport, Standing};
+use crate::job::rules::RulesReport;
 use crate::job::{Changed, Ticket};
 use crate::ledger::Ledger;
 use crate::mail::flags::{Flag, Flags};
+use crate::mail::ids::AccountId;
 use crate::mail::notes::{Edit, Timer, TimerKind};
+use crate::mail::place::Place;
 use crate::mail::tags;
+use crate::rules::{self, Change, Plan};
+use crate::state::{Onward, onward};
+
+/// How often a command meets a database: once for what is there, again for what it did by that itself.
+const MEETINGS: usize = 3;
 
 /// Opens the index for reading, after it has taken in what changed on disk. That this failed is
 /// told, and the index answers with what it has. One of another version answers as it is.
@@ -72,38 +82,75 @@ pub(super) fn tell_database(config: &Config, changed: &[Changed]) -> Vec<Fault> 
         for changed in changed {
             writer.apply(changed)?;
         }
-        index::meet(&engine, &file, &mut writer).map(|met| met.faults)
+        let mut faults = Vec::new();
+        meet(config, &engine, &mut writer, &mut faults);
+        Ok(faults)
     };
     tell().unwrap_or_else(|fault| vec![fault])
 }
 
-/// Lets notmuch's database hear of what is new, and the index of what others tagged there.
+/// Lets notmuch's database hear of what is new, and the index, files and labels of what others tagged there.
 fn meet(config: &Config, engine: &Notmuch, writer: &mut Writer, faults: &mut Vec<Fault>) {
-    match index::meet(engine, &start::index_file(config), writer) {
-        Ok(met) => {
+    for round in 0..MEETINGS {
+        let told = index::meet(engine, &start::index_file(config), writer).and_then(|met| {
             faults.extend(met.faults);
-            if met.state.standing == Standing::Busy {
+            if met.state.standing == Standing::Busy && round == 0 {
                 output::note(format_args!(
                     "notmuch: another program writes; what changed ({}) waits for the next run",
                     met.state.waiting
                 ));
             }
-            let untag = |(place, remove)| FilesJob::SetFlags {
-                ticket: Ticket::default(),
-                places: vec![place],
-                add: Flags::none(),
-                remove,
-            };
-            let jobs: Vec<FilesJob> = met.lost.into_iter().map(untag).collect();
-            if jobs.is_empty() {
-                return;
-            }
-            let (changed, failed) = change::files(config, jobs);
-            faults.extend(failed);
-            faults.extend(tell_database(config, &changed));
+            pass_on(config, writer, met.given, met.lost, faults)
+        });
+        match told {
+            // What changed by it the database hears of, too.
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(fault) => return faults.push(fault),
         }
-        Err(fault) => faults.push(fault),
     }
+}
+
+/// Tells files and labels of tags that others gave and took. `true`: something changed by that.
+fn pass_on(
+    config: &Config,
+    writer: &mut Writer,
+    given: Vec<(Place, Flags)>,
+    lost: Vec<(Place, Flags)>,
+    faults: &mut Vec<Fault>,
+) -> Result<bool, Fault> {
+    if given.is_empty() && lost.is_empty() {
+        return Ok(false);
+    }
+    let mailboxes = Index::open(&start::index_file(config))?.mailboxes()?;
+    let has_server = |id: &AccountId| config.accounts.iter().any(|account| account.id == *id && account.has_server());
+    let Onward { flags, labels } = onward(given, lost, &mailboxes, has_server);
+    let mut plan = Plan::default();
+    for ((add, remove), places) in flags {
+        let change = Change { add, remove, to: None };
+        plan.changes.extend(places.into_iter().map(|place| (place, change.clone())));
+    }
+    for ((_, add, remove), places) in labels {
+        let [add, remove] = [add, remove].map(|labels| Flags::none().with_labels(&labels));
+        let change = Change { add, remove, to: None };
+        plan.changes.extend(places.into_iter().map(|place| (place, change.clone())));
+    }
+    let hands = start::rules_env(config, &Ways::default()).hands;
+    let told = RefCell::new(Vec::new());
+    rules::carry_out(&hands, &plan, &|report| told.borrow_mut().push(report));
+    let mut any = false;
+    for report in told.into_inner() {
+        match report {
+            RulesReport::Changed(changed) => {
+                writer.apply(&changed)?;
+                any = true;
+            }
+            RulesReport::Labelled { places, add, remove, .. } => drop(writer.label(&places, &add, &remove)?),
+            RulesReport::Fault(fault) => faults.push(fault),
+            RulesReport::Arrived(_) | RulesReport::Over { .. } => {}
+        }
+    }
+    Ok(any)
 }
 
 /// What came into muted conversations is marked as read, and what was answered in its sleep is noted to be awake.

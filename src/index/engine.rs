@@ -88,6 +88,14 @@ impl Stamp {
 /// Tags that notmuch sets by itself, of flags and of what is in a message: here other marks say that.
 const SILENT: [&str; 8] = ["attachment", "draft", "encrypted", "flagged", "passed", "replied", "signed", "unread"];
 
+/// Tags that say where notmuch has mail of, and that it is new, and no more; what `new.tags` names is such, too.
+const PASSING: [&str; 2] = ["inbox", "new"];
+
+/// The tags that messages get by coming into a database: they are shown like all others, but go no further.
+pub(super) fn passing(settings: &Settings) -> Flags {
+    keywords(PASSING.into_iter().chain(settings.new_tags.iter().map(String::as_str)))
+}
+
 /// The keywords that stand for tags; what can be no keyword is left out.
 pub(super) fn keywords<'t>(named: impl Iterator<Item = &'t str>) -> Flags {
     let shown = named.filter(|tag| !SILENT.contains(tag));

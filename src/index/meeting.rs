@@ -28,7 +28,9 @@ const TOLD: usize = 1000;
 /// What a command's meeting came to.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Met {
-    /// Tags that were taken away in the database, while file names may still tell them.
+    /// Tags that were given in the database: file names and servers are to hear of them.
+    pub given: Vec<(Place, Flags)>,
+    /// Tags that were taken away in the database, while file names or servers may still tell them.
     pub lost: Vec<(Place, Flags)>,
     /// How it stands with the database.
     pub state: DatabaseState,
@@ -115,12 +117,13 @@ pub fn meet(at: &Notmuch, index: &Path, writer: &mut Writer) -> Result<Met, Faul
     let mut meeting = Meeting::new(at, index);
     meeting.ready()?;
     let (state, faults) = meeting.write(Gone::All);
-    let mut met = Met { state, faults, lost: Vec::new() };
+    let mut met = Met { state, faults, ..Met::default() };
     loop {
         match meeting.read() {
             Ok(None) => break,
             Ok(Some(tagging)) => {
-                if let IndexReport::Retagged { lost, .. } = writer.retag(&tagging)? {
+                if let IndexReport::Retagged { given, lost, .. } = writer.retag(&tagging)? {
+                    met.given.extend(given);
                     met.lost.extend(lost);
                 }
             }
@@ -160,6 +163,9 @@ struct Reading {
     found: Found,
     seen: Revision,
     first: bool,
+    /// How many messages were read.
+    told: usize,
+    passing: Flags,
 }
 
 impl<'a> Meeting<'a> {
@@ -305,10 +311,10 @@ impl<'a> Meeting<'a> {
                 return Ok(None);
             }
             let (_, reader, _) = self.ready()?;
-            let seen = reader.revision()?;
+            let (seen, passing) = (reader.revision()?, engine::passing(reader.settings()));
             let rest = self.known.split_off(self.known.len().min(TOLD));
             let mails = std::mem::replace(&mut self.known, rest).into_iter().map(tagged_mail).collect();
-            return Ok(Some(Tagging { mails, seen, first: false, more: true }));
+            return Ok(Some(Tagging { mails, seen, first: false, after: 0, more: true, passing }));
         }
         let Some(reading) = &mut self.reading else { return Ok(None) };
         let mut mails = Vec::new();
@@ -321,7 +327,10 @@ impl<'a> Meeting<'a> {
                 break;
             }
         }
-        let tagging = Tagging { mails, seen: reading.seen.clone(), first: reading.first, more };
+        let Reading { seen, first, told, passing, .. } = reading;
+        let after = *told;
+        *told += mails.len();
+        let tagging = Tagging { mails, seen: seen.clone(), first: *first, after, more, passing: passing.clone() };
         if !more {
             self.reading = None;
         }
@@ -342,8 +351,8 @@ impl<'a> Meeting<'a> {
             Some(before) => format!("lastmod:{}..{}", before.number + 1, seen.number),
             None => "*".to_owned(),
         };
-        let found = reader.all(&text)?;
-        self.reading = Some(Reading { found, seen, first: before.is_none() });
+        let (found, passing) = (reader.all(&text)?, engine::passing(reader.settings()));
+        self.reading = Some(Reading { found, seen, first: before.is_none(), told: 0, passing });
         Ok(true)
     }
 }

@@ -26,18 +26,29 @@ const STEP: usize = 250;
 #[derive(Default)]
 struct Taken {
     mailboxes: BTreeSet<MailboxId>,
+    given: Vec<(Place, Flags)>,
     lost: Vec<(Place, Flags)>,
 }
 
 impl Writer {
-    /// Takes in what the database says of tags. A tag that was taken away there is told back where the name of a file
-    /// may still tell it. At a first meeting nothing is taken away: what only one side knows, both shall know.
+    /// Takes in what the database says of tags. What was given or taken away there is told back, so that the names of
+    /// files, and by them servers, hear of it: a tag that was taken away where a name may still tell it. At a first
+    /// meeting nothing is taken away, since what only one side knows both shall know; and nothing is told on, since
+    /// all tags of a database are too many to be news.
+    ///
+    /// A state of the database counts as read only if all of it was taken in, from its beginning: what was told to a
+    /// writer that failed, or to an index that serves no longer, is told again.
     pub fn retag(&mut self, tagging: &Tagging) -> std::result::Result<IndexReport, Fault> {
+        let known = self.retagged.take().filter(|(seen, _)| *seen == tagging.seen).map_or(0, |(_, count)| count);
+        let has_gap = tagging.after != 0 && tagging.after != known;
         let mut taken = Taken::default();
         for some in tagging.mails.chunks(STEP) {
             self.step(|writer| some.iter().try_for_each(|mail| writer.retag_one(mail, tagging, &mut taken)))?;
         }
-        if !tagging.more {
+        if !has_gap {
+            self.retagged = Some((tagging.seen.clone(), tagging.after + tagging.mails.len()));
+        }
+        if !tagging.more && !has_gap {
             self.step(|writer| {
                 writer
                     .db
@@ -46,8 +57,8 @@ impl Writer {
                 writer.follower.queue().map_or(Ok(()), |queue| queue.settle(tagging.seen.number))
             })?;
         }
-        let Taken { mailboxes, lost } = taken;
-        Ok(IndexReport::Retagged { mailboxes: mailboxes.into_iter().collect(), lost, more: tagging.more })
+        let Taken { mailboxes, given, lost } = taken;
+        Ok(IndexReport::Retagged { mailboxes: mailboxes.into_iter().collect(), given, lost, more: tagging.more })
     }
 
     fn retag_one(&mut self, mail: &TaggedMail, tagging: &Tagging, taken: &mut Taken) -> Result<()> {
@@ -70,11 +81,20 @@ impl Writer {
         }
         let shown = engine::tagged(&flags);
         let away = shown.minus(&wanted);
+        let home = self.mailbox(&mailbox)?;
         if tagging.first {
             self.follow_tags((message, &path), &away, true);
             wanted = wanted.union(&away);
-        } else if !away.is_empty() && info.bytes().any(|b| b.is_ascii_lowercase()) {
-            taken.lost.push((Place { mailbox: mailbox.clone(), unique: unique.clone() }, away));
+        } else {
+            let place = Place { mailbox: mailbox.clone(), unique: unique.clone() };
+            let given = wanted.minus(&shown).minus(&tagging.passing);
+            let is_told = info.bytes().any(|b| b.is_ascii_lowercase()) || !home.views.is_empty();
+            if !away.is_empty() && is_told {
+                taken.lost.push((place.clone(), away));
+            }
+            if !given.is_empty() {
+                taken.given.push((place, given));
+            }
         }
         let flags_now = flags.minus(&shown).union(&wanted);
         if flags_now == flags {
@@ -83,7 +103,6 @@ impl Writer {
         self.db
             .prepare_cached("UPDATE places SET keywords = ?2 WHERE id = ?1")?
             .execute(params![row, flags_now.stored_words()])?;
-        let home = self.mailbox(&mailbox)?;
         self.show_in_views(&home, unique.as_str())?;
         taken.mailboxes.extend(home.with_views());
         Ok(())

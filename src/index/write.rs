@@ -21,7 +21,7 @@ use super::sift::Sifting;
 use super::timers::Told;
 use super::{sorting, threads};
 use crate::fault::{Cause, Doing, Fault, Scope};
-use crate::job::index::Arrival;
+use crate::job::index::{Arrival, Revision};
 use crate::mail::flags::Flags;
 use crate::mail::ids::Timestamp;
 use crate::mail::place::{MailboxId, Place, UniqueName};
@@ -66,6 +66,8 @@ pub struct Writer {
     pub(super) building: Option<Building>,
     /// What a database of notmuch's is to hear, where there is one.
     pub(super) follower: Follower,
+    /// Which state of that database is being read, and how many of its messages were taken in.
+    pub(super) retagged: Option<(Revision, usize)>,
 }
 
 /// What somebody waits for while a listing is taken in.
@@ -149,6 +151,7 @@ impl Writer {
             sifting: Sifting::none(),
             texts: Vec::new(),
             follower: Follower::default(),
+            retagged: None,
             file,
             building,
         };

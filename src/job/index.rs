@@ -175,8 +175,12 @@ pub struct Tagging {
     /// Is there more of the same state?
     pub more: bool,
 }
+    /// How many messages of the same state were told before these: whoever has not taken them in has a gap.
+    pub after: usize,
 
 /// The state of a database: it grows with every change.
+    /// Tags that the database gives to all that comes: they are shown, but go no further.
+    pub passing: Flags,
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Which database; numbers of two are not to be compared.
@@ -489,7 +493,9 @@ pub enum IndexReport {
     Retagged {
         /// Which mailboxes look other than before.
         mailboxes: Vec<MailboxId>,
-        /// Tags that were taken away in the database, while file names may still tell them.
+        /// Tags that were given in the database: file names and servers are to hear of them.
+        given: Vec<(Place, Flags)>,
+        /// Tags that were taken away in the database, while file names or servers may still tell them.
         lost: Vec<(Place, Flags)>,
         /// Is there more to be read?
         more: bool,

@@ -1,19 +1,15 @@
 //! What the workers report, and what follows from it: who hears of a changed file, what is asked
 //! again, what the user is told.
 
-use std::collections::BTreeMap;
-
-use crate::config::Engine;
 use crate::fault::{Cause, Fault};
-use crate::job::files::{FilesJob, FilesReport, Purpose};
+use crate::job::files::{FilesReport, Purpose};
 use crate::job::index::IndexReport;
 use crate::job::shell::{OpenWhat, ShellReport};
 use crate::job::sync::{FolderChange, SyncReport, Wake};
 use crate::job::{Changed, IndexJob, Job, Report, RulesJob, ShellJob, SyncJob, Ticket};
 use crate::mail::clean::Clean;
-use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
-use crate::mail::place::{MailboxId, Place};
+use crate::mail::place::MailboxId;
 
 use super::list::Answer;
 use super::{Level, Model, Question};
@@ -34,6 +30,7 @@ impl Model {
             Report::Died { thread, fault } => {
                 if thread == "index" {
                     self.index_died();
+                    self.status.retagging = false;
                 }
                 self.say(Level::Error, &format!("{thread} stopped: {fault}"));
                 Vec::new()
@@ -168,7 +165,7 @@ impl Model {
                 self.status.retagging = true;
                 vec![Job::Index(IndexJob::Retag(tagging))]
             }
-            IndexReport::Retagged { mailboxes, lost, more } => self.retagged(&mailboxes, lost, more),
+            IndexReport::Retagged { mailboxes, given, lost, more } => self.retagged(&mailboxes, given, lost, more),
             IndexReport::Database(state) => {
                 self.status.database = state;
                 Vec::new()
@@ -184,6 +181,8 @@ impl Model {
             }
             IndexReport::Renewed => {
                 self.status.renewing = None;
+                // Whatever was told to the old one is told again.
+                self.status.retagging = false;
                 let mut jobs = self.look_at_disk();
                 jobs.extend(self.ask_mailboxes());
                 jobs.extend(self.refresh_list());
@@ -233,36 +232,8 @@ impl Model {
         self.conversation_failed(ticket)
     }
 
-    /// Tags came from the database. What was taken away there, and a file's name tells still, is taken from that too.
-    fn retagged(&mut self, mailboxes: &[MailboxId], lost: Vec<(Place, Flags)>, more: bool) -> Vec<Job> {
-        self.status.retagging = false;
-        let mut jobs = Vec::new();
-        if self.concerns_list(mailboxes) {
-            jobs.extend(self.refresh_list());
-        }
-        let mut together: BTreeMap<Flags, Vec<Place>> = BTreeMap::new();
-        for (place, words) in lost {
-            together.entry(words).or_default().push(place);
-        }
-        for (remove, places) in together {
-            let ticket = self.ticket();
-            jobs.push(Job::Files(FilesJob::SetFlags { ticket, places, add: Flags::none(), remove }));
-        }
-        if more {
-            jobs.extend(self.meet_database());
-        }
-        jobs
-    }
-
-    /// Lets the database hear of what is new, and tell what is new there: once the index has taken in what it knows of,
-    /// and what it was told last.
-    pub(super) fn meet_database(&self) -> Option<Job> {
-        let is_wanted = self.config.search.engine == Engine::Notmuch && !self.status.retagging;
-        (is_wanted && self.status.indexing == 0).then_some(Job::Index(IndexJob::Meet))
-    }
-
     /// Does the list show one of these?
-    fn concerns_list(&self, mailboxes: &[MailboxId]) -> bool {
+    pub(super) fn concerns_list(&self, mailboxes: &[MailboxId]) -> bool {
         use crate::job::index::Source;
         match self.list.spec.as_ref().map(|spec| &spec.source) {
             Some(Source::Mailbox(shown)) => mailboxes.contains(shown),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tern::job::index::SearchScope;
+use tern::job::index::{IndexReport, Revision, SearchScope, TaggedMail, Tagging};
 use tern::mail::flags::{Flag, Flags, Keyword};
 use tern::mail::ids::Timestamp;
 use tern::mail::tags;
@@ -83,4 +83,58 @@ proptest! {
             }
         }
     }
+}
+
+/// Tags of a database of notmuch's, as that tells them: those of some messages, so many of which were told before.
+fn tagging(state: u64, after: usize, more: bool, mails: &[(&str, &[&str])]) -> Tagging {
+    let words = |words: &[&str]| Flags::from_imap(words.iter().copied());
+    let mail = |(id, tags): &(&str, &[&str])| TaggedMail { id: (*id).to_owned(), files: Vec::new(), tags: words(tags) };
+    Tagging {
+        mails: mails.iter().map(mail).collect(),
+        seen: Revision { database: "d".to_owned(), number: state },
+        first: false,
+        after,
+        more,
+        passing: words(&["inbox"]),
+    }
+}
+
+#[test]
+fn a_state_of_a_database_counts_as_read_only_if_all_of_it_was_taken_in() {
+    let mut disk = Disk::new();
+    let inbox = mailbox("home", "INBOX");
+    let mut writer = disk.writer();
+    for number in 0..3 {
+        let text = mail(&format!("{number}@x"), &[], 0, "s", "t");
+        let changed = disk.deliver(&inbox, number, &text, &Flags::none());
+        tell(&mut writer, &changed);
+    }
+    let read = |disk: &Disk| -> Option<String> {
+        let db = rusqlite::Connection::open(disk.index()).unwrap();
+        db.query_row("SELECT value FROM meta WHERE key = 'notmuch seen'", [], |row| row.get(0)).ok()
+    };
+    let given = |report: IndexReport| -> Vec<String> {
+        let IndexReport::Retagged { given, .. } = report else { panic!("{report:?}") };
+        given.into_iter().map(|(_, words)| words.to_string()).collect()
+    };
+    let one: &[(&str, &[&str])] = &[("0@x", &["todo", "inbox"])];
+    let two: &[(&str, &[&str])] = &[("1@x", &["work"])];
+    let three: &[(&str, &[&str])] = &[("2@x", &[])];
+    // The first part goes to a writer that is gone before the others come.
+    assert_eq!(given(writer.retag(&tagging(7, 0, true, one)).unwrap()), ["todo"], "what all get goes no further");
+    let mut writer = disk.writer();
+    writer.retag(&tagging(7, 1, true, two)).unwrap();
+    writer.retag(&tagging(7, 2, false, three)).unwrap();
+    assert_eq!(read(&disk), None);
+    // So all of it is told again; what is known is no news.
+    assert_eq!(given(writer.retag(&tagging(7, 0, true, one)).unwrap()), [""; 0]);
+    writer.retag(&tagging(7, 1, true, two)).unwrap();
+    // Parts of another state in between are a gap as well.
+    writer.retag(&tagging(8, 0, true, two)).unwrap();
+    writer.retag(&tagging(7, 2, false, three)).unwrap();
+    assert_eq!(read(&disk), None);
+    for (after, more, mails) in [(0, true, one), (1, true, two), (2, false, three)] {
+        writer.retag(&tagging(7, after, more, mails)).unwrap();
+    }
+    assert_eq!(read(&disk).as_deref(), Some("7 d"));
 }

@@ -2,6 +2,7 @@
 //! other writers, and databases that are no good.
 
 mod searches;
+mod served;
 mod tags;
 mod trouble;
 mod world;

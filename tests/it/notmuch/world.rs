@@ -37,7 +37,17 @@ impl Deref for Home {
 impl Home {
     /// Makes one without mail and without database; `settings` go into notmuch's own config.
     pub(crate) fn new(settings: &str) -> Self {
-        let home = Self { world: World::new(CONFIG) };
+        Self::of(CONFIG, settings)
+    }
+
+    /// The same for these accounts, of which the first has a server.
+    pub(crate) fn served(accounts: &str, settings: &str) -> Self {
+        let (engine, _) = CONFIG.split_once("[accounts").expect("a setting of the engine, then accounts");
+        Self::of(&format!("{engine}{accounts}"), settings)
+    }
+
+    fn of(config: &str, settings: &str) -> Self {
+        let home = Self { world: World::new(config) };
         for folder in ["ada/INBOX", "ada/Archive", "ada/junk", "bob/INBOX"] {
             for part in ["cur", "new", "tmp"] {
                 fs::create_dir_all(home.path("mail").join(folder).join(part)).unwrap();

@@ -217,7 +217,8 @@ impl World {
                 vec![IndexReport::Refreshed { mailboxes, arrived: Vec::new(), pending: 0 }]
             }
             IndexJob::Retag(tagging) => {
-                vec![IndexReport::Retagged { mailboxes: Vec::new(), lost: Vec::new(), more: tagging.more }]
+                let (given, lost) = (Vec::new(), Vec::new());
+                vec![IndexReport::Retagged { mailboxes: Vec::new(), given, lost, more: tagging.more }]
             }
             IndexJob::ReadBooks => vec![IndexReport::Books { faults: Vec::new() }],
             IndexJob::Renamed { account, folders } => {
