@@ -237,7 +237,7 @@ impl Workers {
         }
         let account = match &job {
             SyncJob::Label { .. }
-            | SyncJob::TellLabels(_)
+            | SyncJob::TellLabels { .. }
             | SyncJob::Wish { .. }
             | SyncJob::Note { .. }
             | SyncJob::TellNotes => {

@@ -198,7 +198,10 @@ fn write(writer: &mut Writer, path: &Path, job: &IndexJob) -> Result<Vec<IndexRe
         IndexJob::Folders { account, mailboxes } => writer.folders(account, mailboxes),
         IndexJob::Views { account, views } => return writer.views(account, views),
         IndexJob::Label { places, add, remove } => writer.label(places, add, remove),
-        IndexJob::SetLabels { home, rows } => writer.set_labels(home, rows),
+        IndexJob::SetLabels { home, rows, last } => {
+            let set = last.map(|last| IndexReport::LabelsSet { home: home.clone(), last });
+            return writer.set_labels(home, rows).map(|told| std::iter::once(told).chain(set).collect());
+        }
         IndexJob::Notes { notes, now } => writer.notes(notes, *now),
         IndexJob::Renamed { account, folders } => writer.renamed(account, folders),
         IndexJob::Known(account) => writer.known(account),

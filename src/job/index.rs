@@ -12,7 +12,7 @@ use crate::mail::address::Address;
 use crate::mail::clean::Clean;
 use crate::mail::contact::Suggestion;
 use crate::mail::flags::{Flags, Keyword};
-use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp};
+use crate::mail::ids::{AccountId, MessageId, RowId, ThreadId, Timestamp, Uid};
 use crate::mail::labels::{Label, Labels, View};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::notes::{Identity, Notes, Timing};
@@ -124,12 +124,15 @@ pub enum IndexJob {
         /// The labels that they lost.
         remove: Labels,
     },
-    /// These messages have exactly these labels, also those that are taken in later. Answer: `Refreshed`.
+    /// These messages have exactly these labels, also those that are taken in later. Answer: `Refreshed`, and
+    /// `LabelsSet` where more follow.
     SetLabels {
         /// Where they lie.
         home: MailboxId,
         /// Each with all its labels.
         rows: Vec<(UniqueName, Labels)>,
+        /// Up to which message they are told; `None`: that was the last of them.
+        last: Option<Uid>,
     },
     /// All that the user noted, and what time it is: what is due by then comes back. Answer: `Refreshed`.
     Notes {
@@ -172,15 +175,15 @@ pub struct Tagging {
     pub seen: Revision,
     /// Is it met for the first time? Then a tag that it lacks was not taken away there.
     pub first: bool,
-    /// Is there more of the same state?
-    pub more: bool,
-}
     /// How many messages of the same state were told before these: whoever has not taken them in has a gap.
     pub after: usize,
-
-/// The state of a database: it grows with every change.
+    /// Is there more of the same state?
+    pub more: bool,
     /// Tags that the database gives to all that comes: they are shown, but go no further.
     pub passing: Flags,
+}
+
+/// The state of a database: it grows with every change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Which database; numbers of two are not to be compared.
@@ -481,6 +484,13 @@ pub enum IndexReport {
     Renewed,
     /// The labels of the messages of this mailbox are to be told anew.
     LabelsWanted(MailboxId),
+    /// The labels of the messages of this mailbox are set up to this one: the next ones are to be told.
+    LabelsSet {
+        /// Where they lie.
+        home: MailboxId,
+        /// Up to which message.
+        last: Uid,
+    },
     /// All that the user noted is to be told anew.
     NotesWanted,
     /// These came into conversations that are muted: they are to be marked as read, and as muted.

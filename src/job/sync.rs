@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Changed, Ticket};
 use crate::fault::Fault;
 use crate::mail::clean::Clean;
-use crate::mail::ids::{AccountId, Timestamp};
+use crate::mail::ids::{AccountId, Timestamp, Uid};
 use crate::mail::labels::{Labels, View};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::mail::notes::{Edit, Notes};
@@ -39,9 +39,14 @@ pub enum SyncJob {
         /// The labels that they lose.
         remove: Labels,
     },
-    /// Which labels do the messages of this mailbox have? For the thread `notes`. Answer: `Labels`, as often
-    /// as it takes.
-    TellLabels(MailboxId),
+    /// Which labels do the messages of this mailbox have? For the thread `notes`. Answer: `Labels` of some of them;
+    /// whoever has taken those in asks for the next ones, so that a million never wait anywhere.
+    TellLabels {
+        /// Where they lie.
+        home: MailboxId,
+        /// Up to which message they were told; `None`: from the beginning.
+        after: Option<Uid>,
+    },
     /// Writes down what the user wishes for a folder on the server: durable when answered, and fulfilled by
     /// the next round over all folders. For the thread `notes`. Answer: `Wished`.
     Wish {
@@ -226,6 +231,8 @@ pub enum SyncReport {
         home: MailboxId,
         /// Each with all its labels.
         rows: Vec<(UniqueName, Labels)>,
+        /// Up to which message they are told; `None`: that was the last of them.
+        last: Option<Uid>,
     },
     /// What became of a message that was to be fetched whole.
     Fetched {

@@ -207,6 +207,18 @@ impl Ledger {
         run().map_err(|e| fault(&e))
     }
 
+    /// At most `limit` rows of a mailbox whose UIDs are above `after`, sorted by UID.
+    pub fn rows_after(&self, key: MailboxKey, after: Option<Uid>, limit: u32) -> Result<Vec<Row>, Fault> {
+        let sql = format!("SELECT {COLUMNS} FROM base WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid LIMIT ?3");
+        let mut rows = Vec::new();
+        let mut run = || {
+            let values = params![key.0, after.map_or(0, Uid::get), limit];
+            each(&mut *self.db.prepare_cached(&sql)?, values, &mut rows)
+        };
+        run().map_err(|e| fault(&e))?;
+        Ok(rows)
+    }
+
     /// Several questions that are one look at the file: each by itself would lock it and ask whether it
     /// changed, which costs more than the answer.
     fn one_look(&self, questions: usize) -> rusqlite::Result<Option<Transaction<'_>>> {

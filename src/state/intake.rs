@@ -80,7 +80,12 @@ impl Model {
             let mut views = self.mailboxes.rows.iter().filter_map(|row| row.shows.as_ref());
             views.any(|view| view.home == *home)
         };
-        jobs.extend(behind.iter().filter(|home| shown(home)).map(|home| Job::Sync(SyncJob::TellLabels(home.clone()))));
+        jobs.extend(
+            behind
+                .iter()
+                .filter(|home| shown(home))
+                .map(|home| Job::Sync(SyncJob::TellLabels { home: home.clone(), after: None })),
+        );
         jobs
     }
 }

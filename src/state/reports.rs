@@ -188,7 +188,8 @@ impl Model {
                 jobs.extend(self.refresh_list());
                 jobs
             }
-            IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels(home))],
+            IndexReport::LabelsWanted(home) => vec![Job::Sync(SyncJob::TellLabels { home, after: None })],
+            IndexReport::LabelsSet { home, last } => vec![Job::Sync(SyncJob::TellLabels { home, after: Some(last) })],
             IndexReport::Known { account, seen } => Self::scan(account, seen),
             IndexReport::Failed { ticket: Some(ticket), fault } => self.question_failed(ticket, &fault),
             IndexReport::Failed { ticket: None, fault } => {
@@ -293,7 +294,7 @@ impl Model {
             SyncReport::Labelled { ticket, account, result } => self.labelled(ticket, account, result),
             SyncReport::Noted { ticket, result } => self.noted(ticket, result),
             SyncReport::Views { account, views } => vec![Job::Index(IndexJob::Views { account, views })],
-            SyncReport::Labels { home, rows } => vec![Job::Index(IndexJob::SetLabels { home, rows })],
+            SyncReport::Labels { home, rows, last } => vec![Job::Index(IndexJob::SetLabels { home, rows, last })],
             SyncReport::Fetched { stub, now } => self.take_rest(&stub, now),
             SyncReport::Held { mailbox, question } => {
                 self.ask_in_turn(Question::Guard { mailbox, words: question });

@@ -11,15 +11,15 @@ use super::env::{Env, Reporter};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::sync::FolderWish;
 use crate::job::{SyncJob, SyncReport};
-use crate::ledger::{LabelWish, Ledger, Wish};
-use crate::mail::ids::AccountId;
+use crate::ledger::{LabelWish, Ledger, Row, Wish};
+use crate::mail::ids::{AccountId, Uid};
 use crate::mail::labels::Labels;
 use crate::mail::mailbox::MailboxName;
 use crate::mail::notes::{Edit, Notes};
 use crate::mail::place::{MailboxId, Place, UniqueName};
 
 /// How many messages are told of at once.
-const AT_ONCE: usize = 500;
+const AT_ONCE: u32 = 500;
 
 /// Tells the views of all these accounts as they are known, then does what it is asked until `jobs` is closed.
 pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
@@ -36,8 +36,8 @@ pub fn run(accounts: &[Env], jobs: &Receiver<SyncJob>, report: Reporter<'_>) {
                 let result = notes.label(&account, places, &add, &remove).map_err(|fault| fault.of(&account));
                 report(SyncReport::Labelled { ticket, account, result });
             }
-            SyncJob::TellLabels(home) => {
-                if let Err(fault) = notes.tell_labels(&home) {
+            SyncJob::TellLabels { home, after } => {
+                if let Err(fault) = notes.tell_labels(&home, after) {
                     report(SyncReport::Fault(fault.of(&home.account)));
                 }
             }
@@ -140,13 +140,12 @@ impl Desk<'_> {
         })
     }
 
-    fn tell_labels(&mut self, home: &MailboxId) -> Result<(), Fault> {
-        let report = self.report;
-        let ledger = self.ledger(&home.account)?;
-        labels(ledger, home, &mut |rows| {
-            report(SyncReport::Labels { home: home.clone(), rows });
-            Ok(())
-        })
+    fn tell_labels(&mut self, home: &MailboxId, after: Option<Uid>) -> Result<(), Fault> {
+        let (rows, last) = some_labels(self.ledger(&home.account)?, home, after)?;
+        if !rows.is_empty() || last.is_some() {
+            (self.report)(SyncReport::Labels { home: home.clone(), rows, last });
+        }
+        Ok(())
     }
 }
 
@@ -155,37 +154,49 @@ impl Desk<'_> {
 /// # Errors
 /// The ledger cannot be read, or they cannot be told.
 pub fn labels(ledger: &mut Ledger, home: &MailboxId, tell: Tell<'_>) -> Result<(), Fault> {
+    let mut after = None;
+    loop {
+        let (rows, last) = some_labels(ledger, home, after)?;
+        if !rows.is_empty() {
+            tell(rows)?;
+        }
+        after = last;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// The labels of some messages of a mailbox, wishes and all, and up to which UID these are; `None`: there are no more.
+fn some_labels(ledger: &mut Ledger, home: &MailboxId, after: Option<Uid>) -> Result<(Told, Option<Uid>), Fault> {
     let key = ledger.mailbox(home)?;
     let mut wishes = ledger.label_wishes(key)?;
-    let mut rows: Vec<(UniqueName, Labels)> = Vec::new();
-    let mut told = Ok(());
-    let mut keep = |row: (UniqueName, Labels)| {
-        rows.push(row);
-        if rows.len() == AT_ONCE {
-            let some = std::mem::take(&mut rows);
-            if told.is_ok() {
-                told = tell(some);
-            }
-        }
-    };
-    ledger.each_row(key, |row| {
+    let rows = ledger.rows_after(key, after, AT_ONCE)?;
+    let last = rows.last().map(|row| row.uid).filter(|_| rows.len() >= usize::try_from(AT_ONCE).unwrap_or(usize::MAX));
+    let labels = |row: Row| {
         let labels = match wishes.remove(&row.unique) {
             Some(wish) => wish.applied(&row.flags).labels(),
             None => row.flags.labels(),
         };
         // That one has none is told as well: whoever asks may know older ones.
-        keep((row.unique, labels));
-    })?;
-    // What is not on the server yet has nothing but what is wished for it.
-    for (unique, LabelWish { given, .. }) in wishes {
-        keep((unique, given));
+        (row.unique, labels)
+    };
+    let mut told: Told = rows.into_iter().map(labels).collect();
+    if last.is_none() {
+        // What is not on the server yet has nothing but what is wished for it.
+        for row in ledger.rows_of_names(key, wishes.keys())? {
+            wishes.remove(&row.unique);
+        }
+        told.extend(wishes.into_iter().map(|(unique, LabelWish { given, .. })| (unique, given)));
     }
-    told?;
-    if rows.is_empty() { Ok(()) } else { tell(rows) }
+    Ok((told, last))
 }
 
+/// Messages, each with all its labels.
+pub type Told = Vec<(UniqueName, Labels)>;
+
 /// Who is told the labels of some messages.
-pub type Tell<'a> = &'a mut dyn FnMut(Vec<(UniqueName, Labels)>) -> Result<(), Fault>;
+pub type Tell<'a> = &'a mut dyn FnMut(Told) -> Result<(), Fault>;
 
 #[cfg(test)]
 mod tests {
@@ -237,7 +248,7 @@ mod tests {
         };
         send.send(wish(1, vec![place(&home, "1.m"), place(&home, "3.m")])).unwrap();
         send.send(wish(2, vec![place(&env.mailbox(&MailboxName::inbox()), "1.m")])).unwrap();
-        send.send(SyncJob::TellLabels(home.clone())).unwrap();
+        send.send(SyncJob::TellLabels { home: home.clone(), after: None }).unwrap();
         drop(send);
         let told = Mutex::new(Vec::new());
         run(&[env], &jobs, &|report| told.lock().unwrap().push(report));
@@ -247,7 +258,28 @@ mod tests {
         assert!(matches!(&told[2], SyncReport::Labelled { ticket: Ticket(2), result: Err(_), .. }), "{told:?}");
         let one = |name: &str, words: &[&str]| (unique(name), labels(words));
         let rows = vec![one("1.m", &["x"]), one("2.m", &[]), one("3.m", &["x"])];
-        assert_eq!(told[3..], [SyncReport::Labels { home, rows }]);
+        assert_eq!(told[3..], [SyncReport::Labels { home: home.clone(), rows, last: None }]);
         assert_eq!(ledger.label_wishes(key).unwrap().len(), 2);
+
+        // Of many some are told at a time, and each once; a wish for one that comes late is not told before it.
+        let put = (10..10 + 2 * AT_ONCE).map(|uid| row(uid, Flags::none())).collect();
+        ledger.commit(&[(key, Change { put, ..Change::default() })]).unwrap();
+        let late = format!("{}.m", 9 + 2 * AT_ONCE);
+        ledger.label(&home, &[unique(&late)], &labels(&["late"]), &labels(&[])).unwrap();
+        let (first, after) = some_labels(&mut ledger, &home, None).unwrap();
+        assert_eq!((first.len(), after.map(Uid::get)), (500, Some(507)));
+        let mut all = BTreeMap::new();
+        super::labels(&mut ledger, &home, &mut |rows| {
+            assert!(rows.len() <= 503);
+            for (unique, labels) in rows {
+                assert_eq!(all.insert(unique, labels), None);
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(
+            (all.len(), &all[&unique(&late)], &all[&unique("3.m")]),
+            (1003, &labels(&["late"]), &labels(&["x"]))
+        );
     }
 }

@@ -269,7 +269,7 @@ impl<'a> Worker<'a> {
             | SyncJob::Password { .. }
             | SyncJob::Wish { .. }
             | SyncJob::Label { .. }
-            | SyncJob::TellLabels(_)
+            | SyncJob::TellLabels { .. }
             | SyncJob::Note { .. }
             | SyncJob::TellNotes => None,
         }

@@ -44,7 +44,9 @@ impl Slow {
             match job {
                 Job::Index(IndexJob::Apply(changed)) => self.waiting.push(changed),
                 Job::Index(IndexJob::Known(account)) => self.asked.push(account.to_string()),
-                Job::Sync(SyncJob::TellLabels(home)) => self.asked.push(format!("labels of {}", home.name)),
+                Job::Sync(SyncJob::TellLabels { home, after: None }) => {
+                    self.asked.push(format!("labels of {}", home.name))
+                }
                 _ => {}
             }
         }
