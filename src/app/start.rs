@@ -153,12 +153,7 @@ pub fn index_file(config: &Config) -> std::path::PathBuf {
 
 /// The user's own addresses, plain or with one `*`.
 pub fn own_addresses(config: &Config) -> Vec<String> {
-    config
-        .accounts
-        .iter()
-        .flat_map(|account| std::iter::once(&account.address.email).chain(&account.aliases))
-        .cloned()
-        .collect()
+    config.accounts.iter().flat_map(Account::own_addresses).collect()
 }
 
 /// Where contacts come from.
@@ -173,7 +168,7 @@ pub fn contact_sources(config: &Config) -> index::Sources {
 pub fn saved(config: &Config) -> Result<Saved, Fault> {
     let kept = store::searches::read(&config.paths.data)?.into_iter().map(|search| (search.name, search.query));
     let own = config.searches.iter().map(|search| (search.name.clone(), search.query.text.clone()));
-    Ok(own.chain(kept).collect::<Saved>().in_dialect(dialect(config)))
+    Ok(own.chain(kept).collect::<Saved>().in_dialect(dialect(config)).of_owner(own_addresses(config)))
 }
 
 /// The rules as the index reads them whenever something is new.

@@ -255,7 +255,7 @@ pub(super) struct SendOptions {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line of its own")]
 pub(super) struct SearchOptions {
-    /// The query, e.g. `from:ada has:attachment budget`; `search:NAME` is a saved search
+    /// The query, e.g. `from:ada has:attachment budget`; `search:NAME` is a saved search, `to:me` is to you
     #[arg(required = true)]
     pub(super) query: Vec<String>,
     /// At most this many

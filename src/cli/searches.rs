@@ -33,6 +33,7 @@ fn list(config: &Config, options: &SearchesOptions) -> Result<Exit, Fault> {
         return Ok(Exit::Partly);
     }
     let saved = all.iter().cloned().collect::<Saved>().in_dialect(start::dialect(config));
+    let saved = saved.of_owner(start::own_addresses(config));
     let mut index = refresh::up_to_date("searches", config)?;
     let (now, zone) = (crate::app::now(), start::zone());
     let mut exit = Exit::Done;

@@ -38,7 +38,7 @@ pub(super) fn read(command: &str, common: &Common) -> Result<Config, Exit> {
 pub(super) fn saved(command: &str, config: &Config) -> Saved {
     start::saved(config).unwrap_or_else(|fault| {
         output::fault(command, &fault);
-        Saved::default().in_dialect(start::dialect(config))
+        Saved::default().in_dialect(start::dialect(config)).of_owner(start::own_addresses(config))
     })
 }
 

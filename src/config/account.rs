@@ -44,6 +44,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// The addresses that are the user's own, plain or with one `*`.
+    pub fn own_addresses(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.address.email).chain(&self.aliases).cloned()
+    }
+
     /// Is there a server that its mail comes from?
     pub fn has_server(&self) -> bool {
         self.imap.is_some() || self.pop3.is_some()

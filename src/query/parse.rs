@@ -294,7 +294,7 @@ impl Parser<'_> {
                         self.at += 1;
                         Ok(Query::everything())
                     }
-                    None => Ok(Query::Text { field: self.field, pattern: self.pattern()? }),
+                    None => self.text(self.field),
                 }
             }
         }
@@ -361,6 +361,23 @@ impl Parser<'_> {
         let word = self.word_ahead();
         self.at += word.chars().count();
         word
+    }
+
+    /// A bare word in a field; `me` is the user where addresses are, and while it is typed also what begins so.
+    fn text(&mut self, field: Field) -> Result<Query, QueryError> {
+        let is_me = self.word_ahead().eq_ignore_ascii_case("me");
+        let pattern = self.pattern()?;
+        let Some(me) = self.known.saved.me(field).filter(|_| is_me) else { return Ok(Query::Text { field, pattern }) };
+        Ok(match pattern {
+            Pattern::Prefix(_) => match me {
+                Query::Or(mut all) => {
+                    all.push(Query::Text { field, pattern });
+                    Query::Or(all)
+                }
+                one => Query::Or(vec![one, Query::Text { field, pattern }]),
+            },
+            Pattern::Word(_) | Pattern::Forms(_) | Pattern::Phrase(_) => me,
+        })
     }
 
     fn pattern(&mut self) -> Result<Pattern, QueryError> {
@@ -458,7 +475,7 @@ impl Parser<'_> {
                 self.field = outer;
                 Ok(group)
             }
-            Some(c) if !ends_word(c) => Ok(Query::Text { field, pattern: self.pattern()? }),
+            Some(c) if !ends_word(c) => self.text(field),
             _ => Err(self.expected(&format!("a word after `{name}:`"))),
         }
     }

@@ -1,19 +1,21 @@
-//! Saved searches by name: what `search:NAME` in a query stands for. Names know no case.
+//! What the words of a query stand for beside what they say: saved searches by name, as in `search:NAME`, and the
+//! user's own addresses, as in `to:me`. Names know no case.
 
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use super::ast::Query;
+use super::ast::{Field, Pattern, Query};
 use super::native::Dialect;
 use super::parse::{self, LastWord, QueryError};
 use crate::mail::ids::Timestamp;
 
-/// The texts of saved searches, by name.
+/// The texts of saved searches, by name, and who `me` is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Saved {
     texts: BTreeMap<String, String>,
     dialect: Dialect,
+    own: Vec<String>,
 }
 
 impl FromIterator<(String, String)> for Saved {
@@ -23,7 +25,7 @@ impl FromIterator<(String, String)> for Saved {
         for (name, text) in searches {
             texts.entry(name.to_lowercase()).or_insert(text);
         }
-        Self { texts, dialect: Dialect::Own }
+        Self { texts, dialect: Dialect::Own, own: Vec::new() }
     }
 }
 
@@ -32,6 +34,33 @@ impl Saved {
     #[must_use]
     pub fn in_dialect(self, dialect: Dialect) -> Self {
         Self { dialect, ..self }
+    }
+
+    /// The same, where these are the user's addresses, plain or with one `*`.
+    #[must_use]
+    pub fn of_owner(self, addresses: impl IntoIterator<Item = String>) -> Self {
+        Self { own: addresses.into_iter().collect(), ..self }
+    }
+
+    /// What `me` means in a field of addresses: one of the user's own. `None`: nobody knows who that is, and it is a
+    /// word like any other.
+    pub(super) fn me(&self, field: Field) -> Option<Query> {
+        let is_address = match field {
+            Field::From | Field::To | Field::Cc => true,
+            Field::Any | Field::Subject | Field::Body | Field::List | Field::File => false,
+        };
+        if !is_address || self.own.is_empty() {
+            return None;
+        }
+        // Of an address with a star both sides of that must be there.
+        let halves = |address: &String| -> Vec<Query> {
+            let halves = address.split('*').filter(|half| half.contains(char::is_alphanumeric));
+            halves.map(|half| Query::Text { field, pattern: Pattern::Phrase(half.to_owned()) }).collect()
+        };
+        let all = self.own.iter().map(halves).filter(|halves| !halves.is_empty());
+        let mut each: Vec<Query> = all.map(|halves| one_of(halves, Query::And)).collect();
+        each.dedup();
+        (!each.is_empty()).then(|| one_of(each, Query::Or))
     }
 
     /// Whose words count.
@@ -67,6 +96,17 @@ impl Saved {
             return "the name of a saved search after `search:`, and there is none yet".to_owned();
         }
         format!("the name of a saved search after `search:` ({})", names.join(", "))
+    }
+}
+
+/// One as it stands, several together.
+fn one_of(mut parts: Vec<Query>, together: fn(Vec<Query>) -> Query) -> Query {
+    match (parts.len(), parts.pop()) {
+        (1, Some(only)) => only,
+        (_, last) => {
+            parts.extend(last);
+            together(parts)
+        }
     }
 }
 
@@ -138,5 +178,32 @@ mod tests {
         let error = read(&chain, "search:c0").unwrap_err();
         assert!(error.contains("fewer parentheses and negations"), "{error}");
         assert!(error.len() < 20_000, "{}", error.len());
+    }
+
+    #[test]
+    fn me_is_whoever_the_owner_is_and_a_word_where_nobody_knows_or_no_address_is_asked_for() {
+        let owned = saved(&[("mine", "from:me -to:me")]).of_owner(["ada@x.org".to_owned(), "a+*@y.org".to_owned()]);
+        let one = saved(&[]).of_owner(["ada@x.org".to_owned()]);
+        for (known, text, meant) in [
+            (&one, "from:me", "from:\"ada@x.org\""),
+            (&one, "to:ME cc:Me", "to:\"ada@x.org\" cc:\"ada@x.org\""),
+            (&one, "me subject:me body:me from:\"me\" from:me*", "me subject:me body:me from:\"me\" from:me*"),
+            (&one, "from:(me or grace)", "from:\"ada@x.org\" or from:grace"),
+            (&one, "-{from:me to:me}", "-(from:\"ada@x.org\" or to:\"ada@x.org\")"),
+            (&owned, "to:me", "to:\"ada@x.org\" or (to:\"a+\" to:\"@y.org\")"),
+            (
+                &owned,
+                "search:mine",
+                "(from:\"ada@x.org\" or (from:\"a+\" from:\"@y.org\")) -(to:\"ada@x.org\" or (to:\"a+\" to:\"@y.org\"))",
+            ),
+            (&saved(&[]), "from:me", "from:me"),
+        ] {
+            let query = read(known, text).unwrap();
+            assert_eq!(Ok(&query), read(&Saved::default(), meant).as_ref(), "{text}");
+            assert_eq!(Ok(&query), read(&Saved::default(), &crate::query::print(&query)).as_ref(), "{text}");
+        }
+        // More may follow while it is typed.
+        let typed = one.parse_typed("from:me", Timestamp::new(0), &TimeZone::UTC).unwrap();
+        assert_eq!(Ok(typed), read(&Saved::default(), "from:\"ada@x.org\" or from:me*"));
     }
 }

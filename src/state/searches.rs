@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Engine, is_search_name};
+use crate::config::{Account, Engine, is_search_name};
 use crate::job::files::{FilesJob, SavedSearch, SearchOrder};
 use crate::job::index::{IndexJob, SearchScope, Source, Tally};
 use crate::job::{Job, Ticket};
@@ -129,7 +129,8 @@ impl Model {
             Engine::Own => Dialect::Own,
             Engine::Notmuch => Dialect::Notmuch,
         };
-        self.searches.saved().in_dialect(dialect)
+        let own = self.config.accounts.iter().flat_map(Account::own_addresses);
+        self.searches.saved().in_dialect(dialect).of_owner(own)
     }
 
     /// Reads a query; the last word of one that is typed may go on.
