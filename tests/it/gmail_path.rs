@@ -157,6 +157,69 @@ fn on_the_screen_both_sides_change_at_once() {
     );
 }
 
+#[test]
+fn rules_archive_label_and_move_what_arrives_before_the_inbox_shows_it() {
+    const RULES: &str = r#"
+[[rules]]
+name = "archive"
+match = "subject:5"
+archive = true
+read = true
+
+[[rules]]
+name = "label"
+match = "subject:6"
+tag = ["+work", "+nowhere"]
+star = true
+
+[[rules]]
+name = "move"
+match = "subject:7"
+move = "Work"
+
+[[rules]]
+name = "trash"
+match = "subject:8"
+move = "[Gmail]/Trash"
+"#;
+    let (server, world, _) = filled();
+    let config = fs::read_to_string(world.path("config/tern/config.toml")).unwrap();
+    world.configure(&format!("{config}{RULES}"));
+    world.succeed(&["sync"]);
+    assert_eq!(listed(&world, "INBOX"), words(&[2, 1]), "what was there is not new");
+    let ids: Vec<u64> = (5..=9).map(|number| server.deliver(&letter(number), &["\\Inbox"])).collect();
+    let output = world.run(&["sync"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("rules: 4 messages") && said.contains("there is no label `nowhere`"), "{said}");
+    assert_eq!(listed(&world, "INBOX"), words(&[9, 6, 2, 1]));
+    assert_eq!(listed(&world, "Work"), words(&[7, 6, 3, 2]));
+    assert_eq!(listed(&world, TRASH), words(&[8]));
+    for _ in 0..2 {
+        world.succeed(&["sync"]);
+    }
+    let labels = |id: u64| server.message(id).0;
+    assert_eq!(
+        [ids[0], ids[1], ids[2], ids[4]].map(labels),
+        [
+            vec![],
+            vec!["Work".to_owned(), "\\Inbox".to_owned(), "\\Starred".to_owned()],
+            vec!["Work".to_owned()],
+            vec!["\\Inbox".to_owned()],
+        ]
+    );
+    assert_eq!(server.message(ids[3]).1, Home::Trash);
+    assert_eq!((server.count(ALL), files(&world, ALL).len()), (8, 8));
+    assert_eq!(world.succeed(&["search", "--count", "--", "is:starred tag:work"]).trim(), "1");
+    // What the user puts back into the inbox stays there: it was seen.
+    server.relabel(ids[0], &["\\Inbox"], &[]);
+    server.relabel(ids[2], &["\\Inbox"], &["Work"]);
+    for _ in 0..2 {
+        assert!(!world.succeed(&["sync"]).contains("rules:"));
+    }
+    assert_eq!(listed(&world, "INBOX"), words(&[9, 7, 6, 5, 2, 1]));
+    assert_eq!((labels(ids[0]), labels(ids[2])), (vec!["\\Inbox".to_owned()], vec!["\\Inbox".to_owned()]));
+}
+
 /// Writes down a wish for labels, as the program does when a key is pressed.
 fn wish(world: &World, unique: &UniqueName, add: &[&str], remove: &[&str]) {
     let data = world.variables().into_iter().find(|(name, _)| *name == "XDG_DATA_HOME").unwrap().1.join("tern");
