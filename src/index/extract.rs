@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::contacts::{self, Met};
-use super::schema::{ATTACHMENT, LIST, OWN};
+use super::schema::{ATTACHMENT, AUTOMATIC, LIST, OWN};
 use super::words;
 use crate::mail::address::Address;
 use crate::mail::clean::Clean;
@@ -134,7 +134,10 @@ fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
         named: named(&envelope),
         size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
         digest: if depth == Depth::Words { 0 } else { number(bytes) },
-        bits: bit(ATTACHMENT, envelope.has_attachment) | bit(LIST, envelope.can_unsubscribe) | bit(OWN, is_own),
+        bits: bit(ATTACHMENT, envelope.has_attachment)
+            | bit(LIST, envelope.can_unsubscribe)
+            | bit(OWN, is_own)
+            | bit(AUTOMATIC, envelope.is_automatic),
         met: if depth == Depth::Words { Vec::new() } else { contacts::met(&envelope, is_own) },
         author: line(&names(&envelope.from)),
         recipients: line(&to_whom(&envelope)),

@@ -21,7 +21,7 @@ const CACHE: i64 = -8000;
 pub(super) const IN_BULK: &str = "PRAGMA cache_size = -48000; PRAGMA wal_autocheckpoint = 9000";
 
 /// The version of the tables; a file of another one is read as far as it can be and made anew beside.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -45,6 +45,8 @@ pub(super) const ATTACHMENT: i64 = 1;
 pub(super) const LIST: i64 = 2;
 /// From one of the user's own addresses.
 pub(super) const OWN: i64 = 4;
+/// A machine wrote it by itself.
+pub(super) const AUTOMATIC: i64 = 8;
 
 /// From so many bytes on a message is found by its size without a look at all others.
 pub(super) const LARGE: u64 = 1 << 20;

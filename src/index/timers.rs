@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Result, params};
 
 use super::folders::mailbox_id;
-use super::schema::{self, OWN};
+use super::schema::{self, AUTOMATIC, OWN};
 use super::seams::name;
 use super::write::Writer;
 use crate::fault::Fault;
@@ -22,6 +22,10 @@ pub(super) const ASLEEP: i64 = 0;
 const UNANSWERED: i64 = 1;
 const RETURNED: i64 = 2;
 const AWAITED: i64 = 3;
+
+/// What is no answer: what the user wrote, and what a machine says by itself. Nobody has answered whose machine says
+/// that they are away, or that the message cannot be delivered.
+const NO_ANSWER: i64 = OWN | AUTOMATIC;
 
 /// How a timer stands, from a row of the table.
 pub(super) fn timing(state: Option<i64>, due: Option<i64>) -> Option<Timing> {
@@ -160,7 +164,7 @@ impl Writer {
         let mut answer = self.db.prepare_cached("SELECT thread FROM messages WHERE id = ?1 AND bits & ?2 = 0")?;
         let mut answered = BTreeSet::new();
         for (message, ..) in &came {
-            let mut rows = answer.query([*message, OWN])?;
+            let mut rows = answer.query([*message, NO_ANSWER])?;
             if let Some(row) = rows.next()? {
                 answered.insert((row.get::<_, i64>(0)?, *message));
             }
@@ -241,7 +245,7 @@ impl Writer {
                                WHERE thread = ?1 AND id <> ?2 AND id >= ?3 AND id < ?4 AND bits & ?5 = 0)",
             )?
             .query_row(
-                [thread, message, schema::first_row(since.plus(1)), schema::first_row(self.now.plus(1)), OWN],
+                [thread, message, schema::first_row(since.plus(1)), schema::first_row(self.now.plus(1)), NO_ANSWER],
                 |row| row.get(0),
             )
     }
@@ -249,7 +253,7 @@ impl Writer {
     /// Did somebody else answer that very message?
     fn has_reply(&self, thread: i64, name: i64) -> Result<bool> {
         let mut find = self.db.prepare_cached("SELECT parents FROM messages WHERE thread = ?1 AND bits & ?2 = 0")?;
-        let mut rows = find.query([thread, OWN])?;
+        let mut rows = find.query([thread, NO_ANSWER])?;
         while let Some(row) = rows.next()? {
             let parents: Vec<u8> = row.get(0)?;
             if super::conversation::keys(&parents).any(|parent| parent == name) {

@@ -33,6 +33,9 @@ pub struct Envelope {
     pub can_unsubscribe: bool,
     /// Was it sent by a machine or to many at once: by Precedence, Auto-Submitted (RFC 3834 §5) or List-Id?
     pub is_bulk: bool,
+    /// Did a machine write it by itself, so that it answers for nobody: by Auto-Submitted (RFC 3834 §5), the marks of
+    /// Exchange and of older programs, or as a report (RFC 6522)?
+    pub is_automatic: bool,
     /// Is there a part that a reader would call an attachment?
     pub has_attachment: bool,
 }
@@ -50,6 +53,7 @@ impl Envelope {
         let mut dated: Option<Timestamp> = None;
         let mut received: Option<Timestamp> = None;
         let mut subject: Option<String> = None;
+        let mut suppresses = false;
         for field in header.fields() {
             match field.name().len() {
                 2 if field.is("To") => extend(&mut envelope.to, header, field),
@@ -73,6 +77,7 @@ impl Envelope {
                 10 if field.is("Precedence") => {
                     let value = field.unfolded();
                     envelope.is_bulk |= ["bulk", "list", "junk"].iter().any(|it| value.trim().eq_ignore_ascii_case(it));
+                    envelope.is_automatic |= value.trim().eq_ignore_ascii_case("auto_reply");
                 }
                 10 if field.is("References") && envelope.references.is_empty() => {
                     envelope.references = header::message_ids(&field.unfolded());
@@ -80,18 +85,31 @@ impl Envelope {
                 11 if field.is("In-Reply-To") && envelope.in_reply_to.is_empty() => {
                     envelope.in_reply_to = header::message_ids(&field.unfolded());
                 }
+                12 if field.is("Content-Type") => {
+                    let value = field.unfolded();
+                    let kind = value.split(';').next().unwrap_or_default().trim();
+                    envelope.is_automatic |= kind.eq_ignore_ascii_case("multipart/report");
+                }
                 12 if field.is("Thread-Index") && envelope.thread_index.is_none() => {
                     envelope.thread_index = transfer::base64(field.raw()).first_chunk().copied();
                 }
                 14 if field.is("Auto-Submitted") => {
                     let word = field.unfolded();
                     let word = word.split([';', '(']).next().unwrap_or_default().trim();
-                    envelope.is_bulk |= !word.is_empty() && !word.eq_ignore_ascii_case("no");
+                    let by_itself = !word.is_empty() && !word.eq_ignore_ascii_case("no");
+                    envelope.is_bulk |= by_itself;
+                    envelope.is_automatic |= by_itself;
                 }
                 16 if field.is("List-Unsubscribe") => envelope.can_unsubscribe = !field.raw().is_empty(),
+                24 if field.is("X-Auto-Response-Suppress") => {
+                    let value = field.unfolded();
+                    suppresses |= !value.trim().is_empty() && !value.trim().eq_ignore_ascii_case("none");
+                }
                 _ => {}
             }
         }
+        // Trackers set that on what people write to all who follow, too, and that is a list.
+        envelope.is_automatic |= suppresses && envelope.list_id.is_none();
         envelope.date = dated.or(received).unwrap_or_default();
         envelope.subject = subject.unwrap_or_default();
         envelope
@@ -154,6 +172,29 @@ mod tests {
         ];
         for (header, is_bulk) in table {
             assert_eq!(Envelope::parse(header.as_bytes()).is_bulk, is_bulk, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_a_machine_says_by_itself_is_told_from_what_people_write() {
+        let table = [
+            ("Auto-Submitted: auto-replied\n", true),
+            ("Auto-Submitted: auto-generated; x=y\n", true),
+            ("Auto-Submitted: no (a person)\n", false),
+            ("Precedence: Auto_Reply\n", true),
+            ("Precedence: bulk\n", false),
+            ("X-Auto-Response-Suppress: DR, OOF, AutoReply\n", true),
+            ("X-Auto-Response-Suppress: None\n", false),
+            ("X-Auto-Response-Suppress: All\nList-ID: <tern.example>\n", false),
+            ("Auto-Submitted: auto-replied\nList-Id: <tern.example>\n", true),
+            ("Content-Type: multipart/report; report-type=delivery-status;\n boundary=x\n", true),
+            ("Content-Type: Multipart/Report\n", true),
+            ("Content-Type: multipart/reporters\n", false),
+            ("Content-Type: text/plain; name=\"multipart/report\"\n", false),
+            ("", false),
+        ];
+        for (header, is_automatic) in table {
+            assert_eq!(Envelope::parse(header.as_bytes()).is_automatic, is_automatic, "{header}");
         }
     }
 

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use super::{Check, Cure, Drift, Found, Sample, Verifier};
 use crate::fault::Fault;
 use crate::index::extract::{self, Depth, Incoming, Texts};
-use crate::index::schema::{self, ATTACHMENT, LIST, OWN, WORDS};
+use crate::index::schema::{self, ATTACHMENT, AUTOMATIC, LIST, OWN, WORDS};
 
 /// As many words are asked for at once.
 const AT_ONCE: usize = 48;
@@ -118,7 +118,7 @@ impl Verifier {
                      recipients, subject, key FROM messages WHERE id = ?1",
             )?
             .query_row([message], |row| {
-                let bits = ATTACHMENT | LIST | OWN;
+                let bits = ATTACHMENT | LIST | OWN | AUTOMATIC;
                 let key = incoming.message_id.as_ref().map(extract::key);
                 // Before its words are in, nobody has looked for attachments.
                 let indexed: bool = row.get(1)?;

@@ -243,9 +243,13 @@ fn what_sleeps_is_out_of_the_way_and_comes_back_on_top() {
 #[test]
 fn an_answer_wakes_what_sleeps_whatever_its_date_and_one_of_ones_own_does_not() {
     let inbox = mailbox("ada", "INBOX");
-    for (from, seconds, wakes) in
-        [("grace@example.net", 700, true), ("grace@example.net", 2, true), ("ada@example.org", 700, false)]
-    {
+    for (from, seconds, wakes) in [
+        ("grace@example.net", 700, true),
+        ("grace@example.net", 2, true),
+        ("ada@example.org", 700, false),
+        // Her machine says that she is away.
+        ("grace@example.net\nAuto-Submitted: auto-replied", 700, false),
+    ] {
         let mut disk = Disk::new();
         let mut writer = disk.writer();
         let changed = disk.deliver(&inbox, 0, &mail("a", &[], 0, "a", "text"), &seen());
@@ -310,6 +314,20 @@ fn what_nobody_answers_comes_up_in_the_inbox() {
     let top = index.rows(&flat(&inbox), 0, 1, None).unwrap().rows.remove(0);
     assert_eq!((top.timing, top.place.mailbox), (Some(Timing::Unanswered(at(1000))), sent.clone()));
     assert_eq!(subjects(&mut index, &flat(&sent)), ["q2", "q1"]);
+    // A machine that answers is nobody.
+    let machine = |name: &str, header: &str| {
+        mail(name, &["q2"], 1050, name, "text").replace("Subject", &format!("{header}\nSubject"))
+    };
+    for (number, text) in [
+        (6, machine("m1", "Auto-Submitted: auto-replied")),
+        (7, machine("m2", "X-Auto-Response-Suppress: OOF")),
+        (8, machine("m3", "Precedence: auto_reply")),
+        (9, machine("m4", "Content-Type: multipart/report; boundary=x")),
+    ] {
+        let changed = disk.deliver(&lists, number, &text, &seen());
+        tell(&mut writer, &changed);
+    }
+    assert_eq!(subjects(&mut index, &flat(&inbox)), ["q2", "a"]);
     // A late answer settles it.
     let changed = disk.deliver(&inbox, 5, &mail("r3", &["q2"], 1100, "r3", "text"), &seen());
     tell(&mut writer, &changed);
