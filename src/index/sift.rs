@@ -194,18 +194,16 @@ impl Writer {
         if judged.is_empty() {
             return Ok(arrived);
         }
-        if self.sifting.elder.is_some() {
+        // Their words are to be found already.
+        self.flush()?;
+        if let Some(elder) = &mut self.sifting.elder {
+            elder.left.insert(mailbox.id.clone());
             for New { added, unique, .. } in judged {
                 self.remove_place(mailbox, unique.as_str())?;
                 self.forget_orphan(added.message)?;
             }
-            if let Some(elder) = &mut self.sifting.elder {
-                elder.left.insert(mailbox.id.clone());
-            }
             return Ok(arrived);
         }
-        // Their words are to be found already.
-        self.flush()?;
         let sieves = self.sifting.sieves.0.as_ref().map_or_else(Vec::new, |tell| tell());
         let folders = folders(&self.db)?;
         let asked: Vec<Judged<'_>> = judged.iter().map(|new| (new.added.message, &mailbox.id.account)).collect();

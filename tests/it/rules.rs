@@ -124,6 +124,11 @@ fn mail_that_comes_while_the_index_is_made_anew_meets_the_rules_and_what_was_the
     world.succeed(&["index"]);
     assert_eq!(found(&world, "in:lists/rust is:starred"), ["Lists/rust rust is out"]);
     assert_eq!(found(&world, "in:archive"), ["Archive rust news of old", "Archive rust, and read long ago"]);
+    assert!(world.succeed(&["index", "--verify"]).contains("3 messages"));
+    let db = rusqlite::Connection::open(world.path("cache/tern/index.db")).unwrap();
+    let words: i64 = db.query_row("SELECT count(*) FROM words_docsize", [], |row| row.get(0)).unwrap();
+    assert_eq!(words, 3, "what was left out has left no words");
+    drop(db);
     // The same on the screen, where a thread makes it anew.
     outdate();
     deliver(&world, "INBOX", 4, "rust 2", "brass");
