@@ -24,7 +24,7 @@ impl Wire {
     /// Signs in.
     pub(crate) fn connect(port: u16, user: &str, password: &str) -> io::Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(2)))?;
         stream.set_nodelay(true)?;
         let mut wire = Self { reader: BufReader::new(stream), tags: 0, selected: String::new() };
         wire.line()?;
