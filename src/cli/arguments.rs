@@ -345,11 +345,11 @@ pub(super) enum Printed {
 
 #[derive(Debug, Args)]
 pub(super) struct TagOptions {
-    /// Only say what would be done; must stand before the tags
+    /// Only say what would be done; -n must stand before the tags
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
     /// `+TAG` and `-TAG`, then a query, or ids that `tern search --ids` prints; `--` may stand between
-    #[arg(required = true, allow_hyphen_values = true, trailing_var_arg = true, value_name = "+TAG|-TAG... QUERY|ID")]
+    #[arg(required = true, value_name = "+TAG|-TAG... QUERY|ID")]
     pub(super) words: Vec<String>,
 }
 

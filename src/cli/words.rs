@@ -1,13 +1,15 @@
 //! Words that may begin with a hyphen: those of a query (`-from:ada`) and of an address. Options are options before
 //! and behind such words; clap by itself takes whatever follows the first word for another one, so that
-//! `search budget --limit 5` would look for `--limit` and `5`.
+//! `search budget --limit 5` would look for `--limit` and `5`, and `tag +todo budget --dry-run` would tag.
 
 use std::ffi::OsString;
 
 use clap::{Arg, Command};
 
 /// What such words are called in the tables of clap.
-const WORDS: [&str; 2] = ["query", "text"];
+const WORDS: [&str; 3] = ["query", "text", TAGS];
+/// Those that begin with tags, of which `-n` may be one to take away.
+const TAGS: &str = "words";
 
 /// Puts the words behind all options and `--`, where the command is one that takes such words. What stands behind a
 /// `--` is a word whatever it looks like. Of a single hyphen, only an option's own letter makes an option: `-news`
@@ -31,8 +33,8 @@ pub(super) fn words_last(mut command: Command, arguments: Vec<OsString>) -> Vec<
         }
         if let Some(below) = below {
             command = below;
-            if takes_words(command) {
-                return with_words(command, ordered, rest);
+            if let Some(words) = words_of(command) {
+                return with_words(command, words == TAGS, ordered, rest);
             }
         }
     }
@@ -42,15 +44,19 @@ pub(super) fn words_last(mut command: Command, arguments: Vec<OsString>) -> Vec<
 
 fn with_words(
     command: &Command,
+    tags: bool,
     mut ordered: Vec<OsString>,
     mut rest: impl Iterator<Item = OsString>,
 ) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(argument) = rest.next() {
         let text = argument.to_str().unwrap_or_default();
+        let free = !tags || words.is_empty() || text.starts_with("--");
         if text == "--" {
+            // Between tags and a query it stays, since it divides them.
+            words.extend((tags && !words.is_empty()).then_some(argument));
             words.extend(rest.by_ref());
-        } else if let Some(option) = option(command, text) {
+        } else if let Some(option) = option(command, text).filter(|_| free) {
             let valued = takes_value(option, text);
             ordered.push(argument);
             if valued {
@@ -70,9 +76,9 @@ fn with_words(
     ordered
 }
 
-/// Does it take words that may begin with a hyphen, wherever they stand?
-fn takes_words(command: &Command) -> bool {
-    command.get_positionals().any(|words| WORDS.contains(&words.get_id().as_str()))
+/// The words of a command that may begin with a hyphen.
+fn words_of(command: &Command) -> Option<&str> {
+    command.get_positionals().map(|words| words.get_id().as_str()).find(|words| WORDS.contains(words))
 }
 
 /// The option that an argument is, with or without its value.
@@ -117,7 +123,10 @@ mod tests {
             ("search", "search"),
             ("rules run is:unread -n", "rules run -n -- is:unread"),
             ("address gr --format=mutt", "address --format=mutt -- gr"),
-            ("tag -todo +x -n from:ada", "tag -todo +x -n from:ada"),
+            ("tag -todo +x -n from:ada", "tag -- -todo +x -n from:ada"),
+            ("tag +x from:ada --dry-run", "tag --dry-run -- +x from:ada"),
+            ("tag -n +x -- -in:work", "tag -n -- +x -- -in:work"),
+            ("tag -- -x a --dry-run", "tag -- -x a --dry-run"),
             ("show a --raw", "show a --raw"),
             ("-- search a --count", "-- search a --count"),
         ];

@@ -27,5 +27,23 @@ pub use print::print;
 pub use saved::Saved;
 pub use terms::thread_text;
 
+/// What can be asked, for who has typed nothing yet.
+pub const EXAMPLES: [&str; 14] = [
+    "two words",
+    "\"a phrase\"",
+    "begin*",
+    "-without",
+    "this or that",
+    "from:grace",
+    "to:lin",
+    "subject:plan",
+    "file:pdf",
+    "has:attachment",
+    "is:unread",
+    "tag:todo",
+    "larger:1M",
+    "date:2025-11",
+];
+
 #[cfg(test)]
 mod tests;

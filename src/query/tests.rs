@@ -25,6 +25,13 @@ fn forms(word: &str, code: &str) -> Pattern {
 }
 
 #[test]
+fn examples_can_be_read() {
+    for example in EXAMPLES {
+        read(example);
+    }
+}
+
+#[test]
 fn every_term_means_what_it_says() {
     let text = |field, pattern| Query::Text { field, pattern };
     let table = [

@@ -6,7 +6,20 @@ use crate::keys::Action;
 use crate::mail::ids::ThreadId;
 
 use super::list::Jump;
-use super::{Focus, Model, Screen};
+use super::{Focus, List, Model, Screen};
+
+impl List {
+    /// How deep a row stands in its conversation. What answers a message that is not here stands below the first
+    /// one: where the next conversation begins has to be seen.
+    pub fn depth(&self, position: usize) -> u16 {
+        let Some(row) = self.row(position) else { return 0 };
+        let at = position.saturating_sub(self.first);
+        let before = self.rows.get(..at).unwrap_or_default().iter().rev();
+        let before = before.take_while(|known| row.unfolded && known.unfolded && known.thread == row.thread).count();
+        let behind_first = self.rows.get(at + 1 - before..=at).unwrap_or_default();
+        row.depth + u16::from(behind_first.iter().any(|known| known.depth == 0))
+    }
+}
 
 impl Model {
     /// Folds and unfolds: conversations where the list has the keys, else quotes.
@@ -49,5 +62,50 @@ impl Model {
     pub(super) fn folds_rows(&self) -> bool {
         let by_conversation = self.list.spec.as_ref().is_some_and(|spec| spec.grouping == Grouping::Conversations);
         by_conversation && !self.lists_a_search()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::index::Row;
+    use crate::mail::clean::Clean;
+    use crate::mail::flags::Flags;
+    use crate::mail::ids::{AccountId, RowId, Timestamp};
+    use crate::mail::mailbox::MailboxName;
+    use crate::mail::notes::Identity;
+    use crate::mail::place::{MailboxId, Place, UniqueName};
+
+    fn row(thread: i64, depth: u16, unfolded: bool) -> Row {
+        let mailbox = MailboxId { account: AccountId::new("ada"), name: MailboxName::inbox() };
+        Row {
+            message: RowId(1),
+            thread: ThreadId(thread),
+            place: Place { mailbox: mailbox.clone(), unique: UniqueName::new("1.host").unwrap() },
+            mailbox,
+            who: Clean::line("Grace"),
+            subject: Clean::line("figs"),
+            date: Timestamp::new(0),
+            flags: Flags::none(),
+            attachment: false,
+            list: false,
+            messages: 1,
+            unread: 0,
+            size: 1,
+            depth,
+            id: Identity::Bytes(1),
+            timing: None,
+            unfolded,
+        }
+    }
+
+    #[test]
+    fn what_answers_a_message_that_is_not_here_stands_below_the_first() {
+        let rows = [(1, 0, false), (2, 0, true), (2, 1, true), (2, 0, true), (2, 1, true), (3, 0, true), (1, 0, false)];
+        let rows = rows.map(|(thread, depth, unfolded)| row(thread, depth, unfolded)).to_vec();
+        let mut list = List::new(Grouping::Conversations);
+        (list.rows, list.first, list.total) = (rows, 5, 12);
+        let depths: Vec<u16> = (4..13).map(|at| list.depth(at)).collect();
+        assert_eq!(depths, [0, 0, 0, 1, 1, 2, 0, 0, 0]);
     }
 }

@@ -17,7 +17,7 @@ use crate::mail::place::MailboxId;
 
 use super::act::Act;
 use super::tagging::who_has;
-use super::{Input, Item, Mark, Model, Overlay, mailbox_title};
+use super::{Input, Item, Mark, Model, MouseAct, Overlay, mailbox_title};
 
 /// A menu.
 #[derive(Debug, Clone)]
@@ -286,6 +286,29 @@ impl Model {
             MenuItem { text, keys, group: "", choice: Choice::Mailbox(row.mailbox.clone()), why_not: None }
         };
         shown.filter(|row| wanted(row)).map(item).collect()
+    }
+
+    /// The wheel moves the cursor of a menu; a click puts it on a row, and on the row where it is takes that.
+    pub(super) fn menu_mouse(&mut self, act: MouseAct, column: u16, row: u16) -> Vec<Job> {
+        let (x, y, width) = self.viewport.menu_at;
+        let rows = self.viewport.menu_rows;
+        let Some(Overlay::Menu(menu)) = &mut self.overlay else { return Vec::new() };
+        match act {
+            MouseAct::ScrollUp => return self.menu_by(-3),
+            MouseAct::ScrollDown => return self.menu_by(3),
+            MouseAct::Press => {}
+        }
+        let across = column >= x && column < x.saturating_add(width);
+        let Some(at) = row.checked_sub(y).filter(|at| across && *at < rows) else { return Vec::new() };
+        let at = menu.top + usize::from(at);
+        if at >= menu.shown.len() {
+            return Vec::new();
+        }
+        if menu.cursor == at {
+            return self.accept_menu();
+        }
+        menu.cursor = at;
+        Vec::new()
     }
 
     /// Takes the row under the cursor.

@@ -68,7 +68,7 @@ pub use retagging::{Onward, onward};
 pub use searches::{Origin, Search, Searches};
 pub use status::{Level, Message, OutboxCount, Status};
 pub use suggest::Suggestions;
-pub use title::{mailbox_title, scope_title};
+pub use title::{mailbox_title, scope_title, search_examples};
 pub use undo::Undo;
 pub use update::update;
 pub use viewer::{Find, Opened, Viewer};
@@ -179,6 +179,8 @@ pub struct Viewport {
     pub view_width: u16,
     /// How many rows a menu shows.
     pub menu_rows: u16,
+    /// Where its rows lie, for the mouse: first column, first row, columns.
+    pub menu_at: (u16, u16, u16),
     /// How many rows the log shows.
     pub page_rows: u16,
     /// Where the list lies, for the mouse: its first column and row, and the rows of one message.
@@ -287,7 +289,7 @@ impl Model {
 
     /// What actions must know to be possible.
     pub fn situation(&self) -> Situation {
-        let document = self.viewer.document();
+        let document = self.viewer.document().filter(|_| self.means_open());
         let in_viewer = self.screen == Screen::Browse(Focus::Viewer);
         let targets = match (in_viewer, self.viewer.open.is_some()) {
             (true, open) => usize::from(open),
@@ -316,6 +318,14 @@ impl Model {
             rules: self.config.rules.len(),
             folder: self.folder_bars(),
         }
+    }
+
+    /// Is the open message the one that keys mean? In the list they mean what is under the cursor, though another
+    /// message may be shown beside it.
+    fn means_open(&self) -> bool {
+        let Screen::Browse(Focus::List) = self.screen else { return true };
+        let (Some(row), Some(open)) = (self.list.current(), &self.viewer.open) else { return false };
+        row.message == open.row.message || (row.messages > 1 && row.thread == open.row.thread)
     }
 
     /// The next ticket.

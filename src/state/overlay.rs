@@ -470,7 +470,7 @@ impl Model {
         self.menu_by(pages * rows)
     }
 
-    fn menu_by(&mut self, rows: isize) -> Vec<Job> {
+    pub(super) fn menu_by(&mut self, rows: isize) -> Vec<Job> {
         let height = usize::from(self.viewport.menu_rows);
         match &mut self.overlay {
             Some(Overlay::Menu(menu)) => {

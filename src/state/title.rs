@@ -3,6 +3,7 @@
 
 use crate::job::index::{Only, SearchScope, Source};
 use crate::mail::clean::Clean;
+use crate::query;
 
 use super::list::SearchInfo;
 use super::{Model, Overlay, PromptKind, arrange};
@@ -43,6 +44,11 @@ pub fn scope_title(scope: &SearchScope) -> Clean {
         SearchScope::Account(account) => Clean::line(&format!("in {account}")),
         SearchScope::Mailbox(mailbox) => Clean::line(&format!("in {}", mailbox_title(mailbox.name.as_str()))),
     }
+}
+
+/// What a search can ask, for who has typed nothing yet.
+pub fn search_examples() -> String {
+    query::EXAMPLES.join("   ")
 }
 
 impl Model {

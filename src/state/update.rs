@@ -447,6 +447,9 @@ impl Model {
     }
 
     fn mouse(&mut self, act: MouseAct, column: u16, row: u16) -> Vec<Job> {
+        if matches!(self.overlay, Some(Overlay::Menu(_))) {
+            return self.menu_mouse(act, column, row);
+        }
         if self.overlay.is_some() || !matches!(self.screen, Screen::Browse(_)) {
             return Vec::new();
         }

@@ -71,7 +71,7 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, position: usize,
     let below = if selected { base.patch(theme.select_row) } else { base };
     painter.fill(0, height, below);
     painter.fill(0, 1, ground);
-    let look = Look { ground, below, cursor };
+    let look = Look { ground, below, cursor, depth: model.list.depth(position).min(6) };
     painter.text(0, 0, 1, if cursor { theme.glyphs.cursor } else { " " }, ground);
     let mark = match (selected, unread) {
         (true, _) => glyph(theme, Mark::Selected),
@@ -93,6 +93,8 @@ struct Look {
     /// The second line: the bar of the cursor stays in the first one, so that a step of it sends half as much.
     below: Style,
     cursor: bool,
+    /// How deep it stands in its conversation.
+    depth: u16,
 }
 
 impl Look {
@@ -120,8 +122,10 @@ fn one_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, 
         subject_end = subject_end.saturating_sub(1);
     }
     let x = x + who + 2;
-    let room = chips(model, painter, (x, 0, subject_end.saturating_sub(x)), row, look.over(theme.tag));
-    subject(model, theme, painter, (x, 0, room), row, look.ground);
+    let indent = look.depth * 2;
+    let at = (x, 0, subject_end.saturating_sub(x));
+    let room = chips(model, painter, at, row, indent, look.over(theme.tag));
+    subject(model, theme, painter, (x, 0, room), row, indent, look.ground);
 }
 
 fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row, look: Look) {
@@ -137,15 +141,23 @@ fn two_lines(model: &Model, theme: &Theme, painter: &mut Painter<'_>, row: &Row,
     painter.text(3, 0, end.saturating_sub(4), row.who.as_str(), look.ground);
     mark(model, theme, painter, (3, 0, end.saturating_sub(4)), row.who.as_str(), Shown::People);
     let tag = look.below.patch(theme.tag);
-    let room = chips(model, painter, (5, 1, width.saturating_sub(5)), row, tag);
-    subject(model, theme, painter, (5, 1, room), row, look.below);
+    let indent = look.depth * 2;
+    let room = chips(model, painter, (5, 1, width.saturating_sub(5)), row, indent, tag);
+    subject(model, theme, painter, (5, 1, room), row, indent, look.below);
 }
 
 /// Draws the tags and labels of a row at the end of the room of its subject, as far as that leaves two thirds of the
 /// room, or what is wider than the subject. Gives back what is left.
-fn chips(model: &Model, painter: &mut Painter<'_>, (x, y, room): (u16, u16, u16), row: &Row, style: Style) -> u16 {
+fn chips(
+    model: &Model,
+    painter: &mut Painter<'_>,
+    (x, y, room): (u16, u16, u16),
+    row: &Row,
+    indent: u16,
+    style: Style,
+) -> u16 {
     let names = tags::names(&row.flags, model.shown_label(row));
-    let free = room.saturating_sub(cells(row.subject.as_str()).saturating_add(1 + row.depth.min(6) * 2));
+    let free = room.saturating_sub(cells(row.subject.as_str()).saturating_add(1 + indent));
     let share = if room < LEAST_SHARED { 0 } else { room / 3 };
     let width = share.max(free).min(room);
     let chips: Vec<String> = names.iter().map(|name| format!("[{name}]")).collect();
@@ -183,10 +195,11 @@ fn subject(
     painter: &mut Painter<'_>,
     (x, y, width): (u16, u16, u16),
     row: &Row,
+    indent: u16,
     style: Style,
 ) {
     let text = if row.subject.is_empty() { "(no subject)" } else { row.subject.as_str() };
-    let indent = (row.depth.min(6) * 2).min(width / 3);
+    let indent = indent.min(width / 3);
     let mut x = x;
     if indent > 0 {
         x = painter.text(x + indent - 2, y, 2, &format!("{} ", theme.glyphs.branch), style);

@@ -10,14 +10,14 @@ use crate::mail::notes::TimerKind;
 use crate::state::{Choice, Menu, MenuItem, MenuKind, Model};
 use crate::theme::Theme;
 
-/// Draws a menu. Gives back where the terminal's cursor belongs, and how many rows there is room for.
+/// Draws a menu. Gives back where the terminal's cursor belongs, and where there is room for rows.
 pub(super) fn draw(
     model: &Model,
     theme: &Theme,
     painter: &mut Painter<'_>,
     body: Rect,
     menu: &Menu,
-) -> (Option<Position>, u16) {
+) -> (Option<Position>, Rect) {
     // As high as it can become, whatever is typed: a box that jumps is hard to read.
     let wanted = u16::try_from(menu.items.len()).unwrap_or(u16::MAX).saturating_add(4);
     let limit = if is_help(menu) { body.height } else { (body.height * 3 / 5).max(8) };
@@ -40,8 +40,7 @@ pub(super) fn draw(
         let mut row = Painter::new(inside.buffer, line, inside.ellipsis);
         one(theme, &mut row, item, &columns, at == menu.cursor);
     }
-    let under = menu.shown.get(menu.cursor).and_then(|at| menu.items.get(*at));
-    if let Some(item) = under.filter(|item| columns.cuts(item)) {
+    if let Some(item) = menu.current().filter(|item| columns.cuts(item)) {
         let whole = whole(item);
         for (y, line) in (inside.area.height - foot..inside.area.height).zip(pieces(&whole, usize::from(width))) {
             inside.text(0, y, width, line, theme.popup.patch(theme.muted));
@@ -55,7 +54,7 @@ pub(super) fn draw(
         let place = format!(" {}/{} ", menu.cursor + 1, menu.shown.len());
         Painter::new(inside.buffer, last, inside.ellipsis).right(area.width.saturating_sub(2), 0, &place, theme.popup);
     }
-    (Some(position), rows)
+    (Some(position), Rect { y: inside.area.y + 1, height: rows, ..inside.area })
 }
 
 fn is_help(menu: &Menu) -> bool {

@@ -45,12 +45,12 @@ pub fn view(model: &Model, theme: &Theme, frame: &mut Frame<'_>) -> Viewport {
     let last = places.hints.union(places.message);
     status::message(model, theme, &mut painter(theme, frame, last));
     let whole = &mut painter(theme, frame, area);
-    let (cursor, menu_rows) = overlay::draw(model, theme, whole, places.body, places.message);
+    let (cursor, menu) = overlay::draw(model, theme, whole, places.body, places.message);
     let typed = if model.overlay.is_some() { None } else { written };
     if let Some(position) = cursor.or(typed).filter(|position| area.contains(*position)) {
         frame.set_cursor_position(position);
     }
-    Viewport { menu_rows, ..viewport(&places, area) }
+    Viewport { menu_rows: menu.height, menu_at: (menu.x, menu.y, menu.width), ..viewport(&places, area) }
 }
 
 /// Draws folders, list and message, where they are on screen.
@@ -96,6 +96,7 @@ fn viewport(places: &Places, area: Rect) -> Viewport {
         view_rows: places.viewer.height,
         view_width: places.viewer.width.saturating_sub(2),
         menu_rows: 0,
+        menu_at: (0, 0, 0),
         page_rows: places.body.height,
         list_at: (places.list.x, places.list.y, places.row_height()),
         folders_at: (places.folders.x, places.folders.y, places.folders.width),

@@ -2,29 +2,30 @@
 //! and what may follow a key.
 
 use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
 
 use super::menu;
 use super::text::{Painter, cells, clock, pieces};
 use crate::job::files::Purpose;
 use crate::keys::{Action, Context, Keys};
 use crate::mail::clean::Clean;
-use crate::state::{Hints, Level, Model, Overlay, Prompt, PromptKind, scope_title};
+use crate::state::{Hints, Level, Model, Overlay, Prompt, PromptKind, scope_title, search_examples};
 use crate::theme::Theme;
 
-/// Draws the overlay. Gives back where the terminal's cursor belongs, and how many rows a menu has.
+/// Draws the overlay. Gives back where the terminal's cursor belongs, and where the rows of a menu lie.
 pub(super) fn draw(
     model: &Model,
     theme: &Theme,
     painter: &mut Painter<'_>,
     body: Rect,
     message: Rect,
-) -> (Option<Position>, u16) {
+) -> (Option<Position>, Rect) {
     match &model.overlay {
         None => {
             if model.which_key {
                 which_key(model, theme, painter, body);
             }
-            (None, 0)
+            (None, Rect::ZERO)
         }
         Some(Overlay::Prompt(prompt)) => {
             if let Some(problem) = &prompt.problem {
@@ -32,23 +33,27 @@ pub(super) fn draw(
             } else if !prompt.choices.is_empty() {
                 choices(theme, painter, body, &prompt.choices);
             }
-            if let Some(problem) = search_problem(model).filter(|_| prompt.kind == PromptKind::Search) {
-                problem_above(theme, painter, message, problem);
+            if prompt.kind == PromptKind::Search {
+                if prompt.input.text().is_empty() {
+                    above(theme, painter, message, &search_examples(), theme.muted);
+                } else if let Some(problem) = search_problem(model) {
+                    above(theme, painter, message, problem, theme.warn);
+                }
             }
-            (Some(prompt_line(model, theme, painter, message, prompt)), 0)
+            (Some(prompt_line(model, theme, painter, message, prompt)), Rect::ZERO)
         }
         Some(Overlay::Ask(ask)) => {
             question(model, theme, painter, body, ask.question.words().as_str());
-            (None, 0)
+            (None, Rect::ZERO)
         }
         Some(Overlay::Hints(hints)) => {
             hint_list(theme, painter, body, hints);
-            (None, 0)
+            (None, Rect::ZERO)
         }
         Some(Overlay::Menu(menu)) => menu::draw(model, theme, painter, body, menu),
         Some(Overlay::Log(up)) => {
             log(model, theme, painter, body, *up);
-            (None, 0)
+            (None, Rect::ZERO)
         }
     }
 }
@@ -117,7 +122,7 @@ fn prompt_line(model: &Model, theme: &Theme, painter: &mut Painter<'_>, area: Re
         PromptKind::Search => scope_words(model, area.width),
         PromptKind::Find => {
             let found = model.viewer.find.as_ref().map(|find| find.lines.len());
-            found.map_or_else(String::new, |found| format!("{found} lines"))
+            found.map_or_else(String::new, |found| format!("{found} line{}", if found == 1 { "" } else { "s" }))
         }
         PromptKind::Save { .. } | PromptKind::Attach => {
             let key = model.keymap.key_of(Context::Prompt, Action::Widen).unwrap_or_default();
@@ -171,17 +176,16 @@ fn search_problem(model: &Model) -> Option<&str> {
     model.list.search.as_ref().and_then(|search| search.problem.as_deref())
 }
 
-/// All of what is wrong with a search, in the rows above it: it says what was expected last. No box, since it comes
-/// and goes while one types.
-fn problem_above(theme: &Theme, painter: &mut Painter<'_>, message: Rect, problem: &str) {
-    let problem = Clean::line(problem);
-    let lines = pieces(problem.as_str(), usize::from(message.width.saturating_sub(2)).max(1));
+/// What is to be said of a search, to the end, in the rows above it. No box, since it comes and goes while one types.
+fn above(theme: &Theme, painter: &mut Painter<'_>, message: Rect, text: &str, style: Style) {
+    let text = Clean::line(text);
+    let lines = pieces(text.as_str(), usize::from(message.width.saturating_sub(2)).max(1));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(message.y / 2);
     let area = Rect { y: message.y - height, height, ..message };
     let mut above = Painter::new(painter.buffer, area, theme.glyphs.ellipsis);
     above.clear(theme.fg);
     for (y, line) in (0..height).zip(lines) {
-        above.text(1, y, message.width.saturating_sub(1), line, theme.warn);
+        above.text(1, y, message.width.saturating_sub(1), line, style);
     }
 }
 

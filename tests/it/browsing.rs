@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 use tern::mail::flags::{Flag, Flags};
-use tern::state::Event;
+use tern::state::{Event, MouseAct};
 
 use crate::support::driver::{Driver, World};
 
@@ -125,4 +125,42 @@ fn the_folder_pane_goes_on_from_the_search_that_was_saved() {
     driver.press("k");
     assert_eq!(pointers(&driver), 1, "{}", driver.screen());
     driver.press("j r").type_text("s").press("Enter").expect("Renamed the search fruit to fruits");
+}
+
+#[test]
+fn keys_in_the_list_mean_the_row_under_the_cursor_not_the_message_beside_it() {
+    let mut driver = driver((120, 35));
+    driver.world.mails[0].links = vec!["https://example.org/".to_owned()];
+    driver.press("Enter").expect("o open link").press("q j").expect("mail 1").expect_no("open link");
+    for key in ["@", "y a", "o"] {
+        driver.press(key).expect("Not now: open");
+        assert!(driver.model.list.search.is_none() && driver.model.overlay.is_none(), "{key}");
+    }
+    driver.press("k @").expect("Search: from:");
+}
+
+#[test]
+fn the_mouse_chooses_in_a_menu() {
+    let mut driver = driver(USUAL);
+    let click = |driver: &mut Driver, text: &str| {
+        let at = driver.screen().lines().position(|line| line.contains(text)).unwrap();
+        let row = u16::try_from(at).unwrap();
+        driver.event(Event::Mouse { act: MouseAct::Press, column: 20, row });
+    };
+    driver.press("\\ o");
+    driver.event(Event::Mouse { act: MouseAct::ScrollDown, column: 20, row: 8 }).expect("- 4/10 -");
+    click(&mut driver, "Largest first");
+    driver.expect("- 9/10 -");
+    click(&mut driver, "Sort the list");
+    driver.expect("- 9/10 -");
+    click(&mut driver, "Largest first");
+    driver.expect("Inbox, largest first").expect_no("Sort the list");
+}
+
+#[test]
+fn an_empty_search_says_what_can_be_asked() {
+    let mut driver = driver(SMALL);
+    driver.press("/").expect("is:unread").expect("date:2025-11");
+    assert_snapshot!("search_empty_40x12", driver.screen());
+    driver.type_text("x").expect_no("date:2025-11");
 }
