@@ -75,21 +75,23 @@ impl<'a> Lexicon<'a> {
     }
 }
 
+/// The first word that is not less than `?1`. FTS5 would pass by all instances of a word to find one that is greater.
+const NEXT: &str = "SELECT term FROM temp.vocabulary WHERE term >= ?1 LIMIT 1";
+
 fn listed(db: &Connection, begin: &str, limit: usize) -> rusqlite::Result<Option<Vec<String>>> {
-    let mut next = db.prepare_cached("SELECT term FROM temp.vocabulary WHERE term > ?1 LIMIT 1")?;
+    let mut next = db.prepare_cached(NEXT)?;
     let mut words: Vec<String> = Vec::new();
-    // The one word that is not greater than the beginning is the beginning itself.
-    let mut same = db.prepare_cached("SELECT term FROM temp.vocabulary WHERE term = ?1 LIMIT 1")?;
-    words.extend(same.query_row([begin], |row| row.get::<_, String>(0)).optional()?);
-    let mut after = begin.to_owned();
-    while let Some(word) = next.query_row([&after], |row| row.get::<_, String>(0)).optional()? {
+    let mut from = begin.to_owned();
+    while let Some(word) = next.query_row([&from], |row| row.get::<_, String>(0)).optional()? {
         if !word.starts_with(begin) {
-            return Ok(Some(words));
+            break;
         }
         if words.len() >= limit {
             return Ok(None);
         }
-        after.clone_from(&word);
+        from.clone_from(&word);
+        // Nothing is between a word and the same with this behind it.
+        from.push('\0');
         words.push(word);
     }
     Ok(Some(words))
@@ -180,6 +182,28 @@ mod tests {
     fn words(text: &str) -> Option<Words> {
         let query = crate::query::parse(text, crate::mail::ids::Timestamp::new(0), &jiff::tz::TimeZone::UTC).unwrap();
         words_of(&query, &Lexicon { db: None, known: RefCell::default() })
+    }
+
+    #[test]
+    fn words_are_listed_whatever_number_of_times_they_were_written() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE VIRTUAL TABLE words USING fts5(body, content='', contentless_delete=1);
+             CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, instance)",
+        )
+        .unwrap();
+        let mut add = db.prepare("INSERT INTO words(body) VALUES(?1)").unwrap();
+        for text in ["the theme of their theme", "then, the the the", "\u{442}\u{435}\u{43c}\u{430} thé th"] {
+            add.execute([text]).unwrap();
+        }
+        (0..500).for_each(|_| drop(add.execute(["the theme"]).unwrap()));
+        let words = |begin, limit| listed(&db, begin, limit).unwrap();
+        assert_eq!(words("the", 9), Some(["the", "their", "theme", "then"].map(str::to_owned).to_vec()));
+        assert_eq!(words("them", 9), Some(vec!["theme".to_owned()]));
+        assert_eq!((words("zeal", 9), words("the", 3)), (Some(Vec::new()), None));
+        // A few steps of SQLite's for each word that was found, and none for each time it was written.
+        let steps = db.prepare_cached(NEXT).unwrap().get_status(rusqlite::StatementStatus::VmStep);
+        assert!((1..300).contains(&steps), "{steps} steps");
     }
 
     #[test]

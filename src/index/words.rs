@@ -105,7 +105,7 @@ pub(super) fn expression(
         Field::List => "list : ",
         Field::File => "files : ",
     };
-    let known = if forms.is_empty() { beginning(words.trim()).filter(|_| prefix) } else { Some(forms) };
+    let known = if forms.is_empty() { prefix.then(|| beginning(words.trim())).flatten() } else { Some(forms) };
     if let Some(known) = known.filter(|known| !known.is_empty()) {
         let known: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
         return Some(format!("{columns}({})", known.join(" OR ")));
