@@ -17,8 +17,9 @@ use super::schema::ATTACHMENT;
 use super::sift::New;
 use super::write::{FileName, Haste, Writer, from_words};
 use crate::fault::Fault;
-use crate::job::files::{DirStamp, ListedFile, Listing, RenamedFolder, Seen};
+use crate::job::files::{DirStamp, Listing, RenamedFolder, Seen};
 use crate::job::index::{Arrival, IndexReport};
+use crate::job::listed::ListedFile;
 use crate::job::{Changed, PlaceChange, PlaceFile};
 use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
@@ -181,7 +182,7 @@ impl Writer {
             self.step(|writer| {
                 let files = renamed.iter().filter_map(|at| listing.files.get(*at));
                 files
-                    .map(|file| listed_name(file, &listing.tells))
+                    .filter_map(|file| listed_name(&file, &listing.tells))
                     .try_for_each(|file| writer.rename_place(&mailbox, &file).map(drop))
             })?;
         }
@@ -193,7 +194,7 @@ impl Writer {
             })?;
         } else {
             let mut todo = difference.new;
-            todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(&file.unique)));
+            todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(file.base)));
             let is_first = self.is_unmet(&mailbox).map_err(|error| self.fault(&error))?;
             let settled = mailbox.settled;
             let listing = Arc::clone(listing);
@@ -343,9 +344,8 @@ impl Writer {
         let judged = self.sifting.is_on() && waiting.settled;
         let at_once = self.haste == Haste::Everything || judged || (rest == 0 && batch.len() <= SMALL);
         let id = &waiting.listing.mailbox;
-        let name = |file: &ListedFile| {
-            let is_free = !self.holds(id, &file.unique);
-            is_free.then(|| listed_name(file, &waiting.listing.tells))
+        let name = |file: ListedFile<'_>| {
+            listed_name(&file, &waiting.listing.tells).filter(|name| !self.holds(id, &name.unique))
         };
         let listed = batch.iter().rev().filter_map(|at| waiting.listing.files.get(*at));
         Wanted {
@@ -467,9 +467,7 @@ struct Difference {
 
 /// Both sides are sorted by name, so one walk is enough.
 fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Result<Difference> {
-    let mut order: Vec<usize> = (0..listing.files.len()).collect();
-    order.sort_by_key(|at| listing.files.get(*at).map(|file| file.unique.as_str()));
-    let mut listed = order.into_iter().filter_map(|at| Some((at, listing.files.get(at)?))).peekable();
+    let mut listed = listing.files.iter().enumerate().peekable();
     let mut found = Difference { gone: Vec::new(), renamed: Vec::new(), new: Vec::new() };
     let mut places = writer.db.prepare_cached(
         "SELECT name, in_new, flags, keywords FROM places WHERE mailbox = ?1 AND home IS NULL ORDER BY name",
@@ -477,10 +475,10 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
     let mut rows = places.query([mailbox.row])?;
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
-        while let Some((at, _)) = listed.next_if(|(_, file)| file.unique.as_str() < name.as_str()) {
+        while let Some((at, _)) = listed.next_if(|(_, file)| file.base < name.as_str()) {
             found.new.push(at);
         }
-        match listed.next_if(|(_, file)| file.unique.as_str() == name) {
+        match listed.next_if(|(_, file)| file.base == name) {
             Some((at, file)) => {
                 let (in_new, flags): (bool, u8) = (row.get(1)?, row.get(2)?);
                 let same_keywords = match row.get_ref(3)? {
@@ -504,14 +502,15 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
 
 /// The time with which most programs let a base name begin, zero where there is none. A listing is
 /// sorted by name, and stays so within one second.
-fn age(unique: &UniqueName) -> u64 {
-    let digits = unique.as_str().bytes().take_while(u8::is_ascii_digit).take(12);
+fn age(base: &str) -> u64 {
+    let digits = base.bytes().take_while(u8::is_ascii_digit).take(12);
     digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
-fn listed_name(file: &ListedFile, tells: &Flags) -> FileName {
-    let (info, flags) = (file.info.to_string(), file.flags.clone());
-    FileName { unique: file.unique.clone(), in_new: file.in_new, info, flags, tells: Some(tells.clone()) }
+/// `None`: nothing of that name is a message.
+fn listed_name(file: &ListedFile<'_>, tells: &Flags) -> Option<FileName> {
+    let (info, flags) = (file.info.to_owned(), file.flags.clone());
+    file.unique().map(|unique| FileName { unique, in_new: file.in_new, info, flags, tells: Some(tells.clone()) })
 }
 
 fn file_of_path(unique: &UniqueName, file: &PlaceFile) -> FileName {

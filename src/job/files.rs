@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::listed::ListedFiles;
 use super::{Changed, Ticket};
 use crate::fault::Fault;
 use crate::mail::answer::Source;
@@ -13,7 +14,7 @@ use crate::mail::draft::Draft;
 use crate::mail::flags::Flags;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::MailboxName;
-use crate::mail::place::{MailboxId, Place, UniqueName};
+use crate::mail::place::{MailboxId, Place};
 
 /// What the thread shall do.
 #[derive(Debug, Clone, PartialEq)]
@@ -257,21 +258,8 @@ pub struct Listing {
     pub directory: PathBuf,
     /// The keywords that a file name can tell here: what is known of any other stays.
     pub tells: Flags,
-    /// The files: name below `directory` (`cur/name:2,S`), sorted by unique name.
-    pub files: Vec<ListedFile>,
-}
-
-/// One file of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedFile {
-    /// The base name.
-    pub unique: UniqueName,
-    /// Is it in `new/`? Else in `cur/`.
-    pub in_new: bool,
-    /// What follows the base name: `:2,S`, or nothing.
-    pub info: Box<str>,
-    /// The flags of the name, with the keywords that its letters tell.
-    pub flags: Flags,
+    /// The files, sorted by base name.
+    pub files: ListedFiles,
 }
 
 /// What came of it.

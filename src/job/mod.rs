@@ -4,6 +4,7 @@
 
 pub mod files;
 pub mod index;
+pub mod listed;
 pub mod outbox;
 pub mod rules;
 pub mod shell;

@@ -88,7 +88,7 @@ impl Entry {
 
     /// The letters of keywords in the name.
     pub fn letters(&self) -> Letters {
-        Letters::of(letters(self.info()).0)
+        keyword_letters(self.info())
     }
 
     /// The path below the mailbox's directory: `cur/NAME`.
@@ -139,6 +139,11 @@ impl Ord for Entry {
 /// The flags of what follows a base name (`:2,FS`). Anything else than the `2,` form says nothing.
 pub fn flags(info: &str) -> Flags {
     Flags::from_letters(letters(info).0)
+}
+
+/// The letters of keywords in what follows a base name.
+pub fn keyword_letters(info: &str) -> Letters {
+    Letters::of(letters(info).0)
 }
 
 /// Writes `flags` and the letters of keywords into what follows a base name. Letters that are neither

@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{Dir, FileType};
 
 use super::maildir::Maildir;
-use super::name::Entry;
+use super::name::{self, Entry};
 use crate::fault::{Doing, Fault, Scope};
-use crate::job::files::{DirStamp, ListedFile, Listing};
-use crate::mail::place::MailboxId;
+use crate::job::files::{DirStamp, Listing};
+use crate::job::listed::{ListedFile, ListedFiles};
+use crate::mail::place::{MailboxId, UniqueName};
 
 /// How often a mailbox that keeps moving is read before the listing is called incomplete.
 const TRIES: usize = 6;
@@ -43,32 +44,90 @@ impl Scan {
     }
 }
 
+/// What is kept of the names that a reading finds.
+trait Keep: Default {
+    /// Takes a name, if a message can have it.
+    fn take(&mut self, name: &str, in_new: bool);
+    /// All names are there: sorts them, and keeps one file of each base name, the one in `cur/`.
+    fn sort(&mut self);
+    /// Adds what an earlier reading had and this one lacks. Both are sorted.
+    fn add_missing(&mut self, earlier: Self);
+}
+
+impl Keep for Vec<Entry> {
+    fn take(&mut self, name: &str, in_new: bool) {
+        self.extend(Entry::parse(name, in_new));
+    }
+
+    fn sort(&mut self) {
+        self.sort_unstable();
+        self.dedup_by(|second, first| second.base() == first.base());
+    }
+
+    fn add_missing(&mut self, earlier: Self) {
+        self.extend(earlier);
+        // Stable: what this reading said stays in front of what the earlier one said.
+        self.sort_by(|a, b| a.base().cmp(b.base()));
+        self.dedup_by(|later, first| later.base() == first.base());
+    }
+}
+
+impl Keep for ListedFiles {
+    fn take(&mut self, name: &str, in_new: bool) {
+        let base = name.split(':').next().unwrap_or(name);
+        let Some(info) = name.get(base.len()..).filter(|_| UniqueName::is_legal(base)) else { return };
+        self.push(&ListedFile { base, in_new, info, flags: name::flags(info) });
+    }
+
+    fn sort(&mut self) {
+        Self::sort(self);
+    }
+
+    fn add_missing(&mut self, earlier: Self) {
+        Self::add_missing(self, &earlier);
+    }
+}
+
+/// What a mailbox was found to hold.
+struct Found<K> {
+    files: K,
+    stamp: DirStamp,
+    complete: bool,
+}
+
 /// Reads a mailbox until two readings agree.
 pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
+    let Found { files, stamp, complete } = find(maildir)?;
+    Ok(Scan { entries: files, stamp, complete })
+}
+
+fn find<K: Keep>(maildir: &Maildir) -> Result<Found<K>, Fault> {
     let fault = |e: io::Error| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox);
     // The first reading is only there to be compared with, so its names need not be kept.
     let mut last = read(maildir, |_, _| ()).map_err(fault)?;
-    let mut seen = Vec::new();
+    let mut seen = K::default();
     for _ in 0..TRIES {
         let before = stamp_of(maildir).map_err(fault)?;
         let began = now();
-        let mut entries = Vec::with_capacity(seen.len());
-        let next = read(maildir, |name, in_new| entries.extend(Entry::parse(name, in_new))).map_err(fault)?;
+        let mut files = K::default();
+        let next = read(maildir, |name, in_new| files.take(name, in_new)).map_err(fault)?;
+        Keep::sort(&mut files);
         let stable = stamp_of(maildir).map_err(fault)? == before && last == next;
         // Only a stamp that was older than a tick when the reading began must have moved with
         // anything that happened during it.
         let age = began.saturating_sub(before.cur.max(before.new));
         if stable && age >= if is_coarse(before) { YOUNG } else { TICK } {
             let stamp = if age >= YOUNG { before } else { DirStamp::default() };
-            return Ok(Scan { entries: sorted(entries), stamp, complete: true });
+            return Ok(Found { files, stamp, complete: true });
         }
         if stable && !is_coarse(before) {
             std::thread::sleep(Duration::from_nanos(TICK.unsigned_abs()));
         }
         last = next;
-        seen = union(seen, entries);
+        Keep::add_missing(&mut files, seen);
+        seen = files;
     }
-    Ok(Scan { entries: seen, stamp: DirStamp::default(), complete: false })
+    Ok(Found { files: seen, stamp: DirStamp::default(), complete: false })
 }
 
 /// Watches from now on whether anybody but this program touches the files of a mailbox, if its directories are
@@ -96,21 +155,14 @@ pub fn own_stamp(maildir: &Maildir) -> Option<DirStamp> {
 /// The listing that the index takes in.
 pub fn listing(mailbox: &MailboxId, directory: &Path) -> Result<Listing, Fault> {
     let maildir = Maildir::open(directory)?;
-    let scan = scan(&maildir)?;
+    let Found::<ListedFiles> { mut files, stamp, complete } = find(&maildir)?;
     let table = maildir.table();
-    let file = |entry: Entry| {
-        let flags = table.flags(&entry.flags(), entry.letters());
-        Some(ListedFile { unique: entry.unique()?, in_new: entry.is_new(), info: entry.info().into(), flags })
-    };
-    Ok(Listing {
-        mailbox: mailbox.clone(),
-        stamp: scan.stamp,
-        complete: scan.complete,
-        directory: directory.to_owned(),
-        tells: table.keywords(),
-        // One by one, so that a big mailbox is not in memory twice.
-        files: scan.entries.into_iter().filter_map(file).collect(),
-    })
+    files.explain(|info| {
+        let letters = name::keyword_letters(info);
+        (!letters.is_empty()).then(|| table.flags(&name::flags(info), letters))
+    });
+    let (mailbox, directory) = (mailbox.clone(), directory.to_owned());
+    Ok(Listing { mailbox, stamp, complete, directory, tells: table.keywords(), files })
 }
 
 /// The modification times of a mailbox's directories, now.
@@ -143,10 +195,11 @@ fn is_coarse(stamp: DirStamp) -> bool {
 
 /// Reads a mailbox once: what is in it may be missing if others rename files meanwhile.
 pub(super) fn read_once(maildir: &Maildir) -> Result<Vec<Entry>, Fault> {
-    let mut entries = Vec::new();
-    read(maildir, |name, in_new| entries.extend(Entry::parse(name, in_new)))
+    let mut entries: Vec<Entry> = Vec::new();
+    read(maildir, |name, in_new| entries.take(name, in_new))
         .map_err(|e| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox))?;
-    Ok(sorted(entries))
+    Keep::sort(&mut entries);
+    Ok(entries)
 }
 
 /// Reads `new/` and then `cur/`: in this order a message on its way from the one to the other is
@@ -167,21 +220,4 @@ fn read(maildir: &Maildir, mut take: impl FnMut(&str, bool)) -> io::Result<u64> 
         sum.write_u8(b'/');
     }
     Ok(sum.finish())
-}
-
-/// Sorts, and keeps one file of each base name: the one in `cur/`.
-fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.sort_unstable();
-    entries.dedup_by(|second, first| second.base() == first.base());
-    entries
-}
-
-/// What is in either listing; where both have it, as the second has it.
-fn union(first: Vec<Entry>, second: Vec<Entry>) -> Vec<Entry> {
-    let mut all = sorted(second);
-    all.extend(first);
-    // Stable: what the second reading said stays in front of what the first one said.
-    all.sort_by(|a, b| a.base().cmp(b.base()));
-    all.dedup_by(|later, earlier| later.base() == earlier.base());
-    all
 }

@@ -17,12 +17,13 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use tern::index::{Index, Writer};
-use tern::job::files::{DirStamp, ListedFile, Listing};
+use tern::job::files::{DirStamp, Listing};
 use tern::job::index::{Grouping, ListSpec, SearchScope, Source};
+use tern::job::listed::{ListedFile, ListedFiles};
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{AccountId, RowId, Timestamp};
 use tern::mail::mailbox::MailboxName;
-use tern::mail::place::{MailboxId, UniqueName};
+use tern::mail::place::MailboxId;
 use tern::query;
 
 /// The size of the mailbox.
@@ -42,7 +43,7 @@ fn world(root: &Path) -> PathBuf {
     for part in ["cur", "new", "tmp"] {
         fs::create_dir_all(directory.join(part)).expect("a directory");
     }
-    let mut files = Vec::with_capacity(MESSAGES);
+    let mut files = ListedFiles::default();
     for at in 0..MESSAGES {
         let base = format!("{}.M{at}.host", BEGUN + at * 60);
         let date = jiff::Timestamp::from_second(i64::try_from(BEGUN + at * 60).expect("a second")).expect("a date");
@@ -56,8 +57,7 @@ fn world(root: &Path) -> PathBuf {
             at % 500,
         );
         fs::write(directory.join("cur").join(format!("{base}:2,S")), text).expect("a file");
-        let unique = UniqueName::new(&base).expect("a legal name");
-        files.push(ListedFile { unique, in_new: false, info: ":2,S".into(), flags: Flags::only(Flag::Seen) });
+        files.push(&ListedFile { base: &base, in_new: false, info: ":2,S", flags: Flags::only(Flag::Seen) });
     }
     let stamp = DirStamp { cur: 1, new: 1 };
     let listing = Listing { mailbox: inbox(), stamp, complete: true, directory, tells: Flags::none(), files };

@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::tz::TimeZone;
 use tern::index::{Haste, Index, Writer};
-use tern::job::files::{DirStamp, ListedFile, Listing};
+use tern::job::files::{DirStamp, Listing};
 use tern::job::index::{Grouping, ListSpec, SearchScope, Source};
+use tern::job::listed::{ListedFile, ListedFiles};
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::{AccountId, Timestamp};
 use tern::mail::mailbox::MailboxName;
-use tern::mail::place::{MailboxId, UniqueName};
+use tern::mail::place::MailboxId;
 use tern::query;
 
 const MESSAGES: usize = 50_000;
@@ -38,14 +39,14 @@ fn world(root: &Path) -> PathBuf {
         fs::create_dir_all(directory.join(part)).expect("a directory");
     }
     let mut rng = fastrand::Rng::with_seed(4);
-    let mut files = Vec::with_capacity(MESSAGES);
+    let mut files = ListedFiles::default();
     for at in 0..MESSAGES {
         let flags = if rng.u8(..50) == 0 { Flags::none() } else { Flags::only(Flag::Seen) };
-        let unique = UniqueName::new(&format!("{}.M{at}.host", BEGUN + at * 60)).expect("a legal name");
+        let base = format!("{}.M{at}.host", BEGUN + at * 60);
         let info = format!(":2,{}", flags.letters());
-        let name = format!("{}{info}", unique.as_str());
+        let name = format!("{base}{info}");
         fs::write(directory.join("cur").join(name), mail(&mut rng, at)).expect("a file");
-        files.push(ListedFile { unique, in_new: false, info: info.into(), flags });
+        files.push(&ListedFile { base: &base, in_new: false, info: &info, flags });
     }
     let mailbox = MailboxId { account: AccountId::new("ada"), name: MailboxName::inbox() };
     let stamp = DirStamp { cur: 1, new: 1 };

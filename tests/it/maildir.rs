@@ -269,8 +269,11 @@ fn a_stamp_is_believed_only_when_it_is_old_enough() {
     assert_ne!(stamp(inbox.path()).unwrap(), old.stamp);
     fs::create_dir(inbox.path().join("cur/a directory")).unwrap();
     let listing = listing(&mailbox("INBOX"), inbox.path()).unwrap();
-    assert_eq!(listing.files.iter().map(|f| (&f.unique, f.in_new)).collect::<Vec<_>>(), [(&unique, false)]);
-    assert_eq!(listing.files[0].flags, Flags::only(Flag::Seen));
+    assert_eq!(
+        listing.files.iter().map(|f| (f.unique(), f.in_new)).collect::<Vec<_>>(),
+        [(Some(unique.clone()), false)]
+    );
+    assert_eq!(listing.files.get(0).unwrap().flags, Flags::only(Flag::Seen));
 }
 
 proptest! {

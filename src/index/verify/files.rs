@@ -9,7 +9,7 @@ use super::{Check, Cure, Drift, Found, Verifier};
 use crate::fault::Fault;
 use crate::index::folders::mailbox_id;
 use crate::index::write::from_words;
-use crate::job::files::{DirStamp, ListedFile, Listing};
+use crate::job::files::{DirStamp, Listing};
 use crate::mail::ids::AccountId;
 use crate::mail::place::MailboxId;
 
@@ -76,9 +76,7 @@ impl Verifier {
         let mut spare = found(Check::Files, "rows have no file");
         let mut elsewhere = found(Check::Files, "files have another name than the index knows");
         let mut flags = found(Check::Flags, "files have other flags than the index knows");
-        let mut files: Vec<&ListedFile> = listing.files.iter().collect();
-        files.sort_by(|a, b| a.unique.as_str().cmp(b.unique.as_str()));
-        let mut files = files.into_iter().peekable();
+        let mut files = listing.files.iter().peekable();
         let mut places = self.db.prepare(
             "SELECT name, in_new, info, flags, keywords FROM places
              WHERE mailbox = ?1 AND home IS NULL ORDER BY name",
@@ -86,10 +84,10 @@ impl Verifier {
         let mut rows = places.query([row])?;
         while let Some(row) = rows.next()? {
             let name = row.get_ref(0)?.as_str()?;
-            while let Some(file) = files.next_if(|file| file.unique.as_str() < name) {
-                missing.add(file.unique.as_str());
+            while let Some(file) = files.next_if(|file| file.base < name) {
+                missing.add(file.base);
             }
-            let Some(file) = files.next_if(|file| file.unique.as_str() == name) else {
+            let Some(file) = files.next_if(|file| file.base == name) else {
                 if listing.complete {
                     spare.add(name);
                 }
@@ -108,7 +106,7 @@ impl Verifier {
                 elsewhere.add(name);
             }
         }
-        files.for_each(|file| missing.add(file.unique.as_str()));
+        files.for_each(|file| missing.add(file.base));
         Ok([missing, spare, elsewhere, flags].into_iter().filter_map(Found::told).collect())
     }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tern::index::{Index, Writer};
-use tern::job::files::{DirStamp, ListedFile, Listing};
+use tern::job::files::{DirStamp, Listing};
 use tern::job::index::{Grouping, IndexReport, ListSpec, Source};
+use tern::job::listed::{ListedFile, ListedFiles};
 use tern::job::{Changed, PlaceChange, PlaceFile};
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::AccountId;
@@ -127,14 +128,15 @@ impl Disk {
     }
 
     pub(crate) fn listing(&self, mailbox: &MailboxId, complete: bool) -> Arc<Listing> {
-        let listed = |file: &Lying| {
-            let info = format!(":2,{}", file.flags.letters()).into();
-            ListedFile { unique: file.unique.clone(), in_new: false, info, flags: file.flags.clone() }
-        };
-        let mut files: Vec<_> = self.files.values().filter(|file| file.mailbox == *mailbox).map(listed).collect();
-        files.sort_by(|a, b| a.unique.cmp(&b.unique));
+        let mut lying: Vec<&Lying> = self.files.values().filter(|file| file.mailbox == *mailbox).collect();
+        lying.sort_by(|a, b| a.unique.cmp(&b.unique));
         if !complete {
-            files.truncate(files.len() / 2);
+            lying.truncate(lying.len() / 2);
+        }
+        let mut files = ListedFiles::default();
+        for file in lying {
+            let (base, info) = (file.unique.as_str(), &*format!(":2,{}", file.flags.letters()));
+            files.push(&ListedFile { base, in_new: false, info, flags: file.flags.clone() });
         }
         let stamp = DirStamp { cur: 7, new: 7 };
         let (directory, tells) = (self.directory(mailbox), Flags::none());
