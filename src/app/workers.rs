@@ -101,6 +101,8 @@ impl Workers {
         let mut threads = Vec::new();
         let Grounds { files, index: path, own, contacts, sieves, rules, engine, config, sync, outbox } = grounds;
         let stopping = Arc::new(AtomicBool::new(false));
+        #[cfg(target_os = "linux")]
+        threads.push(start_deliveries(files.accounts.clone(), &stopping, outlet)?);
         let files = start("files", outlet, &mut threads, move |jobs: &Receiver<FilesJob>, outlet: &Outlet| {
             store::worker::run(files.clone(), jobs, &|report| outlet.send(Report::Files(report)));
         })?;
@@ -335,6 +337,20 @@ fn start_renewal(config: Config, stopping: &Arc<AtomicBool>, outlet: &Outlet) ->
     spawn("renewal", move || {
         let stop = || stopping.load(Ordering::SeqCst);
         refresh::run_renewal(&config, &stop, &|report| outlet.send(Report::Index(report)));
+    })
+}
+
+/// The thread that tells of mail which other programs deliver.
+#[cfg(target_os = "linux")]
+fn start_deliveries(
+    accounts: Vec<(AccountId, store::folders::Root)>,
+    stopping: &Arc<AtomicBool>,
+    outlet: &Outlet,
+) -> io::Result<JoinHandle<()>> {
+    let (stopping, outlet) = (Arc::clone(stopping), outlet.clone());
+    spawn("deliveries", move || {
+        let stop = || stopping.load(Ordering::SeqCst);
+        store::deliveries::run(&accounts, &stop, &|report| outlet.send(Report::Files(report)));
     })
 }
 

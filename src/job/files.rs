@@ -294,6 +294,8 @@ pub enum FilesReport {
     },
     /// Files changed; for the index and for `sync`.
     Changed(Changed),
+    /// Another program put mail into a mailbox.
+    Delivered(Changed),
     /// A move is done: each old place with the new one. For undo.
     Moved {
         /// The question's number.

@@ -69,6 +69,7 @@ impl Model {
                 Vec::new()
             }
             FilesReport::Changed(changed) => self.changed_here(changed),
+            FilesReport::Delivered(changed) => self.tell_index(changed),
             FilesReport::Moved { ticket, places } => {
                 let mut jobs = self.label_moved(ticket, &places);
                 if let Some(entry) = self.undo.moved(ticket, &places) {

@@ -3,6 +3,8 @@
 
 pub mod adopt;
 pub mod batch;
+#[cfg(target_os = "linux")]
+pub mod deliveries;
 pub mod drafts;
 pub mod folders;
 pub mod health;

@@ -232,6 +232,15 @@ pub fn local(stamp: &Stamp<'_>, size: Option<u64>) -> UniqueName {
     made(&format!("{seconds}.R{random:016x}P{process}Q{counter}.{host}{size}"))
 }
 
+/// Did tern make this name: for what it fetched, or this process for anything else?
+pub fn is_own(base: &str, process: u32) -> bool {
+    let made = || {
+        let (_, random) = base.split_once(".R")?;
+        random.get(16..)?.strip_prefix('P')?.strip_prefix(&process.to_string())?.strip_prefix('Q')
+    };
+    base.contains(".tern,S=") || made().is_some()
+}
+
 /// The name `fresh` with the date of another name, and with what that one tells of a stub: for a file whose
 /// origin is not to be told any more.
 pub fn anew(old: &UniqueName, fresh: &UniqueName) -> UniqueName {
@@ -368,6 +377,19 @@ mod tests {
 
     fn remote(validity: u32, uid: u32) -> RemoteId {
         RemoteId::Uid(UidValidity::new(validity).unwrap(), Uid::new(uid).unwrap())
+    }
+
+    #[test]
+    fn own_names_are_known_from_those_of_others() {
+        let made = |process| {
+            let stamp = Stamp { seconds: 1_700_000_000, counter: 3, random: 9, process, host: "host" };
+            local(&stamp, Some(7))
+        };
+        assert!(is_own(made(812).as_str(), 812));
+        assert!(is_own(stub(&mailbox("work", "INBOX"), &remote(7, 1), None, 9, 99).as_str(), 1));
+        for other in [made(8121).as_str(), made(81).as_str(), "1700000000.M20P812Q3.host", "1.R.P812Q1", "1.Rü"] {
+            assert!(!is_own(other, 812), "{other}");
+        }
     }
 
     #[test]

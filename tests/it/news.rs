@@ -68,6 +68,25 @@ impl Slow {
 }
 
 #[test]
+fn what_another_program_delivers_is_told_at_once_and_what_is_too_much_is_looked_at() {
+    let inbox = mailbox("ada", "INBOX");
+    let delivered = |from, count| match news(&inbox, from, count) {
+        Report::Sync(SyncReport::Changed(changed)) => Report::Files(FilesReport::Delivered(changed)),
+        other => other,
+    };
+    let mut slow = Slow::new();
+    slow.asked.clear();
+    slow.hear(delivered(0, 3));
+    assert_eq!(slow.waiting.iter().map(|changed| changed.places.len()).collect::<Vec<_>>(), [3]);
+    for batch in 0..100 {
+        slow.hear(delivered(batch * 256, 256));
+    }
+    assert!(slow.most <= 8_192, "{} files wait", slow.most);
+    slow.take_in(0);
+    assert_eq!(slow.tick(), ["ada"]);
+}
+
+#[test]
 fn what_piles_up_is_left_out_and_looked_at_later() {
     let inbox = mailbox("ada", "INBOX");
     let mut slow = Slow::new();
