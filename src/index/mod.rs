@@ -33,6 +33,7 @@ mod intake;
 mod judge;
 mod layout;
 mod meeting;
+mod merge;
 #[cfg(feature = "notmuch")]
 mod notmuch;
 #[cfg(not(feature = "notmuch"))]

@@ -52,7 +52,12 @@ pub fn run_writer(path: &Path, ground: Ground<'_>, jobs: &Receiver<IndexJob>, re
                         tidy = false;
                         failed(fault, report);
                     }
-                    _ => writer.as_mut().into_iter().for_each(Writer::tidy),
+                    _ => {
+                        if let Some(writer) = writer.as_mut() {
+                            writer.tidy();
+                            tidy = !writer.merge();
+                        }
+                    }
                 }
                 continue;
             }

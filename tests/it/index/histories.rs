@@ -121,6 +121,7 @@ fn live(acts: &[Act]) -> Disk {
     assert_eq!(writer.pending(), 0);
     if acts.len().is_multiple_of(2) {
         writer.tidy();
+        while writer.merge() {}
     }
     disk
 }
