@@ -82,7 +82,10 @@ pub fn refresh(
     };
     let mut writer = prepared(opened?, config)?.with_sieves(start::sieves(config));
     let mut refreshed = Refreshed::default();
-    take_in(&mut writer, config, told, &mut refreshed, (&mut *progress, stop))?;
+    let mut roles = writer.roles()?;
+    roles.extend(told.iter().map(|(mailbox, role)| (mailbox.clone(), *role)));
+    let mut ledger = remembered(config, &mut refreshed);
+    take_in(&mut writer, (config, &mut ledger), &roles, &mut refreshed, (&mut *progress, stop))?;
     loop {
         let matched = writer.take_matched();
         if matched.is_empty() || refreshed.stopped || !act_by_rules(&mut writer, config, matched, &mut refreshed)? {
@@ -92,10 +95,11 @@ pub fn refresh(
     }
     refreshed.faults.extend(then(&mut writer)?);
     if !refreshed.stopped {
-        settle(&mut writer, config)?;
+        settle(&mut writer, config, ledger.as_ref())?;
     }
     // So that the lists of the screen have their orders, and positions in long ones, when it is opened.
     if !refreshed.stopped && refreshed.read > 0 {
+        writer.merge_after(refreshed.read, stop);
         writer.tidy();
     }
     Ok(refreshed)
@@ -130,10 +134,13 @@ pub fn renew(
     };
     let mut writer = prepared(writer, config)?.leaving_news(start::sieves(config), &start::index_file(config));
     let mut refreshed = Refreshed::default();
+    let mut ledger = remembered(config, &mut refreshed);
     for _ in 0..LOOKS {
         writer.look_again();
+        let mut roles = known_roles(config);
+        roles.extend(told.iter().map(|(mailbox, role)| (mailbox.clone(), *role)));
         let before = std::mem::take(&mut refreshed);
-        take_in(&mut writer, config, told, &mut refreshed, (&mut *progress, stop))?;
+        take_in(&mut writer, (config, &mut ledger), &roles, &mut refreshed, (&mut *progress, stop))?;
         let is_over = refreshed.read == 0;
         refreshed.read += before.read;
         let others: Vec<Fault> = before.faults.into_iter().filter(|it| !refreshed.faults.contains(it)).collect();
@@ -145,7 +152,8 @@ pub fn renew(
             break;
         }
     }
-    settle(&mut writer, config)?;
+    settle(&mut writer, config, ledger.as_ref())?;
+    writer.merge_after(refreshed.read, stop);
     writer.put_in_place()?;
     Ok(Some(refreshed))
 }
@@ -189,27 +197,29 @@ fn is_outdated(file: &Path) -> bool {
     index::stands(file) == Stands::Outdated
 }
 
+/// The ledger, where there is one.
+fn remembered(config: &Config, refreshed: &mut Refreshed) -> Option<Ledger> {
+    Ledger::peek(&config.paths.data).unwrap_or_else(|fault| {
+        refreshed.faults.push(fault);
+        None
+    })
+}
+
 fn take_in(
     writer: &mut Writer,
-    config: &Config,
-    told: &Roles,
+    (config, ledger): (&Config, &mut Option<Ledger>),
+    roles: &Roles,
     refreshed: &mut Refreshed,
     (progress, stop): (Progress<'_>, &dyn Fn() -> bool),
 ) -> Result<(), Fault> {
-    let mut roles = known_roles(config);
-    roles.extend(told.iter().map(|(mailbox, role)| (mailbox.clone(), *role)));
-    let mut ledger = Ledger::peek(&config.paths.data).unwrap_or_else(|fault| {
-        refreshed.faults.push(fault);
-        None
-    });
-    if let Some(ledger) = &ledger {
+    if let Some(ledger) = ledger {
         writer.notes(&ledger.notes()?, super::now())?;
     }
     for account in &config.accounts {
-        if let Some(ledger) = &mut ledger {
+        if let Some(ledger) = ledger {
             label(writer, account, ledger)?;
         }
-        list(writer, account, &roles, refreshed)?;
+        list(writer, account, roles, refreshed)?;
     }
     refreshed.faults.extend(writer.read_books()?);
     advance(writer, refreshed, (progress, stop))
@@ -279,7 +289,7 @@ fn list(writer: &mut Writer, account: &Account, roles: &Roles, refreshed: &mut R
     Ok(())
 }
 
-/// What the index was told earlier, by a server or a name.
+/// What the index that serves was told earlier, by a server or a name.
 fn known_roles(config: &Config) -> Roles {
     let known = Index::open(&start::index_file(config)).and_then(|index| index.mailboxes());
     let rows = known.unwrap_or_default();
@@ -338,11 +348,9 @@ fn act_by_rules(
 
 /// What comes from now on is new mail, where all that was there before is known: of an account with a server once
 /// the server was asked too.
-fn settle(writer: &mut Writer, config: &Config) -> Result<(), Fault> {
-    // That it cannot be read was told already.
-    let ledger = Ledger::peek(&config.paths.data).unwrap_or_default();
+fn settle(writer: &mut Writer, config: &Config, ledger: Option<&Ledger>) -> Result<(), Fault> {
     for account in &config.accounts {
-        let met = match &ledger {
+        let met = match ledger {
             Some(ledger) => ledger.compared(&account.id)?,
             None => None,
         };

@@ -29,15 +29,22 @@ const MEETINGS: usize = 3;
 /// told, and the index answers with what it has. One of another version answers as it is.
 pub(super) fn up_to_date(command: &str, config: &Config) -> Result<Index, Fault> {
     let file = start::index_file(config);
-    if index::stands(&file) == Stands::Outdated {
+    let stands = index::stands(&file);
+    if stands == Stands::Outdated {
         output::note("the index is of another version of tern and may lack new mail; `tern index` makes it anew");
         return Ok(Index::open(&file)?.with_engine(start::engine(config).as_ref()));
     }
+    // Held open meanwhile, so that what SQLite keeps beside the file is not removed and made again in between.
+    let before = if stands == Stands::Ready { Index::open(&file).ok() } else { None };
     match take_in(config, &Roles::new(), &mut Progress::new("Indexing"), &|| false) {
         Ok(refreshed) => refreshed.faults.iter().for_each(|fault| output::fault(command, fault)),
         Err(fault) => output::fault(command, &fault),
     }
-    Ok(Index::open(&file)?.with_engine(start::engine(config).as_ref()))
+    let index = match before.filter(|index| !index.is_stale()) {
+        Some(index) => index,
+        None => Index::open(&file)?,
+    };
+    Ok(index.with_engine(start::engine(config).as_ref()))
 }
 
 /// Takes in what changed on disk; one of another version is made anew. `None`: another program is doing that.

@@ -1,15 +1,17 @@
 //! The mailboxes of the index: those that lie on disk and those that are views. What is not told any more is
 //! forgotten, with what lay in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension as _, Result, params};
 
+use super::rows;
 use super::schema::{self, UNIFIED};
 use super::views::Views;
 use super::write::Writer;
+use crate::fault::Fault;
 use crate::job::files::RenamedFolder;
 use crate::mail::ids::AccountId;
 use crate::mail::mailbox::{MailboxName, Role};
@@ -31,6 +33,15 @@ pub(super) struct KnownMailbox {
 }
 
 impl Writer {
+    /// What the mailboxes are for, as far as that was told.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn roles(&self) -> std::result::Result<BTreeMap<MailboxId, Role>, Fault> {
+        let folders = rows::folders(&self.db).map_err(|error| self.fault(&error))?;
+        Ok(folders.into_values().filter_map(|folder| Some((folder.id, folder.role?))).collect())
+    }
+
     /// The mailbox's row, made where there is none.
     pub(super) fn mailbox(&self, id: &MailboxId) -> Result<KnownMailbox> {
         let mut find = self.db.prepare_cached(

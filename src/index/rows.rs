@@ -108,7 +108,7 @@ impl Index {
     }
 
     /// Was the file replaced since it was opened?
-    pub(super) fn is_stale(&self) -> bool {
+    pub fn is_stale(&self) -> bool {
         serving::identity(&self.path) != self.file
     }
 
