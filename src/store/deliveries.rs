@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 const GATHERING: Duration = Duration::from_millis(100);
 /// and only until there are so many.
 const MANY: usize = 256;
+/// So many are told in one piece: of so few, the index takes in the words at once.
+const AT_ONCE: usize = 64;
 /// How often mailboxes that were made since are looked for.
 const FOLDERS: Duration = Duration::from_secs(60);
 
@@ -162,7 +164,7 @@ impl Watch {
             let place =
                 |entry: &Entry| Some(PlaceChange { unique: entry.unique()?, now: Some(maildir.place_file(entry)) });
             let places: Vec<PlaceChange> = entries.iter().filter_map(place).collect();
-            all.extend(places.chunks(MANY).map(|some| Changed { mailbox: mailbox.clone(), places: some.to_vec() }));
+            all.extend(places.chunks(AT_ONCE).map(|some| Changed { mailbox: mailbox.clone(), places: some.to_vec() }));
         }
         all
     }
