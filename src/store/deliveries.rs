@@ -30,7 +30,7 @@ const MANY: usize = 256;
 /// So many are told in one piece: of so few, the index takes in the words at once.
 const AT_ONCE: usize = 64;
 /// How often mailboxes that were made since are looked for.
-const FOLDERS: Duration = Duration::from_secs(60);
+const FOLDERS: Duration = Duration::from_mins(1);
 
 /// Tells of what comes into the mailboxes of these accounts, until there is a wish to stop. Ends at once where the
 /// kernel does not tell.
