@@ -8,6 +8,7 @@ use super::transfer;
 
 /// The summary of a message: made from its header once, kept in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of the header that any other may go with")]
 pub struct Envelope {
     /// The Message-ID, where there is a usable one.
     pub message_id: Option<MessageId>,
