@@ -45,7 +45,7 @@ impl Slow {
                 Job::Index(IndexJob::Apply(changed)) => self.waiting.push(changed),
                 Job::Index(IndexJob::Known(account)) => self.asked.push(account.to_string()),
                 Job::Sync(SyncJob::TellLabels { home, after: None }) => {
-                    self.asked.push(format!("labels of {}", home.name))
+                    self.asked.push(format!("labels of {}", home.name));
                 }
                 _ => {}
             }

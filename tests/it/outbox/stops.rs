@@ -148,7 +148,7 @@ fn queue_with_reminder(stop_after: Option<u64>, remembers: &Result<(), Fault>) -
     ada.submit = Some(How::Command(vec!["true".to_owned()]));
     let env = Env { stop_after, ..Env::of(data.clone(), vec![ada.clone()], await_answer) };
     let mut draft = Draft::new("d1".to_owned(), ada.id, ada.address, Timestamp::new(5));
-    draft.to = "bob@example.net".to_owned();
+    "bob@example.net".clone_into(&mut draft.to);
     draft.remind_at = Some(Timestamp::new(4_000_000_000));
     let (send, jobs) = sync_channel(1);
     send.send(OutboxJob::QueueDraft { draft: Box::new(draft), hold_until: Some(Timestamp::new(4_000_000_000)) })
