@@ -332,7 +332,7 @@ pub enum FilesReport {
     Scanned {
         /// Whose.
         account: AccountId,
-        /// Did any folder move since the scan before it? What the index saw does not tell: another program that
+        /// Did any folder move since the scan before it, or is this the first one? What the index saw does not tell: another program that
         /// shares it may have taken in what moved.
         moved: bool,
     },

@@ -355,7 +355,8 @@ impl Files<'_> {
             let seen = known.get(&mailbox).copied().unwrap_or_default();
             let listed = scan::stamp(directory).and_then(|stamp| {
                 let last = self.stamps.insert(mailbox.clone(), stamp);
-                stirred |= last.is_some_and(|last| last != stamp);
+                // Before the first look others may have been at work since the sync looked.
+                stirred |= last != Some(stamp);
                 let moved = seen == DirStamp::default() || seen != stamp;
                 if moved { scan::listing(&mailbox, directory).map(Some) } else { Ok(None) }
             });
