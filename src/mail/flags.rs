@@ -128,17 +128,67 @@ impl std::hash::Hash for Keyword {
     }
 }
 
+/// A set of keywords. Most messages have none and of messages there are many, so an empty one is a null pointer;
+/// what it points to is never empty.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+struct Keywords(Option<Box<BTreeSet<Keyword>>>);
+
+impl Keywords {
+    const fn none() -> Self {
+        Self(None)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Keyword> {
+        self.0.iter().flat_map(|words| words.iter())
+    }
+
+    fn has(&self, word: &Keyword) -> bool {
+        self.0.as_ref().is_some_and(|words| words.contains(word))
+    }
+
+    /// This set and another one; where both have a word, as it is spelled here.
+    fn union(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).cloned().collect()
+    }
+
+    /// Those of which this holds.
+    fn which(&self, holds: impl Fn(&Keyword) -> bool) -> Self {
+        self.iter().filter(|word| holds(word)).cloned().collect()
+    }
+}
+
+impl Extend<Keyword> for Keywords {
+    fn extend<I: IntoIterator<Item = Keyword>>(&mut self, words: I) {
+        for word in words {
+            // One that is there stays as it is spelled.
+            self.0.get_or_insert_default().insert(word);
+        }
+    }
+}
+
+impl FromIterator<Keyword> for Keywords {
+    fn from_iter<I: IntoIterator<Item = Keyword>>(words: I) -> Self {
+        let mut set = Self::none();
+        set.extend(words);
+        set
+    }
+}
+
 /// A set of flags and keywords.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Flags {
     bits: u8,
-    keywords: BTreeSet<Keyword>,
+    keywords: Keywords,
 }
 
 impl Flags {
     /// The empty set.
     pub const fn none() -> Self {
-        Self { bits: 0, keywords: BTreeSet::new() }
+        Self { bits: 0, keywords: Keywords::none() }
     }
 
     /// The set of one flag.
@@ -163,7 +213,7 @@ impl Flags {
     /// This set and `keyword`.
     #[must_use]
     pub fn with_keyword(mut self, keyword: Keyword) -> Self {
-        self.keywords.insert(keyword);
+        self.keywords.extend([keyword]);
         self
     }
 
@@ -182,8 +232,7 @@ impl Flags {
     /// This set without its labels: what can be told by flags and keywords alone.
     #[must_use]
     pub fn without_labels(&self) -> Self {
-        let keywords = self.keywords.iter().filter(|word| !word.is_label()).cloned().collect();
-        Self { bits: self.bits, keywords }
+        Self { bits: self.bits, keywords: self.keywords.which(|word| !word.is_label()) }
     }
 
     /// The keywords of this set alone, as far as letters of a file's name can tell them: without its labels.
@@ -221,25 +270,25 @@ impl Flags {
     /// What is in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
-        Self { bits: self.bits | other.bits, keywords: self.keywords.union(&other.keywords).cloned().collect() }
+        Self { bits: self.bits | other.bits, keywords: self.keywords.union(&other.keywords) }
     }
 
     /// What is in this set and not in `other`.
     #[must_use]
     pub fn minus(&self, other: &Self) -> Self {
-        Self { bits: self.bits & !other.bits, keywords: self.keywords.difference(&other.keywords).cloned().collect() }
+        Self { bits: self.bits & !other.bits, keywords: self.keywords.which(|word| !other.keywords.has(word)) }
     }
 
     /// What is in both sets.
     #[must_use]
     pub fn common(&self, other: &Self) -> Self {
-        Self { bits: self.bits & other.bits, keywords: self.keywords.intersection(&other.keywords).cloned().collect() }
+        Self { bits: self.bits & other.bits, keywords: self.keywords.which(|word| other.keywords.has(word)) }
     }
 
     /// This set without its keywords: what a Maildir file name says by itself, without a table.
     #[must_use]
     pub fn system(&self) -> Self {
-        Self { bits: self.bits, keywords: BTreeSet::new() }
+        Self { bits: self.bits, keywords: Keywords::none() }
     }
 
     /// The keywords of this set alone.
@@ -288,7 +337,7 @@ impl Flags {
 
     /// The set that [`Flags::bits`] told.
     pub fn from_bits(bits: u8) -> Self {
-        Self { bits: bits & 63, keywords: BTreeSet::new() }
+        Self { bits: bits & 63, keywords: Keywords::none() }
     }
 
     /// What both sides wish since `base`: what one added is there, what one removed is gone, and
