@@ -24,8 +24,8 @@ use crate::mail::ids::AccountId;
 use crate::mail::mailbox::MailboxName;
 use crate::{index, outbox, rules, store, sync};
 
-/// How many jobs may wait for one worker.
-const QUEUE: usize = 4096;
+/// How many jobs may wait for one worker; each has its room from the start.
+const QUEUE: usize = 1024;
 /// How many reports may wait for the loop; workers wait when it is full, the loop never does.
 const REPORTS: usize = 4096;
 /// The stack of a worker: parsers run on it.

@@ -91,16 +91,29 @@ pub(crate) fn known(row: Row) -> (Uid, Known) {
 impl Hands<'_> {
     /// Carries out the plan. What was done before a halt stays done and is counted.
     pub(crate) fn apply(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
-        let done = self.carry_out(plan, known);
-        // Whatever came of the rest: what was fetched is on its way.
+        let done = self.begin(plan, known).and_then(|()| self.carry_out(plan, &|_| true));
+        self.end(done)
+    }
+
+    /// Goes on with a plan that something overtook, of whose messages these were left.
+    pub(crate) fn go_on(&mut self, plan: &Plan, left: &BTreeSet<Uid>) -> Result<(), Halt> {
+        let done = self.carry_out(plan, &|uid| left.contains(&uid));
+        self.end(done)
+    }
+
+    /// Whatever came of the rest: what was fetched is on its way.
+    fn end(&mut self, done: Result<(), Halt>) -> Result<(), Halt> {
         let landed = self.landed();
         done.and(landed)
     }
 
-    fn carry_out(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
+    fn begin(&mut self, plan: &Plan, known: Option<UidValidity>) -> Result<(), Halt> {
         self.adopt(plan, known)?;
-        self.bring_over(plan)?;
-        self.download(plan)?;
+        self.bring_over(plan)
+    }
+
+    fn carry_out(&mut self, plan: &Plan, is_wanted: &dyn Fn(Uid) -> bool) -> Result<(), Halt> {
+        self.download(plan, is_wanted)?;
         if !self.overtaken.is_empty() {
             return Ok(());
         }

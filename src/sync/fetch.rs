@@ -38,14 +38,15 @@ const TOLD: u64 = 100;
 
 impl Hands<'_> {
     /// Fetches what is new there.
-    pub(super) fn download(&mut self, plan: &Plan) -> Result<(), Halt> {
-        let wanted = plan.ops.iter().filter_map(|op| if let Op::Download { uid, .. } = op { Some(*uid) } else { None });
-        let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
-        let (stubs, whole): (Vec<Uid>, Vec<Uid>) = first.into_iter().partition(|uid| plan.stubs.contains(uid));
-        let words = plan.ops.iter().filter_map(|op| match op {
-            Op::Download { uid, flags } => Some((*uid, flags.minus(&flags.without_labels()))),
+    pub(super) fn download(&mut self, plan: &Plan, is_wanted: &dyn Fn(Uid) -> bool) -> Result<(), Halt> {
+        let downloads = plan.ops.iter().filter_map(|op| match op {
+            Op::Download { uid, flags } if is_wanted(*uid) => Some((*uid, flags)),
             _ => None,
         });
+        let wanted = downloads.clone().map(|(uid, _)| uid);
+        let (again, first): (Vec<Uid>, Vec<Uid>) = wanted.partition(|uid| self.again.contains(uid));
+        let (stubs, whole): (Vec<Uid>, Vec<Uid>) = first.into_iter().partition(|uid| plan.stubs.contains(uid));
+        let words = downloads.map(|(uid, flags)| (uid, flags.minus(&flags.without_labels())));
         self.labels = words.filter(|(_, words)| !words.is_empty()).collect();
         self.fetch(&whole, Want::Whole)?;
         if self.overtaken.is_empty() {

@@ -135,7 +135,7 @@ impl Round<'_> {
         counts: Counts,
     ) -> (Deeds, Result<(), Halt>) {
         let mut done = Deeds { counts, ..Deeds::default() };
-        let mut rest: Option<Plan> = None;
+        let mut left: Option<BTreeSet<Uid>> = None;
         loop {
             let mut hands = Hands {
                 env: self.env,
@@ -162,15 +162,17 @@ impl Round<'_> {
                 troubles: std::mem::take(&mut done.troubles),
                 lone: std::mem::take(&mut done.lone),
             };
-            let known = if rest.is_some() { Some(heard.validity) } else { look.agreed.validity };
-            let applied = hands.apply(rest.as_ref().unwrap_or(plan), known);
-            let Hands { counts, faults, unfetched, troubles, overtaken, lone, intents: left, .. } = hands;
+            let applied = match &left {
+                None => hands.apply(plan, look.agreed.validity),
+                Some(left) => hands.go_on(plan, left),
+            };
+            let Hands { counts, faults, unfetched, troubles, overtaken, lone, intents: open, .. } = hands;
             done = Deeds { counts, faults, unfetched, troubles, lone };
             if applied.is_err() || overtaken.is_empty() {
                 return (done, applied);
             }
-            intents = left;
-            rest = Some(what_is_left(rest.as_ref().unwrap_or(plan), &overtaken));
+            intents = open;
+            left = Some(overtaken);
             if let Err(halt) = self.let_pass(&look.mailbox.name) {
                 return (done, Err(halt));
             }
@@ -226,15 +228,4 @@ impl Round<'_> {
 pub(super) fn only_fetching(mut plan: Plan) -> Option<Plan> {
     plan.ops.retain(|op| matches!(op, Op::Download { .. }));
     (!plan.restart).then_some(plan)
-}
-
-/// What is left of a plan when only these messages have not come yet.
-fn what_is_left(plan: &Plan, overtaken: &BTreeSet<Uid>) -> Plan {
-    let is_left = |op: &&Op| match op {
-        Op::Download { uid, .. } => overtaken.contains(uid),
-        Op::Adopt { .. } | Op::Forget { .. } | Op::BringOver { .. } => false,
-        _ => true,
-    };
-    let ops = plan.ops.iter().filter(is_left).cloned().collect();
-    Plan { epoch: plan.epoch, restart: false, ops, stubs: plan.stubs.clone(), withheld: plan.withheld.clone() }
 }
