@@ -131,6 +131,7 @@ impl std::hash::Hash for Keyword {
 /// A set of keywords. Most messages have none and of messages there are many, so an empty one is a null pointer;
 /// what it points to is never empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[expect(clippy::box_collection, reason = "a set is three words where it stands, and most of these are empty")]
 struct Keywords(Option<Box<BTreeSet<Keyword>>>);
 
 impl Keywords {
