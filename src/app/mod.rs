@@ -4,6 +4,7 @@
 
 pub mod book;
 mod frame;
+pub mod glance;
 pub mod headless;
 mod input;
 pub mod log;
@@ -16,6 +17,7 @@ pub mod signals;
 pub mod start;
 mod terminal;
 pub mod workers;
+mod zone;
 
 use std::time::Duration;
 

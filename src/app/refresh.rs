@@ -14,7 +14,7 @@ use crate::config::{Account, Config};
 use crate::fault::{Cause, Fault};
 use crate::index::{self, Haste, Index, Stands, Writer};
 use crate::job::files::{DirStamp, Seen};
-use crate::job::index::{IndexReport, Match};
+use crate::job::index::{IndexReport, MailboxRow, Match};
 use crate::job::rules::RulesReport;
 use crate::ledger::Ledger;
 use crate::mail::mailbox::{MailboxName, Role};
@@ -292,12 +292,16 @@ fn list(writer: &mut Writer, account: &Account, roles: &Roles, refreshed: &mut R
 /// What the index that serves was told earlier, by a server or a name.
 fn known_roles(config: &Config) -> Roles {
     let known = Index::open(&start::index_file(config)).and_then(|index| index.mailboxes());
-    let rows = known.unwrap_or_default();
+    roles_of(known.unwrap_or_default())
+}
+
+/// What mailboxes are for, of those that are for something.
+pub(super) fn roles_of(rows: Vec<MailboxRow>) -> Roles {
     rows.into_iter().filter_map(|row| Some((row.mailbox, row.role?))).collect()
 }
 
 /// Gives each mailbox its role: the user's word wins, and none is given twice.
-fn with_roles(account: &Account, mailboxes: &[MailboxId], known: &Roles) -> Vec<(MailboxId, Option<Role>)> {
+pub(super) fn with_roles(account: &Account, mailboxes: &[MailboxId], known: &Roles) -> Vec<(MailboxId, Option<Role>)> {
     let by_user: BTreeMap<&MailboxName, Role> =
         account.folders.by_role.iter().map(|(role, name)| (name, *role)).collect();
     let mut given: BTreeSet<Role> =

@@ -235,6 +235,9 @@ fn folders_of(config: &Config, account: &Account) -> BTreeSet<MailboxName> {
 
 /// Adds to the problems of the config what is wrong with the queries in it.
 pub fn check_queries(config: &mut Config) {
+    if config.searches.is_empty() && config.rules.is_empty() {
+        return;
+    }
     // What cannot be read is told where it is needed.
     let saved = saved(config).unwrap_or_default();
     let (now, zone) = (now(), zone());
@@ -274,7 +277,7 @@ pub fn dialect(config: &Config) -> Dialect {
 
 /// The zone that dates are shown in.
 pub fn zone() -> TimeZone {
-    TimeZone::system()
+    super::zone::system()
 }
 
 /// Makes everything ready and starts the threads.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::change;
 use super::output::{self, Progress};
+use crate::app::glance;
 use crate::app::refresh::{self, Refreshed, Roles};
 use crate::app::start::{self, Ways};
 use crate::config::Config;
@@ -26,8 +27,12 @@ use crate::state::{Onward, onward};
 const MEETINGS: usize = 3;
 
 /// Opens the index for reading, after it has taken in what changed on disk. That this failed is
-/// told, and the index answers with what it has. One of another version answers as it is.
+/// told, and the index answers with what it has. One of another version answers as it is. Where nothing changed, it
+/// is opened for reading alone, and once.
 pub(super) fn up_to_date(command: &str, config: &Config) -> Result<Index, Fault> {
+    if let Some(index) = glance::unchanged(config) {
+        return Ok(index);
+    }
     let file = start::index_file(config);
     let stands = index::stands(&file);
     if stands == Stands::Outdated {

@@ -4,6 +4,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::arguments::{Common, Printed, SearchOptions};
@@ -32,7 +33,8 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
         },
     };
     let text = options.query.join(" ");
-    let query = match setting::saved("search", &config).parse(&text, crate::app::now(), &start::zone()) {
+    let zone = start::zone();
+    let query = match setting::saved("search", &config).parse(&text, crate::app::now(), &zone) {
         Ok(query) => query,
         Err(error) => return point_at("search", &text, &error),
     };
@@ -40,7 +42,7 @@ pub(super) fn run(common: &Common, options: &SearchOptions) -> Exit {
         Some(folder) => Query::And(vec![Query::In(folder.clone()), query]),
         None => query,
     };
-    match find(&config, options, query, scope) {
+    match find(&config, options, &ListSpec::new(Source::Search { query, scope }, Grouping::Flat), &zone) {
         Ok(exit) => exit,
         Err(fault) => {
             output::fault("search", &fault);
@@ -57,19 +59,17 @@ pub(super) fn point_at(command: &str, text: &str, error: &QueryError) -> Exit {
     Exit::Usage
 }
 
-fn find(config: &Config, options: &SearchOptions, query: Query, scope: SearchScope) -> Result<Exit, Fault> {
+fn find(config: &Config, options: &SearchOptions, list: &ListSpec, zone: &TimeZone) -> Result<Exit, Fault> {
     let mut index = refresh::up_to_date("search", config)?;
-    let list = ListSpec::new(Source::Search { query, scope }, Grouping::Flat);
     if options.count {
-        index.count(&list, &|| true)?;
-        let total = index.rows(&list, 0, 0, None)?.total;
+        index.count(list, &|| true)?;
+        let total = index.rows(list, 0, 0, None)?.total;
         told(&mut index);
         output::line(total);
         return Ok(if total == 0 { Exit::Partly } else { Exit::Done });
     }
-    let window = index.rows(&list, 0, options.limit, None)?;
+    let window = index.rows(list, 0, options.limit, None)?;
     told(&mut index);
-    let zone = start::zone();
     for row in &window.rows {
         match options.format() {
             Printed::Json => output::line(json::row(row)),
@@ -80,7 +80,7 @@ fn find(config: &Config, options: &SearchOptions, query: Query, scope: SearchSco
                     output::raw(&[path.as_os_str().as_bytes(), end].concat());
                 }
             }
-            Printed::Summary => output::line(list::line(row, &zone)),
+            Printed::Summary => output::line(list::line(row, zone)),
         }
     }
     Ok(if window.rows.is_empty() { Exit::Partly } else { Exit::Done })

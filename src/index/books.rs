@@ -87,6 +87,13 @@ impl Shelf {
         }
     }
 
+    fn differs_from(&self, known: &BTreeMap<PathBuf, (i64, Stamp)>) -> bool {
+        let Self { files, away, .. } = self;
+        let is_gone = |path: &PathBuf| !files.contains_key(path) && !away.iter().any(|away| path.starts_with(away));
+        let moved = files.iter().any(|(path, stamp)| known.get(path).is_none_or(|(_, before)| before != stamp));
+        moved || known.keys().any(is_gone)
+    }
+
     fn missed(&mut self, path: &Path, error: &std::io::Error) {
         if error.kind() != ErrorKind::NotFound {
             self.away.push(path.to_path_buf());
@@ -201,11 +208,14 @@ impl Index {
     /// Did the address books change since they were taken in?
     pub fn wants_books(&self, sources: &Sources) -> std::result::Result<bool, Fault> {
         let known = self.asked(known_books)?;
-        let Shelf { files, away, .. } = Shelf::look(&sources.vcards);
-        let is_gone = |path: &PathBuf| !files.contains_key(path) && !away.iter().any(|away| path.starts_with(away));
-        let moved = files.iter().any(|(path, stamp)| known.get(path).is_none_or(|(_, before)| before != stamp));
-        Ok(moved || known.keys().any(is_gone))
+        Ok(Shelf::look(&sources.vcards).differs_from(&known))
     }
+}
+
+/// Could all address books be read, and are they as they were taken in?
+pub(super) fn has_books(db: &Connection, sources: &Sources) -> Result<bool> {
+    let shelf = Shelf::look(&sources.vcards);
+    Ok(shelf.faults.is_empty() && !shelf.differs_from(&known_books(db)?))
 }
 
 fn known_books(db: &Connection) -> Result<BTreeMap<PathBuf, (i64, Stamp)>> {

@@ -91,11 +91,7 @@ impl Writer {
                 // What a view is for, those said who told of it.
                 continue;
             }
-            let taken = |role: &Role| {
-                given.contains(role.word()) || mailboxes.iter().any(|(_, other)| other.as_ref() == Some(role))
-            };
-            let role = role.or_else(|| Role::guess(&id.name).filter(|role| !taken(role)));
-            self.set_role(&known, role)?;
+            self.set_role(&known, role_among(id, *role, mailboxes, &given))?;
         }
         let all: Vec<i64> = self
             .db
@@ -187,6 +183,19 @@ impl Writer {
         self.backlog.forget(mailbox);
         Ok(())
     }
+}
+
+/// What a mailbox is for: what is told of it, else what its name says where that is neither told of another one nor
+/// what a view is for.
+pub(super) fn role_among(
+    id: &MailboxId,
+    told: Option<Role>,
+    mailboxes: &[(MailboxId, Option<Role>)],
+    of_views: &BTreeSet<String>,
+) -> Option<Role> {
+    let taken =
+        |role: &Role| of_views.contains(role.word()) || mailboxes.iter().any(|(_, other)| other.as_ref() == Some(role));
+    told.or_else(|| Role::guess(&id.name).filter(|role| !taken(role)))
 }
 
 /// What a mailbox is for, by its word.

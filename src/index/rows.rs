@@ -95,8 +95,11 @@ pub(super) enum Who {
 impl Index {
     /// Opens the index, or makes an empty one.
     pub fn open(path: &Path) -> std::result::Result<Self, Fault> {
-        let db = schema::open(path, Purpose::Reading)?;
-        Ok(Self {
+        Ok(Self::on(schema::open(path, Purpose::Reading)?, path))
+    }
+
+    pub(super) fn on(db: Connection, path: &Path) -> Self {
+        Self {
             db,
             path: path.to_path_buf(),
             file: serving::identity(path),
@@ -104,7 +107,7 @@ impl Index {
             tallied: Vec::new(),
             engine: None,
             trouble: None,
-        })
+        }
     }
 
     /// Was the file replaced since it was opened?

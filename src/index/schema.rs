@@ -20,6 +20,9 @@ const CACHE: i64 = -8000;
 /// For who takes in much at once: pages that are changed again and again go to the file once for many steps.
 pub(super) const IN_BULK: &str = "PRAGMA cache_size = -48000; PRAGMA wal_autocheckpoint = 9000";
 
+/// How long another program that writes is waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// The version of the tables; a file of another one is read as far as it can be and made anew beside.
 const VERSION: i64 = 10;
 
@@ -240,6 +243,33 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
+/// Opens an index that is there and of this version, to answer questions; it makes nothing and mends nothing, and
+/// leaves alone what was written and is not yet in the file itself. `None`: it has to be opened in another way.
+pub(super) fn open_ready(path: &Path) -> Option<Connection> {
+    let _lock = Lock::of(path).ok()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let ready = || -> rusqlite::Result<Option<Connection>> {
+        let connection = Connection::open_with_flags(serving(path), flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        if connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? != VERSION {
+            return Ok(None);
+        }
+        for_reading(&connection)?;
+        connection.execute_batch(VOCABULARY)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(Some(connection))
+    };
+    ready().ok().flatten()
+}
+
+/// What any connection keeps in memory.
+fn for_reading(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", CACHE)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.set_prepared_statement_cache_capacity(96);
+    Ok(())
+}
+
 /// Puts empty tables in the place of those that an older index lacks and that a list can be shown without.
 fn stand_in(connection: &Connection) -> rusqlite::Result<()> {
     let mut known = connection.prepare("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1")?;
@@ -351,13 +381,11 @@ fn connect(file: &Path) -> rusqlite::Result<(Connection, i64)> {
     // The file is made here so that only the user can read it; SQLite gives its helpers the same rights.
     drop(OpenOptions::new().create(true).append(true).mode(0o600).open(file));
     let mut connection = Connection::open(file)?;
-    connection.busy_timeout(Duration::from_secs(15))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    connection.pragma_update(None, "cache_size", CACHE)?;
-    connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.set_prepared_statement_cache_capacity(96);
+    for_reading(&connection)?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version != 0 {
         return Ok((connection, version));

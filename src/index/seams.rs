@@ -45,13 +45,7 @@ struct Standing {
 impl Writer {
     /// Takes over the user's seams; conversations that have other ones than before are sewn anew.
     pub(super) fn set_seams(&mut self, seams: &BTreeMap<Identity, Seam>) -> Result<()> {
-        let wanted: BTreeMap<i64, (bool, Option<i64>)> =
-            seams.iter().map(|(id, seam)| (name(id), (seam.cut, seam.joined.as_ref().map(name)))).collect();
-        let known: BTreeMap<i64, (bool, Option<i64>)> = self
-            .db
-            .prepare_cached("SELECT name, cut, joined FROM seams")?
-            .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
-            .collect::<Result<_>>()?;
+        let (wanted, known) = (wanted_seams(seams), known_seams(&self.db)?);
         let names = wanted.keys().chain(known.keys());
         let other: BTreeSet<i64> = names.filter(|name| wanted.get(name) != known.get(name)).copied().collect();
         if other.is_empty() {
@@ -224,6 +218,24 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Are these the seams that conversations are sewn by now?
+pub(super) fn has_seams(db: &Connection, seams: &BTreeMap<Identity, Seam>) -> Result<bool> {
+    Ok(wanted_seams(seams) == known_seams(db)?)
+}
+
+/// Seams by the names of messages: is it cut off, and to what is it joined?
+type Seams = BTreeMap<i64, (bool, Option<i64>)>;
+
+fn wanted_seams(seams: &BTreeMap<Identity, Seam>) -> Seams {
+    seams.iter().map(|(id, seam)| (name(id), (seam.cut, seam.joined.as_ref().map(name)))).collect()
+}
+
+fn known_seams(db: &Connection) -> Result<Seams> {
+    db.prepare_cached("SELECT name, cut, joined FROM seams")?
+        .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?
+        .collect()
 }
 
 /// The conversations that grew around a message of that name.

@@ -413,6 +413,6 @@ impl KnownMailbox {
     }
 }
 
-fn stamp_key(home: &MailboxId) -> String {
+pub(super) fn stamp_key(home: &MailboxId) -> String {
     format!("labels {}/{}", home.account, home.name)
 }

@@ -28,6 +28,7 @@ mod doctor;
 mod endings;
 mod folder_names;
 mod folder_pane;
+mod glances;
 mod gmail_path;
 mod held;
 mod hostile;
