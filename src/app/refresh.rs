@@ -247,7 +247,8 @@ fn label(writer: &mut Writer, account: &Account, ledger: &mut Ledger) -> Result<
     writer.views(&account.id, &labelled.views)?;
     let home = MailboxId { account: account.id.clone(), name: labelled.home };
     let stamp = ledger.labels_stamp(&home)?;
-    if writer.labels_stamp(&home)?.as_ref() == Some(&stamp) {
+    // Of a mailbox that was never met there are none.
+    if stamp.is_empty() || writer.labels_stamp(&home)?.as_ref() == Some(&stamp) {
         return Ok(());
     }
     notes::labels(ledger, &home, &mut |rows| writer.set_labels(&home, &rows).map(drop))?;
