@@ -57,7 +57,8 @@ fn account_now(account: &Account, ledger: Option<&Ledger>, roles: &Roles) -> Res
     let labelled = ledger.map(|ledger| Ok((ledger, ledger.labelled(&account.id)?))).transpose()?;
     if let Some((ledger, Some(labelled))) = labelled {
         let home = of(labelled.home);
-        now.labels = Some((home.clone(), ledger.labels_stamp(&home)?));
+        // Of a mailbox that was never met there are none.
+        now.labels = Some((home.clone(), ledger.labels_stamp(&home)?)).filter(|(_, stamp)| !stamp.is_empty());
         now.views = labelled.views;
     }
     Ok(Some(now))

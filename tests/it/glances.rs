@@ -196,6 +196,8 @@ fn whatever_changes_in_the_ledger_is_seen() {
         Labelled { home: name("All"), views: vec![view("Starred", Some(Role::Flagged), Label::Starred)] };
     ledger.set_labelled(&account, Some(&labelled)).unwrap();
     home.sees("folders that are labels");
+    ledger.mailbox(&of("All")).unwrap();
+    home.sees("labels of a mailbox that was met");
     labelled.views.push(view("Important", None, Label::Important));
     ledger.set_labelled(&account, Some(&labelled)).unwrap();
     home.sees("one more label");
@@ -207,8 +209,10 @@ fn whatever_changes_in_the_ledger_is_seen() {
     home.sees("what a label is for");
     ledger.set_labelled(&account, None).unwrap();
     home.sees("folders that are labels no more");
-    fs::write(home.config.paths.data.join("ledger.db"), "this is no ledger").unwrap();
     drop(ledger);
+    for file in ["ledger.db", "ledger.db-wal"] {
+        fs::write(home.config.paths.data.join(file), "this is no ledger".repeat(1_000)).unwrap();
+    }
     assert!(!home.is_quiet(), "a ledger that cannot be read");
 }
 
