@@ -52,7 +52,9 @@ impl Home {
     }
 
     fn make(&self, folder: &str) {
-        ["cur", "new", "tmp"].iter().for_each(|sub| fs::create_dir_all(self.mail(folder).join(sub)).unwrap());
+        for sub in ["cur", "new", "tmp"] {
+            fs::create_dir_all(self.mail(folder).join(sub)).unwrap();
+        }
     }
 
     fn put(&self, file: &str, id: &str) {
@@ -255,7 +257,9 @@ fn with_the_pen(index: &Path) -> rusqlite::Connection {
 fn commands_write_nothing_and_wait_for_nobody_where_nothing_changed() {
     let world = World::new(LOCAL);
     let cur = world.path("mail/INBOX/cur");
-    ["cur", "new", "tmp"].iter().for_each(|sub| fs::create_dir_all(world.path("mail/INBOX").join(sub)).unwrap());
+    for sub in ["cur", "new", "tmp"] {
+        fs::create_dir_all(world.path("mail/INBOX").join(sub)).unwrap();
+    }
     fs::write(cur.join("1000.a:2,S"), letter("one")).unwrap();
     for sub in ["cur", "new"] {
         let then = SystemTime::now() - Duration::from_hours(1);
