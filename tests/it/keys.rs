@@ -204,7 +204,7 @@ fn quotes_fold_and_text_is_found() {
     let mut driver = Driver::new(world, &["ada"], SIZE);
     driver.press("Enter").expect("+7 quoted").expect_no("quoted 8").press("za").expect("quoted 8");
     driver.press("zM").expect("+7 quoted").press("zR").expect("quoted 8").press("zM");
-    driver.press("/").type_text("line 42").expect("1 lines").press("Enter").expect("line 42 of text");
+    driver.press("/").type_text("line 42").expect("1 line").press("Enter").expect("line 42 of text");
     driver.press("gg Space").expect_no("+7 quoted").press("G").expect("line 59 of text");
 }
 
