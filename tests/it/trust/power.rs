@@ -141,7 +141,7 @@ fn the_disk_keeps_what_was_synced_and_nothing_else() {
 pub(super) fn damage(turmoil: &Turmoil) -> String {
     let mut out = String::new();
     let whole: BTreeSet<[u8; 32]> = turmoil.letters.keys().map(|number| hash(&letter(*number))).collect();
-    let mut bases = BTreeSet::new();
+    let (mut bases, mut there) = (BTreeSet::new(), BTreeSet::new());
     for place in PLACES {
         for path in turmoil.world.files(&format!("mail/ada/{place}")) {
             let bytes = fs::read(&path).expect("a message");
@@ -149,13 +149,17 @@ pub(super) fn damage(turmoil: &Turmoil) -> String {
                 writeln!(out, "{}: {} bytes that are no whole letter", path.display(), bytes.len()).expect("a String");
             }
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            bases.insert(name.split(":2,").next().unwrap_or_default().to_owned());
+            let base = name.split(":2,").next().unwrap_or_default().to_owned();
+            there.extend(turmoil.numbers.get(&base).map(|number| (place.to_owned(), *number)));
+            bases.insert(base);
         }
     }
     for (place, base) in rows(&turmoil.world) {
         let number = turmoil.numbers.get(&base);
         let meant = number.and_then(|number| turmoil.letters[number].place);
-        if !bases.contains(&base) && (number.is_none() || meant == Some(place.as_str())) {
+        // It may have been moved away and back, and have another name since.
+        let is_back = number.is_some_and(|number| there.contains(&(place.clone(), *number)));
+        if !bases.contains(&base) && !is_back && (number.is_none() || meant == Some(place.as_str())) {
             writeln!(out, "the ledger says that {base} (letter {number:?}) is in {place}").expect("a String");
         }
     }
