@@ -108,7 +108,7 @@ fn what_servers_say_is_told_apart() {
         ("broken RefusedForNow", at("RCPT", || Answer::SayAndClose("421 4.3.2 shutting down\r\n"))),
         ("450 450 450", at("RCPT", || say("450 4.2.0 greylisted"))),
         ("452 452 452", at("DATA", || say("452 4.3.1 full"))),
-        // Whether the end is seen before the last dot is to be sent, while it cannot be, or after it is up to the network.
+        // Whether the end is seen before the last dot, at it, or after it is up to the network.
         ("broken Closed or broken Closed (m) or unknown 3 (m)", at("DATA", || Answer::SayAndClose("354 go\r\n"))),
         ("554 554 554 (m)", at(".", || say("554 5.7.1 spam"))),
         ("451 451 451 (m)", at(".", || say("451 4.3.0 later"))),
