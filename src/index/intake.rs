@@ -194,7 +194,7 @@ impl Writer {
             })?;
         } else {
             let mut todo = difference.new;
-            todo.sort_by_cached_key(|at| listing.files.get(*at).map_or(0, |file| age(file.base)));
+            todo.sort_by_key(|at| listing.files.get(*at).map_or(0, |file| age(file.base)));
             let is_first = self.is_unmet(&mailbox).map_err(|error| self.fault(&error))?;
             let settled = mailbox.settled;
             let listing = Arc::clone(listing);

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use crate::mail::flags::Flags;
 use crate::mail::place::UniqueName;
 
-/// Files of one mailbox, sorted by base name once that was asked for.
+/// Files of one mailbox, as one reading of its directories or several tell of them; sorted by base name once that was
+/// asked for.
 #[derive(Debug, Clone, Default)]
 pub struct ListedFiles {
     /// All names, one behind the other.
     names: String,
     files: Vec<Packed>,
+    /// So many of the files are of earlier readings, and sorted.
+    earlier: usize,
     /// The flags of those files that have keywords, by where their names begin.
     keywords: BTreeMap<usize, Flags>,
 }
@@ -24,6 +27,8 @@ struct Packed {
     info: u16,
     in_new: bool,
     bits: u8,
+    /// Did the last reading tell of it?
+    is_newest: bool,
 }
 
 /// One file.
@@ -58,21 +63,58 @@ impl Packed {
 }
 
 impl ListedFiles {
+    /// No file, with room for so many, whose names have so many bytes in all.
+    pub fn with_room(files: usize, bytes: usize) -> Self {
+        let (names, files) = (String::with_capacity(bytes), Vec::with_capacity(files));
+        Self { names, files, ..Self::default() }
+    }
+
+    /// Another reading begins. What it does not tell of stays as it was told before.
+    pub fn begin_reading(&mut self) {
+        self.sort();
+        self.earlier = self.files.len();
+        self.files.iter_mut().for_each(|file| file.is_newest = false);
+    }
+
     /// Adds a file. A name that is longer than any file system has them is passed over.
     pub fn push(&mut self, file: &ListedFile<'_>) {
         let (Ok(base), Ok(info)) = (u16::try_from(file.base.len()), u16::try_from(file.info.len())) else { return };
         let at = self.names.len();
-        self.names.push_str(file.base);
-        self.names.push_str(file.info);
-        if file.flags.keywords().next().is_some() {
-            self.keywords.insert(at, file.flags.clone());
+        let (in_new, bits) = (file.in_new, file.flags.bits());
+        let packed = Packed { at, base, info, in_new, bits, is_newest: true };
+        let Self { names, files, earlier, keywords } = self;
+        let known = files.get_mut(..*earlier).unwrap_or_default();
+        let position = known.binary_search_by(|known| known.base(names).cmp(file.base)).ok();
+        if let Some(known) = position.and_then(|position| known.get_mut(position)) {
+            let told = (known.in_new, known.info(names));
+            if known.is_newest && told <= (file.in_new, file.info) {
+                // Its other name was found by the same reading.
+                return;
+            }
+            if told.1 == file.info {
+                *known = Packed { at: known.at, ..packed };
+                return;
+            }
+            *known = packed;
+        } else {
+            files.push(packed);
         }
-        self.files.push(Packed { at, base, info, in_new: file.in_new, bits: file.flags.bits() });
+        names.push_str(file.base);
+        names.push_str(file.info);
+        if file.flags.keywords().next().is_some() {
+            keywords.insert(at, file.flags.clone());
+        }
+    }
+
+    /// Keeps those of which the last reading told.
+    pub fn keep_newest(&mut self) {
+        self.files.retain(|file| file.is_newest);
     }
 
     /// Sorts by base name and keeps one file of each: the one in `cur/`.
     pub fn sort(&mut self) {
-        let Self { names, files, .. } = self;
+        let Self { names, files, earlier, .. } = self;
+        *earlier = 0;
         files.sort_unstable_by(|a, b| {
             let order = a.base(names).cmp(b.base(names)).then(a.in_new.cmp(&b.in_new));
             order.then_with(|| a.info(names).cmp(b.info(names)))
@@ -80,20 +122,9 @@ impl ListedFiles {
         files.dedup_by(|second, first| second.base(names) == first.base(names));
     }
 
-    /// Adds those files of another listing whose base names are not here. Both are sorted, and so is what comes of it.
-    pub fn add_missing(&mut self, others: &Self) {
-        for file in others.iter() {
-            self.push(&file);
-        }
-        let Self { names, files, .. } = self;
-        // Stable: what was here before stays in front.
-        files.sort_by(|a, b| a.base(names).cmp(b.base(names)));
-        files.dedup_by(|second, first| second.base(names) == first.base(names));
-    }
-
     /// Gives files the flags that `told` tells of what follows their base names; the others keep theirs.
     pub fn explain(&mut self, told: impl Fn(&str) -> Option<Flags>) {
-        let Self { names, files, keywords } = self;
+        let Self { names, files, keywords, .. } = self;
         for file in files {
             let Some(flags) = told(file.info(names)) else { continue };
             file.bits = flags.bits();
@@ -172,17 +203,37 @@ mod tests {
         }
         files.sort();
         assert_eq!(told(&files), ["cur/1.a:2,S S", "cur/2.b:2,a  todo", "cur/3.é:2,S S"]);
-        let mut later = ListedFiles::default();
-        later.push(&file("2.b", ":2,FS", false, seen.with(Flag::Flagged)));
-        later.push(&file("4.d", "", true, none));
-        later.sort();
-        later.add_missing(&files);
-        assert_eq!(told(&later), ["cur/1.a:2,S S", "cur/2.b:2,FS FS", "cur/3.é:2,S S", "new/4.d"]);
-        assert_eq!((later.len(), later.is_empty(), later.get(4)), (4, false, None));
-        later.explain(|info| info.contains('F').then(|| todo.clone().with(Flag::Flagged)));
-        assert_eq!(later.get(1).map(|file| file.flags.words().is_empty()), Some(false));
+        let mut later = files.clone();
+        later.explain(|info| info.contains('a').then(|| todo.clone().with(Flag::Flagged)));
+        assert_eq!(told(&later), ["cur/1.a:2,S S", "cur/2.b:2,a F todo", "cur/3.é:2,S S"]);
         assert_ne!(later, files);
         assert_eq!(later, later.clone());
+    }
+
+    #[test]
+    fn what_a_later_reading_tells_counts_and_what_it_passes_over_stays() {
+        let mut files = ListedFiles::with_room(5, 100);
+        let readings: [&[(&str, &str, bool)]; 3] = [
+            &[("c", "", true), ("a", "", true), ("c", ":2,", false), ("e", ":2,S", false), ("d", "", true)],
+            &[("e", "", true), ("b", "", true), ("e", ":2,S", false), ("c", ":2,F", false)],
+            &[("d", ":2,R", false), ("c", ":2,S", false), ("c", ":2,F", false), ("c", ":2,T", false)],
+        ];
+        let flags = |info: &str| Flags::from_letters(info.trim_start_matches(":2,"));
+        for reading in readings {
+            files.begin_reading();
+            reading.iter().for_each(|(base, info, in_new)| files.push(&file(base, info, *in_new, flags(info))));
+        }
+        let mut newest = files.clone();
+        files.sort();
+        assert_eq!(told(&files), ["new/a", "new/b", "cur/c:2,F F", "cur/d:2,R R", "cur/e:2,S S"]);
+        newest.keep_newest();
+        newest.sort();
+        assert_eq!(told(&newest), ["cur/c:2,F F", "cur/d:2,R R"]);
+        let length = files.names.len();
+        files.begin_reading();
+        files.push(&file("c", ":2,F", false, flags("F")));
+        assert_eq!(files.names.len(), length, "what is known takes no room again");
+        assert_eq!(size_of::<Packed>(), 16);
     }
 
     #[test]

@@ -44,90 +44,128 @@ impl Scan {
     }
 }
 
-/// What is kept of the names that a reading finds.
-trait Keep: Default {
+/// What is kept of the names that readings of a mailbox find: entries for who works on the files, or the short form of
+/// a listing.
+trait Keep {
+    /// What comes of it: one of each base name, sorted.
+    type Files;
+
+    /// Nothing, with room for so many names of so many bytes in all.
+    fn with_room(names: usize, bytes: usize) -> Self;
+    /// Another reading begins.
+    fn begin(&mut self);
     /// Takes a name, if a message can have it.
     fn take(&mut self, name: &str, in_new: bool);
-    /// All names are there: sorts them, and keeps one file of each base name, the one in `cur/`.
-    fn sort(&mut self);
-    /// Adds what an earlier reading had and this one lacks. Both are sorted.
-    fn add_missing(&mut self, earlier: Self);
+    /// What the last reading told.
+    fn newest(self) -> Self::Files;
+    /// What any of them told; where several did, as the last one of these has it.
+    fn all(self) -> Self::Files;
 }
 
-impl Keep for Vec<Entry> {
+/// The entries of a reading, and those of the readings before.
+struct Entries {
+    now: Vec<Entry>,
+    before: Vec<Entry>,
+    room: usize,
+}
+
+impl Keep for Entries {
+    type Files = Vec<Entry>;
+
+    fn with_room(room: usize, _: usize) -> Self {
+        Self { now: Vec::new(), before: Vec::new(), room }
+    }
+
+    fn begin(&mut self) {
+        let now = std::mem::take(&mut self.now);
+        self.before = union(std::mem::take(&mut self.before), now);
+        self.now.reserve(self.room);
+    }
+
     fn take(&mut self, name: &str, in_new: bool) {
-        self.extend(Entry::parse(name, in_new));
+        self.now.extend(Entry::parse(name, in_new));
     }
 
-    fn sort(&mut self) {
-        self.sort_unstable();
-        self.dedup_by(|second, first| second.base() == first.base());
+    fn newest(self) -> Vec<Entry> {
+        sorted(self.now)
     }
 
-    fn add_missing(&mut self, earlier: Self) {
-        self.extend(earlier);
-        // Stable: what this reading said stays in front of what the earlier one said.
-        self.sort_by(|a, b| a.base().cmp(b.base()));
-        self.dedup_by(|later, first| later.base() == first.base());
+    fn all(self) -> Vec<Entry> {
+        union(self.before, self.now)
     }
 }
 
 impl Keep for ListedFiles {
+    type Files = Self;
+
+    fn with_room(names: usize, bytes: usize) -> Self {
+        Self::with_room(names, bytes)
+    }
+
+    fn begin(&mut self) {
+        self.begin_reading();
+    }
+
     fn take(&mut self, name: &str, in_new: bool) {
         let base = name.split(':').next().unwrap_or(name);
         let Some(info) = name.get(base.len()..).filter(|_| UniqueName::is_legal(base)) else { return };
         self.push(&ListedFile { base, in_new, info, flags: name::flags(info) });
     }
 
-    fn sort(&mut self) {
-        Self::sort(self);
+    fn newest(mut self) -> Self {
+        self.keep_newest();
+        self.all()
     }
 
-    fn add_missing(&mut self, earlier: Self) {
-        Self::add_missing(self, &earlier);
+    fn all(mut self) -> Self {
+        self.sort();
+        self
     }
 }
 
 /// What a mailbox was found to hold.
-struct Found<K> {
-    files: K,
+struct Found<F> {
+    files: F,
     stamp: DirStamp,
     complete: bool,
 }
 
 /// Reads a mailbox until two readings agree.
 pub fn scan(maildir: &Maildir) -> Result<Scan, Fault> {
-    let Found { files, stamp, complete } = find(maildir)?;
+    let Found { files, stamp, complete } = find::<Entries>(maildir)?;
     Ok(Scan { entries: files, stamp, complete })
 }
 
-fn find<K: Keep>(maildir: &Maildir) -> Result<Found<K>, Fault> {
+fn find<K: Keep>(maildir: &Maildir) -> Result<Found<K::Files>, Fault> {
     let fault = |e: io::Error| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox);
     // The first reading is only there to be compared with, so its names need not be kept.
-    let mut last = read(maildir, |_, _| ()).map_err(fault)?;
-    let mut seen = K::default();
+    let (mut count, mut bytes) = (0_usize, 0_usize);
+    let first = read(maildir, |name, _| {
+        count += 1;
+        bytes += name.len();
+    });
+    let mut last = first.map_err(fault)?;
+    // More may come meanwhile. Room that is not used is no memory, but what outgrows it is copied.
+    let mut files = K::with_room(count + count / 4, bytes + bytes / 4);
     for _ in 0..TRIES {
         let before = stamp_of(maildir).map_err(fault)?;
         let began = now();
-        let mut files = K::default();
+        files.begin();
         let next = read(maildir, |name, in_new| files.take(name, in_new)).map_err(fault)?;
-        Keep::sort(&mut files);
         let stable = stamp_of(maildir).map_err(fault)? == before && last == next;
         // Only a stamp that was older than a tick when the reading began must have moved with
         // anything that happened during it.
         let age = began.saturating_sub(before.cur.max(before.new));
         if stable && age >= if is_coarse(before) { YOUNG } else { TICK } {
             let stamp = if age >= YOUNG { before } else { DirStamp::default() };
-            return Ok(Found { files, stamp, complete: true });
+            return Ok(Found { files: files.newest(), stamp, complete: true });
         }
         if stable && !is_coarse(before) {
             std::thread::sleep(Duration::from_nanos(TICK.unsigned_abs()));
         }
         last = next;
-        Keep::add_missing(&mut files, seen);
-        seen = files;
     }
-    Ok(Found { files: seen, stamp: DirStamp::default(), complete: false })
+    Ok(Found { files: files.all(), stamp: DirStamp::default(), complete: false })
 }
 
 /// Watches from now on whether anybody but this program touches the files of a mailbox, if its directories are
@@ -155,7 +193,7 @@ pub fn own_stamp(maildir: &Maildir) -> Option<DirStamp> {
 /// The listing that the index takes in.
 pub fn listing(mailbox: &MailboxId, directory: &Path) -> Result<Listing, Fault> {
     let maildir = Maildir::open(directory)?;
-    let Found::<ListedFiles> { mut files, stamp, complete } = find(&maildir)?;
+    let Found { mut files, stamp, complete } = find::<ListedFiles>(&maildir)?;
     let table = maildir.table();
     files.explain(|info| {
         let letters = name::keyword_letters(info);
@@ -195,11 +233,10 @@ fn is_coarse(stamp: DirStamp) -> bool {
 
 /// Reads a mailbox once: what is in it may be missing if others rename files meanwhile.
 pub(super) fn read_once(maildir: &Maildir) -> Result<Vec<Entry>, Fault> {
-    let mut entries: Vec<Entry> = Vec::new();
-    read(maildir, |name, in_new| entries.take(name, in_new))
+    let mut entries = Vec::new();
+    read(maildir, |name, in_new| entries.extend(Entry::parse(name, in_new)))
         .map_err(|e| Fault::io(Doing::Reading, &maildir.path().to_string_lossy(), &e).scope(Scope::Mailbox))?;
-    Keep::sort(&mut entries);
-    Ok(entries)
+    Ok(sorted(entries))
 }
 
 /// Reads `new/` and then `cur/`: in this order a message on its way from the one to the other is
@@ -220,4 +257,22 @@ fn read(maildir: &Maildir, mut take: impl FnMut(&str, bool)) -> io::Result<u64> 
         sum.write_u8(b'/');
     }
     Ok(sum.finish())
+}
+
+/// Sorts, and keeps one file of each base name: the one in `cur/`.
+fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_unstable();
+    entries.dedup_by(|second, first| second.base() == first.base());
+    entries
+}
+
+/// What is in either reading; where both have it, as the second has it. The first one is sorted.
+fn union(mut first: Vec<Entry>, second: Vec<Entry>) -> Vec<Entry> {
+    let mut all = sorted(second);
+    first.retain(|entry| all.binary_search_by(|known| known.base().cmp(entry.base())).is_err());
+    if !first.is_empty() {
+        all.append(&mut first);
+        all.sort_unstable();
+    }
+    all
 }

@@ -229,14 +229,21 @@ fn renaming_while_listing_never_looks_like_deletion() {
         }
     });
     let mut complete = 0;
+    let mut judge = |names: Vec<UniqueName>, is_complete: bool| {
+        let once: BTreeSet<UniqueName> = names.iter().cloned().collect();
+        assert_eq!(names.len(), once.len(), "each message once");
+        assert!(names.is_sorted() && once.is_subset(&all));
+        if is_complete {
+            complete += 1;
+            assert!(once == all, "{} of {} in a complete listing", once.len(), all.len());
+        }
+    };
     for _ in 0..40 {
         let seen = scan(&inbox).unwrap();
-        let names: BTreeSet<UniqueName> = seen.entries.iter().filter_map(Entry::unique).collect();
-        assert_eq!(names.len(), seen.entries.len(), "each message once");
-        if seen.complete {
-            complete += 1;
-            assert!(names == all, "{} of {} in a complete listing", names.len(), all.len());
-        }
+        judge(seen.entries.iter().filter_map(Entry::unique).collect(), seen.complete);
+        let listed = listing(&mailbox("INBOX"), inbox.path()).unwrap();
+        judge(listed.files.iter().filter_map(|file| file.unique()).collect(), listed.complete);
+        assert!(listed.files.iter().all(|file| file.flags == name::flags(file.info)));
         for unique in all.iter().take(3) {
             assert!(inbox.find(unique).unwrap().is_some(), "found although it is being renamed");
         }
