@@ -225,6 +225,14 @@ impl Ledger {
         Ok((Self { db, vouch: Some(vouch) }, told))
     }
 
+    /// Keeps no more than 2 MB of the file in memory: for who writes one part of it after the other.
+    #[must_use]
+    pub fn with_little_in_memory(self) -> Self {
+        // With more it is no worse.
+        drop(self.db.pragma_update(None, "cache_size", -2048));
+        self
+    }
+
     /// Opens a copy of the ledger that lies in memory alone: for a look ahead that writes nothing. One
     /// that is not there is empty.
     ///

@@ -72,7 +72,8 @@ pub fn run(data: &Path, parcels: &Receiver<Parcel>) {
 fn open<'a>(slot: &'a mut Option<Ledger>, data: &Path) -> Result<&'a mut Ledger, Fault> {
     let ledger = match slot.take() {
         Some(ledger) => ledger,
-        None => Ledger::open(data)?.0,
+        // What it writes is new, and lies together.
+        None => Ledger::open(data)?.0.with_little_in_memory(),
     };
     Ok(slot.insert(ledger))
 }
