@@ -1,11 +1,12 @@
 //! Carries out the plan for one mailbox, step by step: files durable, then the ledger, then the report. Each is
-//! written down before the next, but for what was fetched: files that were here before follow the server meanwhile. It decides nothing; a step that finds the world
-//! changed does nothing, and the next round plans anew.
+//! written down before the next, but for what was fetched: files that were here before follow the server meanwhile.
+//! It decides nothing; a step that finds the world changed does nothing, and the next round plans anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{Agreed as Known, Base, Identity, fits};
 use super::content::{Read, read};
+use super::doubt::unpaired;
 use super::env::{Env, Halt, Reporter};
 use super::fetch::Afloat;
 use super::keywords::Lettering;
@@ -434,9 +435,7 @@ impl Hands<'_> {
     ) -> Result<Vec<(Uid, Uid)>, Fault> {
         let mut found: BTreeMap<Uid, Vec<Uid>> = BTreeMap::new();
         for (row, id) in sure.iter().filter_map(|(row, id)| Some((row, id.as_ref()?))) {
-            let there = self.remote.search_id(to, id.as_str(), agreed.uid_next)?;
-            let taken: BTreeSet<Uid> = self.ledger.rows_of_uids(key, &there)?.into_iter().map(|row| row.uid).collect();
-            if let [uid] = there.into_iter().filter(|uid| !taken.contains(uid)).collect::<Vec<_>>()[..] {
+            if let [uid] = unpaired(self.remote, self.ledger, (to, key), id, agreed.uid_next)?[..] {
                 found.entry(uid).or_default().push(row.uid);
             }
         }

@@ -19,7 +19,7 @@ use super::look::Look;
 use super::plan::Unsure;
 use super::round::Round;
 use crate::fault::{Fault, Scope};
-use crate::ledger::{Agreed, Change, Intent, IntentId, Ledger, Pending, Row, digest};
+use crate::ledger::{Agreed, Change, Intent, IntentId, Ledger, MailboxKey, Pending, Row, digest};
 use crate::mail::flags::Flags;
 use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -189,19 +189,17 @@ fn search(
             env.step()?;
             let Fresh { echo, mailbox, validity, message_id } = &append;
             let settled = out.entry(mailbox.name.clone()).or_default();
+            let key = ledger.mailbox(mailbox)?;
             let found = match message_id {
                 // Without a Message-ID the listing pairs it by what it is.
                 None => Vec::new(),
-                Some(id) => match remote.search_id(&mailbox.name, id.as_str(), echo.uid_next) {
+                Some(id) => match unpaired(remote, ledger, (&mailbox.name, key), id, echo.uid_next) {
                     Ok(found) => found,
                     Err(fault) if fault.scope <= Scope::Mailbox => Vec::new(),
                     Err(fault) => return Err(fault.into()),
                 },
             };
-            let key = ledger.mailbox(mailbox)?;
-            let taken: BTreeSet<Uid> = ledger.rows_of_uids(key, &found)?.into_iter().map(|row| row.uid).collect();
-            let is_free =
-                |uid: &Uid| !taken.contains(uid) && !settled.found.values().any(|other| other.origin.1 == *uid);
+            let is_free = |uid: &Uid| !settled.found.values().any(|other| other.origin.1 == *uid);
             // A second attempt at one file is looked for when it lands.
             let known = settled.found.contains_key(&echo.unique);
             let free: Vec<Uid> = found.into_iter().filter(is_free).collect();
@@ -221,6 +219,21 @@ fn search(
         out.entry(mailbox.name).or_default().echoes.push(echo);
     }
     Ok(())
+}
+
+/// The messages of a mailbox on the server that have this Message-ID and no file here yet. Only those from `since` on
+/// are asked for.
+pub(super) fn unpaired(
+    remote: &mut dyn Remote,
+    ledger: &Ledger,
+    (name, key): (&MailboxName, MailboxKey),
+    id: &MessageId,
+    since: Option<Uid>,
+) -> Result<Vec<Uid>, Fault> {
+    let mut found = remote.search_id(name, id.as_str(), since)?;
+    let taken: BTreeSet<Uid> = ledger.rows_of_uids(key, &found)?.into_iter().map(|row| row.uid).collect();
+    found.retain(|uid| !taken.contains(uid));
+    Ok(found)
 }
 
 /// Another message may have the same Message-ID: only one of the same size is the one.
@@ -266,7 +279,7 @@ fn settle_move(
     }
 }
 
-type Arrival = (crate::ledger::MailboxKey, Option<Uid>, crate::ledger::MailboxKey, Row);
+type Arrival = (MailboxKey, Option<Uid>, MailboxKey, Row);
 
 fn arrival(env: &Env, remote: &mut dyn Remote, ledger: &mut Ledger, intent: &Intent) -> Result<Option<Arrival>, Fault> {
     let Intent::Move { from, validity, uid, to, to_validity, uid_next, unique, message_id: Some(id), size } = intent
@@ -280,9 +293,7 @@ fn arrival(env: &Env, remote: &mut dyn Remote, ledger: &mut Ledger, intent: &Int
     if !same_epochs || !ledger.rows_of_names(to_key, [unique])?.is_empty() {
         return Ok(None);
     }
-    let found = remote.search_id(to, id.as_str(), *uid_next)?;
-    let taken: BTreeSet<Uid> = ledger.rows_of_uids(to_key, &found)?.into_iter().map(|row| row.uid).collect();
-    let found: Vec<Uid> = found.into_iter().filter(|uid| !taken.contains(uid)).collect();
+    let found = unpaired(remote, ledger, (to, to_key), id, *uid_next)?;
     let [there] = found.as_slice() else { return Ok(None) };
     if !remote.identify(to, &[*there])?.iter().any(|message| message.uid == *there && message.size == *size) {
         return Ok(None);
