@@ -68,36 +68,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::index::Row;
-    use crate::mail::clean::Clean;
-    use crate::mail::flags::Flags;
-    use crate::mail::ids::{AccountId, RowId, Timestamp};
-    use crate::mail::mailbox::MailboxName;
-    use crate::mail::notes::Identity;
-    use crate::mail::place::{MailboxId, Place, UniqueName};
-
-    fn row(thread: i64, depth: u16, unfolded: bool) -> Row {
-        let mailbox = MailboxId { account: AccountId::new("ada"), name: MailboxName::inbox() };
-        Row {
-            message: RowId(1),
-            thread: ThreadId(thread),
-            place: Place { mailbox: mailbox.clone(), unique: UniqueName::new("1.host").unwrap() },
-            mailbox,
-            who: Clean::line("Grace"),
-            subject: Clean::line("figs"),
-            date: Timestamp::new(0),
-            flags: Flags::none(),
-            attachment: false,
-            list: false,
-            messages: 1,
-            unread: 0,
-            size: 1,
-            depth,
-            id: Identity::Bytes(1),
-            timing: None,
-            unfolded,
-        }
-    }
+    use crate::state::list::tests::row;
 
     #[test]
     fn what_answers_a_message_that_is_not_here_stands_below_the_first() {

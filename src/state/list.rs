@@ -482,13 +482,38 @@ impl Model {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::mail::clean::Clean;
     use crate::mail::flags::Flags;
     use crate::mail::ids::{AccountId, ThreadId};
     use crate::mail::mailbox::MailboxName;
+    use crate::mail::notes::Identity;
     use crate::mail::place::{Place, UniqueName};
+
+    /// A row in a list.
+    pub(in crate::state) fn row(thread: i64, depth: u16, unfolded: bool) -> Row {
+        let mailbox = MailboxId { account: AccountId::new("ada"), name: MailboxName::inbox() };
+        Row {
+            message: RowId(1),
+            thread: ThreadId(thread),
+            place: Place { mailbox: mailbox.clone(), unique: UniqueName::new("1.host").unwrap() },
+            mailbox,
+            who: Clean::line("Grace"),
+            subject: Clean::line("figs"),
+            date: Timestamp::new(0),
+            flags: Flags::none(),
+            attachment: false,
+            list: false,
+            messages: 1,
+            unread: 0,
+            size: 1,
+            depth,
+            id: Identity::Bytes(1),
+            timing: None,
+            unfolded,
+        }
+    }
 
     #[test]
     fn a_step_made_while_new_rows_are_on_their_way_is_kept() {
@@ -527,26 +552,7 @@ mod tests {
             jump: Jump::Stay,
             at: Timestamp::new(0),
         };
-        let mailbox = MailboxId { account: AccountId::new("ada"), name: MailboxName::inbox() };
-        let row = Row {
-            message: RowId(1),
-            thread: ThreadId(1),
-            place: Place { mailbox: mailbox.clone(), unique: UniqueName::new("1.host").unwrap() },
-            mailbox,
-            who: Clean::line("Grace"),
-            subject: Clean::line("figs"),
-            date: Timestamp::new(0),
-            flags: Flags::none(),
-            attachment: false,
-            list: false,
-            messages: 1,
-            unread: 1,
-            size: 1,
-            depth: 0,
-            id: crate::mail::notes::Identity::Bytes(1),
-            timing: None,
-            unfolded: false,
-        };
+        let row = row(1, 0, false);
         let answer = |total, counted, rows: &[Row]| Answer {
             ticket: Ticket(7),
             first: 0,

@@ -5,7 +5,7 @@ use tern::mail::ranges::UidRanges;
 use tern::remote::{Presence, Since};
 
 use crate::imap_faults::signed_in;
-use crate::imap_flights::{FAST, counted, enabled, five, inbox, items, mailbox, message, opened, since, uid};
+use crate::imap_flights::{FAST, counted, enabled, five, inbox, items, longer, mailbox, message, opened, since, uid};
 use crate::servers::dovecot::Dovecot;
 use crate::support::scripted::{hear, reply};
 
@@ -53,14 +53,6 @@ fn what_is_odd_about_a_mailbox_that_was_opened_ahead_is_not_believed() {
         [hear("LIST \"\" \"*\" RETURN"), reply(answer)]
     };
     let again = || vec![hear("SELECT \"INBOX\" (QRESYNC (7 10))"), opened(5, 100, 10, "")];
-    let longer = || {
-        vec![
-            hear("UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 10)"),
-            reply("%T OK done\r\n"),
-            hear("UID SEARCH RETURN (ALL) ALL"),
-            reply("* ESEARCH (TAG \"x\") UID ALL 1:5\r\n%T OK done\r\n"),
-        ]
-    };
     let all = || Presence::Exactly((1..=5).map(uid).collect());
     let none = || Presence::Except(UidRanges::none());
     for (what, answer, beside, then, presence) in [

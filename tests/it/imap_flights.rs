@@ -245,16 +245,18 @@ fn what_vanished_stays_ranges_however_huge() {
     server.heard();
 }
 
+/// What is asked where an answer is not believed: flags since then, and which of the five there are.
+pub(crate) fn longer() -> Vec<Step> {
+    vec![
+        hear("UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 10)"),
+        reply("%T OK done\r\n"),
+        hear("UID SEARCH RETURN (ALL) ALL"),
+        reply("* ESEARCH (TAG \"x\") UID ALL 1:5\r\n%T OK done\r\n"),
+    ]
+}
+
 #[test]
 fn what_does_not_add_up_is_asked_for_the_longer_way() {
-    let longer = || {
-        vec![
-            hear("UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 10)"),
-            reply("%T OK done\r\n"),
-            hear("UID SEARCH RETURN (ALL) ALL"),
-            reply("* ESEARCH (TAG \"x\") UID ALL 1:5\r\n%T OK done\r\n"),
-        ]
-    };
     for lie in [
         "* VANISHED (EARLIER) 1:4294967295\r\n",
         "* VANISHED (EARLIER) 1:x\r\n",
