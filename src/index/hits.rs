@@ -80,7 +80,12 @@ impl Chase {
         (query, scope): (&Query, &SearchScope),
         folders: &BTreeMap<i64, Folder>,
     ) -> Result<Self> {
-        Ok(Self { plan: search::compile(db, query, scope, folders)?, bound: i64::MAX, complete: false })
+        search::compile(db, query, scope, folders).map(Self::of)
+    }
+
+    /// Goes the way of a plan.
+    pub(super) fn of(plan: Plan) -> Self {
+        Self { plan, bound: i64::MAX, complete: false }
     }
 
     /// Begins a search that looks at these messages alone.
@@ -287,7 +292,7 @@ fn judge(plan: &mut Plan, db: &Connection, folders: &BTreeMap<i64, Folder>, mess
 }
 
 /// The best place of a message that answers what the plan checks.
-fn best_place(
+pub(super) fn best_place(
     plan: &mut Plan,
     reader: &Reader<'_>,
     folders: &BTreeMap<i64, Folder>,
@@ -299,6 +304,11 @@ fn best_place(
         let row = stream.map_or(Ok(None), |stream| stream.at_most(reader, message))?;
         said.push(row == Some(message));
     }
+    let mut together = Vec::with_capacity(plan.together.len());
+    for conversations in &mut plan.together {
+        together.push(conversations.has(reader, folders, message)?);
+    }
+    let told = Told { said, together };
     if reader.is_stopped() {
         return Ok(None);
     }
@@ -308,7 +318,7 @@ fn best_place(
     while let Some(row) = rows.next()? {
         let hit = place(message, row)?;
         let rank = |hit: &Hit| (folders.get(&hit.mailbox).map(Folder::rank), hit.mailbox);
-        if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&plan.check, &said, row)? {
+        if best.is_none_or(|best| rank(&hit) < rank(&best)) && holds(&plan.check, &told, row)? {
             best = Some(hit);
         }
     }
@@ -330,12 +340,18 @@ fn place(message: i64, row: &Row<'_>) -> Result<Hit> {
     })
 }
 
+/// What is known of a message, whichever of its places is asked.
+struct Told {
+    said: Vec<bool>,
+    together: Vec<bool>,
+}
+
 /// Does a place answer what words and properties ask together?
-fn holds(check: &Check, said: &[bool], row: &Row<'_>) -> Result<bool> {
+fn holds(check: &Check, told: &Told, row: &Row<'_>) -> Result<bool> {
     Ok(match check {
         Check::All(parts) => {
             for part in parts {
-                if !holds(part, said, row)? {
+                if !holds(part, told, row)? {
                     return Ok(false);
                 }
             }
@@ -343,14 +359,15 @@ fn holds(check: &Check, said: &[bool], row: &Row<'_>) -> Result<bool> {
         }
         Check::Any(parts) => {
             for part in parts {
-                if holds(part, said, row)? {
+                if holds(part, told, row)? {
                     return Ok(true);
                 }
             }
             false
         }
-        Check::Not(part) => !holds(part, said, row)?,
-        Check::Said(number) => said.get(*number).copied().unwrap_or_default(),
+        Check::Not(part) => !holds(part, told, row)?,
+        Check::Said(number) => told.said.get(*number).copied().unwrap_or_default(),
+        Check::Together(number) => told.together.get(*number).copied().unwrap_or_default(),
         Check::Column(number) => row.get(search::FIRST_COLUMN + number)?,
     })
 }

@@ -57,6 +57,7 @@ mod tags;
 mod tally;
 mod threads;
 mod timers;
+mod together;
 mod unread;
 pub mod verify;
 mod views;

@@ -14,6 +14,7 @@ use super::expression::{Lexicon, MAX_DEPTH, Words, all_of, depth, words_of};
 use super::rows::Folder;
 use super::schema::{self, ATTACHMENT, LARGE, OWN};
 use super::streams::{Lead, Stream};
+use super::together::Together;
 use super::{extract, threads, timers};
 use crate::job::index::SearchScope;
 use crate::mail::flags::{Flag, Flags, Keyword};
@@ -38,17 +39,21 @@ pub(super) struct Plan {
     pub(super) places: String,
     /// The streams that are asked whether they have the message.
     pub(super) said: Vec<usize>,
+    /// The stream of the words that must be there, which nothing but the lead asks for.
+    words: Option<usize>,
+    /// The conversations that are asked whether they have the message.
+    pub(super) together: Vec<Together>,
     /// What a place has to be beyond what `places` asks.
     pub(super) check: Check,
 }
 
 impl Plan {
-    /// Lets these messages lead, of all that may be a hit.
+    /// Lets these messages lead. What else leads is asked of each place as well, but for words.
     pub(super) fn lead_among(&mut self, messages: Vec<i64>) {
         self.streams.push(Stream::known(messages));
         let known = Lead::Stream(self.streams.len() - 1);
-        let before = std::mem::replace(&mut self.lead, Lead::Any(Vec::new()));
-        self.lead = Lead::All { parts: vec![known, before], newest: i64::MAX, oldest: i64::MIN };
+        let parts = std::iter::once(known).chain(self.words.map(Lead::Stream)).collect();
+        self.lead = Lead::All { parts, newest: i64::MAX, oldest: i64::MIN };
     }
 }
 
@@ -66,6 +71,8 @@ pub(super) enum Check {
     Not(Box<Check>),
     /// The message is in the stream, by its position in [`Plan::said`].
     Said(usize),
+    /// Its conversation is one of these, by their position in [`Plan::together`].
+    Together(usize),
     /// The property, by its number.
     Column(usize),
 }
@@ -86,6 +93,7 @@ pub(super) fn compile(
         said: Vec::new(),
         columns: Vec::new(),
         known: BTreeMap::new(),
+        together: Vec::new(),
     };
     let mut parts = Vec::new();
     flatten(query, &mut parts);
@@ -102,9 +110,14 @@ pub(super) fn compile(
         }
     }
     // Words that must be there are no check: the lead sees to that.
-    if let Words::Avoid(expression) = all_of(texts.into_iter()) {
-        checks.push(Check::Not(Box::new(maker.say(expression))));
-    }
+    let words = match all_of(texts.into_iter()) {
+        Words::Find(expression) => Some(maker.words(expression)),
+        Words::Avoid(expression) => {
+            checks.push(Check::Not(Box::new(maker.say(expression))));
+            None
+        }
+        Words::Anything => None,
+    };
     let scope = maker.scope(scope);
     conditions.extend(scope.condition);
     let lead = match maker.all_leads(&parts, scope.lead)? {
@@ -118,7 +131,8 @@ pub(super) fn compile(
         if columns.contains("m.") || all.contains("m.") { "CROSS JOIN messages m ON m.id = p.message" } else { "" };
     let places =
         format!("SELECT p.mailbox, p.thread, p.flags{columns} FROM places p {join} WHERE p.message = ?1 AND {all}");
-    Ok(Plan { streams: maker.streams, lead, places, said: maker.said, check: Check::All(checks) })
+    let together = maker.together.into_iter().map(|(_, together)| together).collect();
+    Ok(Plan { streams: maker.streams, lead, places, said: maker.said, words, together, check: Check::All(checks) })
 }
 
 /// The parts that all must hold.
@@ -134,7 +148,7 @@ fn is_wordless(query: &Query) -> bool {
     match query {
         Query::And(parts) | Query::Or(parts) => parts.iter().all(is_wordless),
         Query::Not(inner) => is_wordless(inner),
-        Query::Text { .. } => false,
+        Query::Text { .. } | Query::Together(_) => false,
         Query::HasAttachment
         | Query::Is(_)
         | Query::In(_)
@@ -172,6 +186,8 @@ struct Maker<'a> {
     columns: Vec<String>,
     /// The rows of each Message-ID that was asked for.
     known: BTreeMap<String, Vec<i64>>,
+    /// Conversations, by what a message of them answers.
+    together: Vec<(Query, Together)>,
 }
 
 /// Leads: what may be a hit.
@@ -310,6 +326,14 @@ impl Maker<'_> {
                     .collect::<Result<_>>()?;
                 rare(Lead::Stream(self.stream(Stream::known(rows))))
             }
+            Query::Together(inner) => {
+                let number = self.together(inner)?;
+                let few = match self.together.get(number) {
+                    Some((_, together)) => together.messages(self.db)?,
+                    None => None,
+                };
+                few.and_then(|rows| rare(Lead::Stream(self.stream(Stream::known(rows)))))
+            }
             Query::In(name) => self.mailboxes(&|folder: &Folder| is_called(folder, name)),
             Query::Account(name) => {
                 self.mailboxes(&|folder: &Folder| folder.id.account.as_str().eq_ignore_ascii_case(name))
@@ -321,6 +345,15 @@ impl Maker<'_> {
             | Query::Native(_)
             | Query::Text { .. } => None,
         })
+    }
+
+    /// The number of these conversations.
+    fn together(&mut self, inner: &Query) -> Result<usize> {
+        if let Some(known) = self.together.iter().position(|(query, _)| query == inner) {
+            return Ok(known);
+        }
+        self.together.push((inner.clone(), Together::new(self.db, inner, self.folders)?));
+        Ok(self.together.len() - 1)
     }
 
     fn mailboxes(&mut self, wanted: &dyn Fn(&Folder) -> bool) -> Option<Offer> {
@@ -405,6 +438,7 @@ impl Maker<'_> {
             Query::And(parts) => Check::All(parts.iter().map(|part| self.check(part)).collect::<Result<_>>()?),
             Query::Or(parts) => Check::Any(parts.iter().map(|part| self.check(part)).collect::<Result<_>>()?),
             Query::Not(inner) => Check::Not(Box::new(self.check(inner)?)),
+            Query::Together(inner) => Check::Together(self.together(inner)?),
             // The others are properties or words.
             _ => Check::Any(Vec::new()),
         })
@@ -437,8 +471,8 @@ impl Maker<'_> {
                 format!("(p.message IN ({}))", rows.join(","))
             }
             Query::Thread(thread) => format!("(p.thread = {})", threads::current(self.db, thread.0)?),
-            // Words are no property, and who could say more was asked before.
-            Query::Text { .. } | Query::Native(_) => "0".to_owned(),
+            // Words and conversations are no property, and who could say more was asked before.
+            Query::Text { .. } | Query::Together(_) | Query::Native(_) => "0".to_owned(),
         })
     }
 

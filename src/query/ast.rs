@@ -45,6 +45,8 @@ pub enum Query {
     Id(String),
     /// `thread:` a conversation.
     Thread(ThreadId),
+    /// `thread:{…}`: all of the conversations in which a message answers this, wherever it lies.
+    Together(Box<Query>),
     /// `notmuch:` what only notmuch understands, as it stands. Without its database it finds nothing.
     Native(String),
 }
@@ -120,6 +122,7 @@ impl Query {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(Self::words).collect(),
             Self::Text { field, pattern } => vec![(*field, pattern)],
+            Self::Together(inner) => inner.words(),
             Self::Not(_)
             | Self::HasAttachment
             | Self::Is(_)

@@ -58,6 +58,7 @@ pub fn in_own_words(query: &Query) -> Query {
         Query::And(parts) => Query::And(all(parts)),
         Query::Or(parts) => Query::Or(all(parts)),
         Query::Not(inner) => Query::Not(Box::new(in_own_words(inner))),
+        Query::Together(inner) => Query::Together(Box::new(in_own_words(inner))),
         Query::Tag(name) => terms::known(name).unwrap_or_else(|| query.clone()),
         other => other.clone(),
     }
@@ -67,7 +68,7 @@ pub fn in_own_words(query: &Query) -> Query {
 pub fn is_native(query: &Query) -> bool {
     match query {
         Query::And(parts) | Query::Or(parts) => parts.iter().any(is_native),
-        Query::Not(inner) => is_native(inner),
+        Query::Not(inner) | Query::Together(inner) => is_native(inner),
         Query::Native(_) => true,
         Query::Text { .. }
         | Query::HasAttachment
@@ -146,6 +147,10 @@ fn say(query: &Query) -> Option<Said> {
             Said::All => return Some(Said::None),
             Said::None => return Some(Said::All),
             Said::Text(text) => format!("(not {text})"),
+        },
+        Query::Together(inner) => match say(inner)? {
+            Said::Text(text) => format!("thread:{}", quoted(&format!("{{{text}}}"))),
+            all_or_none => return Some(all_or_none),
         },
         Query::Text { field, pattern } => words(*field, pattern)?,
         Query::HasAttachment => "tag:attachment".to_owned(),
@@ -268,7 +273,11 @@ mod tests {
             ("*", Some("*"), "*"),
             ("from:/ada|bob/ x", Some("(from:\"/ada|bob/\") and x"), "*"),
             ("in:work notmuch:\"thread:{from:ada}\"", Some("(thread:{from:ada})"), "in:work"),
-            ("thread:{from:ada} and x", Some("thread:{from:ada} and x"), "*"),
+            ("thread:{from:ada} and x", Some("thread:\"{from:ada}\" and x"), "*"),
+            ("thread:{from:ada subject:\"a b\"}", Some("thread:\"{(from:ada and subject:\"\"a b\"\")}\""), "*"),
+            ("thread:\"{from:ada}\" x", Some("thread:\"{from:ada}\" and x"), "*"),
+            ("thread:{tag:inbox in:work} x", Some("x"), "thread:{in:inbox in:work}"),
+            ("thread:{*}", Some("*"), "*"),
             ("(from:ada", Some("(from:ada"), "*"),
         ] {
             let split = split(&read(written));
@@ -289,14 +298,14 @@ mod tests {
 
     #[test]
     fn a_query_that_lacks_its_end_is_not_taken_for_another_one() {
-        let saved: Saved = [("mine".to_owned(), "thread:{from:ada}".to_owned())].into_iter().collect();
+        let saved: Saved = [("mine".to_owned(), "thread:xyz".to_owned())].into_iter().collect();
         let saved = saved.in_dialect(Dialect::Notmuch);
         let typed = |text: &str| saved.parse_typed(text, Timestamp::new(0), &TimeZone::UTC);
-        for half in ["from:", "a or", "not", "tag:", "x and ", "x (from:ada or", "-(a"] {
+        for half in ["from:", "a or", "not", "tag:", "x and ", "x (from:ada or", "-(a", "x thread:{a"] {
             assert!(typed(half).is_err(), "{half}: {:?}", typed(half));
         }
-        assert_eq!(typed("thread:{x} "), Ok(Query::Native("thread:{x}".to_owned())));
-        assert_eq!(typed("search:mine"), Ok(Query::Native("thread:{from:ada}".to_owned())));
+        assert_eq!(typed("thread:abx "), Ok(Query::Native("thread:abx".to_owned())));
+        assert_eq!(typed("search:mine"), Ok(Query::Native("thread:xyz".to_owned())));
         assert!(typed("search:yours").is_err(), "what is saved here notmuch does not know");
     }
 }

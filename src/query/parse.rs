@@ -73,7 +73,8 @@ pub(super) fn read(
 fn foreign(text: &str, dialect: Dialect, last: LastWord) -> Option<Query> {
     let lacks_end = || {
         let word = text.split_whitespace().next_back().unwrap_or_default();
-        operator(word).is_some() || word.ends_with(':') || text.matches('(').count() > text.matches(')').count()
+        let is_open = |open, close| text.matches::<char>(open).count() > text.matches::<char>(close).count();
+        operator(word).is_some() || word.ends_with(':') || is_open('(', ')') || is_open('{', '}')
     };
     let is_its_own = dialect == Dialect::Notmuch && !text.to_lowercase().contains("search:");
     (is_its_own && !(last == LastWord::Begun && lacks_end())).then(|| Query::Native(text.trim().to_owned()))
@@ -336,6 +337,45 @@ impl Parser<'_> {
         Ok(one_or(choices, Query::Or))
     }
 
+    /// `{a b}` behind `thread:`, as notmuch writes it: a query of its own.
+    fn together(&mut self) -> Result<Query, QueryError> {
+        let column = self.at;
+        self.deeper()?;
+        self.at += 1;
+        let outer = std::mem::replace(&mut self.field, Field::Any);
+        let query = self.any()?;
+        self.field = outer;
+        if self.peek() != Some('}') {
+            return Err(Self::expected_at(column, "a closing brace for this one"));
+        }
+        self.at += 1;
+        self.depth -= 1;
+        Ok(Query::Together(Box::new(query)))
+    }
+
+    /// `"{a b}"` behind `thread:`, as notmuch wants it where there are blanks.
+    fn together_in_quotes(&mut self) -> Result<Query, QueryError> {
+        let column = self.at;
+        let text = self.quoted()?;
+        let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let inner = inner.ok_or_else(|| Self::expected_at(column + 1, "a closing brace for this one"))?;
+        self.deeper()?;
+        let mut parser = Parser {
+            chars: inner.chars().collect(),
+            at: 0,
+            depth: self.depth,
+            terms: self.terms,
+            field: Field::Any,
+            known: self.known,
+            last: LastWord::Whole,
+            open: self.open.clone(),
+        };
+        let query = parser.whole().map_err(|error| QueryError { column: column + 2 + error.column, ..error })?;
+        self.depth -= 1;
+        self.terms = parser.terms;
+        Ok(Query::Together(Box::new(query)))
+    }
+
     /// A quoted text, its opening quote next; `\"` and `\\` stand for themselves.
     fn quoted(&mut self) -> Result<String, QueryError> {
         let column = self.at;
@@ -407,6 +447,12 @@ impl Parser<'_> {
         match terms::find(name) {
             None => Err(Self::expected_at(start, terms::FIELDS)),
             Some(Term::Text(field)) => self.text_term(&name.to_ascii_lowercase(), field),
+            Some(Term::Value(Asked::Thread)) if self.peek() == Some('{') => self.together(),
+            Some(Term::Value(Asked::Thread))
+                if self.peek() == Some('"') && self.chars.get(self.at + 1) == Some(&'{') =>
+            {
+                self.together_in_quotes()
+            }
             Some(Term::Value(asked)) => {
                 let value = self.value(&name.to_ascii_lowercase(), asked)?;
                 terms::read(asked, value, &self.known.clock).map_err(|expected| Self::expected_at(column, expected))

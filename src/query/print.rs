@@ -60,6 +60,7 @@ fn one(query: &Query) -> String {
         Query::Tag(name) if terms::is_known_tag(name) => format!("tag:{}", quoted(name)),
         Query::Tag(name) => format!("tag:{}", value(name)),
         Query::Thread(thread) => format!("thread:{}", terms::thread_text(*thread)),
+        Query::Together(inner) => format!("thread:{{{}}}", print(inner)),
         Query::Account(name) => format!("account:{}", value(name)),
         Query::Larger(bytes) => format!("larger:{bytes}"),
         Query::Smaller(bytes) => format!("smaller:{bytes}"),

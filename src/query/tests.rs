@@ -62,6 +62,8 @@ fn every_term_means_what_it_says() {
         ("tag:\"unread\"", Query::Tag("unread".into())),
         ("in:lists/**", Query::In("lists/**".into())),
         ("thread:4d2", Query::Thread(ThreadId(0x4d2))),
+        ("thread:{a or b}", Query::Together(Box::new(Query::Or(vec![word("a"), word("b")])))),
+        ("-thread:{}", Query::Not(Box::new(Query::Together(Box::new(Query::everything()))))),
         ("https://example.org/a", word("https://example.org/a")),
         ("{a -b}", Query::Or(vec![word("a"), Query::Not(Box::new(word("b")))])),
         ("a {b}", Query::And(vec![word("a"), word("b")])),
@@ -145,7 +147,10 @@ fn errors_point_at_the_column() {
         ("date:2025-13", 6, "a date"),
         ("from:*", 6, "letters before"),
         ("older_than:2024", 12, "an age"),
-        ("thread:{from:ada}", 8, "a value after `thread:`"),
+        ("thread:{from:ada", 8, "a closing brace for this one"),
+        ("thread:{from:ada)", 8, "a closing brace for this one"),
+        ("thread:\"{from:ada\"", 9, "a closing brace for this one"),
+        ("thread:\"{x from:}\"", 17, "a word after `from:`"),
         ("thread:xyz", 8, "the number of a conversation"),
         ("{a (b}", 4, "a closing parenthesis"),
         ("{a b", 1, "a closing brace"),
@@ -185,6 +190,9 @@ fn other_spellings_mean_the_same() {
         ("attachment:report.pdf", "file:report.pdf"),
         ("mid:a@b", "id:a@b"),
         ("thread:00000000000004d2", "thread:4d2"),
+        ("conversation:{ from:ada budget }", "thread:{from:ada budget}"),
+        ("from:(ada thread:{grace})", "from:ada thread:{grace}"),
+        ("thread:\"{from:ada \\\"a b\\\"}\" x", "thread:{from:ada \"a b\"} x"),
         ("date:2024..2025", "date:2024-01-01..2025-12-31"),
         ("date:yesterday..today", "date:1d..0d"),
         ("from:ada AND (to:grace OR cc:lin)", "from:ada (to:grace or cc:lin)"),
@@ -283,7 +291,8 @@ fn queries() -> impl Strategy<Value = Query> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 2..4).prop_map(Query::And),
             proptest::collection::vec(inner.clone(), 2..4).prop_map(Query::Or),
-            inner.prop_map(|query| Query::Not(Box::new(query))),
+            inner.clone().prop_map(|query| Query::Not(Box::new(query))),
+            inner.prop_map(|query| Query::Together(Box::new(query))),
         ]
     })
 }

@@ -223,6 +223,12 @@ impl Archive {
             Query::And(parts) => many(self, parts, true),
             Query::Or(parts) => many(self, parts, false),
             Query::Not(inner) => self.answer(inner, shown).into_iter().map(|is| !is).collect(),
+            Query::Together(inner) => {
+                let fits = self.answer(inner, shown);
+                let all = self.conversations.iter().zip(fits).filter(|(_, fits)| *fits);
+                let meant: BTreeSet<usize> = all.map(|(conversation, _)| *conversation).collect();
+                self.conversations.iter().map(|conversation| meant.contains(conversation)).collect()
+            }
             leaf => {
                 let name = print(leaf);
                 if let Some(known) = self.answers.get(&name) {
@@ -238,7 +244,7 @@ impl Archive {
     fn holds(&self, at: usize, leaf: &Query, shown: &dyn Fn(ThreadId) -> String) -> bool {
         let file = &self.files[at];
         match leaf {
-            Query::And(_) | Query::Or(_) | Query::Not(_) => unreachable!("not a leaf"),
+            Query::And(_) | Query::Or(_) | Query::Not(_) | Query::Together(_) => unreachable!("not a leaf"),
             Query::Text { field, pattern } => file.has_words(*field, pattern),
             Query::HasAttachment => file.attachment,
             Query::Is(state) => file.is(*state),

@@ -229,6 +229,9 @@ fn question(rng: &mut fastrand::Rng, depth: usize, threads: &[ThreadId]) -> Quer
     if depth == 0 || rng.u8(..4) == 0 {
         return leaf(rng, threads);
     }
+    if rng.u8(..12) == 0 {
+        return Query::Together(Box::new(question(rng, depth - 1, threads)));
+    }
     let mut parts = || (0..rng.usize(2..4)).map(|_| question(rng, depth - 1, threads)).collect();
     match parts() {
         parts if rng.bool() => Query::And(parts),
