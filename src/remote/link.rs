@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::{ClientConnection, StreamOwned};
 
-use crate::config::Server;
+use crate::config::{Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
-use crate::login::connect::secure;
+use crate::login::connect::{dial, secure};
 
 /// How much of the encrypted stream is taken from the kernel at once.
 const INBOUND: usize = 64 * 1024;
@@ -65,14 +65,26 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// Connects to a server, with TLS from the first byte where the config demands that. With STARTTLS it begins in
+    /// the clear.
+    pub(super) fn to(server: &Server) -> Result<Self, Fault> {
+        let stream = dial(server)?;
+        let link = match server.tls {
+            Tls::Implicit => Self::tls(secure(stream, server)?),
+            // `dial` has seen to it that this is the machine itself.
+            Tls::Plain | Tls::StartTls => Self::plain(stream),
+        };
+        link.map_err(|error| Fault::new(Doing::Connecting, &server.host, Cause::Other).detail(&error.to_string()))
+    }
+
     /// Takes a connected socket without TLS.
-    pub(super) fn plain(stream: TcpStream) -> io::Result<Self> {
+    fn plain(stream: TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Self::with(Socket::Plain(stream))
     }
 
     /// Takes a connection whose TLS hand-shake is done.
-    pub(super) fn tls(stream: StreamOwned<ClientConnection, TcpStream>) -> io::Result<Self> {
+    fn tls(stream: StreamOwned<ClientConnection, TcpStream>) -> io::Result<Self> {
         let StreamOwned { conn, sock } = stream;
         sock.set_nonblocking(true)?;
         let inbound = BufReader::with_capacity(INBOUND, sock.try_clone()?);

@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use crate::config::quirk::Quirk;
 use crate::config::{Auth, Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
-use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
 use crate::login::{binding, channel, working};
@@ -103,32 +102,11 @@ pub(super) fn enter(
 
 /// Connects, hears the greeting and makes the connection what the config demands.
 fn arrive(server: &Server) -> Result<(Wire, Status), Fault> {
-    let stream = dial(server)?;
-    let host = server.host.as_str();
-    let broken = |error: std::io::Error| Fault::new(Doing::Connecting, host, Cause::Other).detail(&error.to_string());
+    let mut wire = Wire::new(Link::to(server)?, server.timeout);
+    let greeting = greet(&mut wire, server)?;
     match server.tls {
-        Tls::Implicit => {
-            let link = Link::tls(secure(stream, server)?).map_err(broken)?;
-            let mut wire = Wire::new(link, server.timeout);
-            let greeting = greet(&mut wire, server)?;
-            Ok((wire, greeting))
-        }
-        Tls::Plain => {
-            let local = stream.peer_addr().map_err(broken)?.ip().to_canonical().is_loopback();
-            if !local {
-                let fault = Fault::new(Doing::Securing, host, Cause::Config).again(Again::AfterUser);
-                return Err(fault.detail("without TLS only servers on this machine are spoken to"));
-            }
-            let mut wire = Wire::new(Link::plain(stream).map_err(broken)?, server.timeout);
-            let greeting = greet(&mut wire, server)?;
-            Ok((wire, greeting))
-        }
-        Tls::StartTls => {
-            let mut wire = Wire::new(Link::plain(stream).map_err(broken)?, server.timeout);
-            let greeting = greet(&mut wire, server)?;
-            let wire = start_tls(wire, server)?;
-            Ok((wire, greeting))
-        }
+        Tls::Implicit | Tls::Plain => Ok((wire, greeting)),
+        Tls::StartTls => Ok((start_tls(wire, server)?, greeting)),
     }
 }
 

@@ -5,7 +5,6 @@
 use crate::config::{Auth, Pop3, PopSignIn, Server, Tls};
 use crate::fault::{Again, Cause, Doing, Fault};
 use crate::login::binding;
-use crate::login::connect::{dial, secure};
 use crate::login::sasl::{self, Exchange, Mechanism, choose};
 use crate::login::secret::Secret;
 use crate::login::working;
@@ -49,27 +48,11 @@ pub(super) fn enter(config: &Pop3, secret: &dyn Fn() -> Result<Secret, Fault>, t
 
 /// Connects, hears the greeting and makes the connection what the config demands.
 fn arrive(server: &Server) -> Result<(Wire, Status), Fault> {
-    let stream = dial(server)?;
-    let host = server.host.as_str();
-    let broken = |error: std::io::Error| Fault::new(Doing::Connecting, host, Cause::Other).detail(&error.to_string());
+    let mut wire = Wire::new(Link::to(server)?, server.timeout);
+    let greeting = greet(&mut wire, server)?;
     match server.tls {
-        Tls::Implicit => {
-            let link = Link::tls(secure(stream, server)?).map_err(broken)?;
-            let mut wire = Wire::new(link, server.timeout);
-            let greeting = greet(&mut wire, server)?;
-            Ok((wire, greeting))
-        }
-        // `dial` has seen to it that this is the machine itself.
-        Tls::Plain => {
-            let mut wire = Wire::new(Link::plain(stream).map_err(broken)?, server.timeout);
-            let greeting = greet(&mut wire, server)?;
-            Ok((wire, greeting))
-        }
-        Tls::StartTls => {
-            let mut wire = Wire::new(Link::plain(stream).map_err(broken)?, server.timeout);
-            let greeting = greet(&mut wire, server)?;
-            Ok((start_tls(wire, server)?, greeting))
-        }
+        Tls::Implicit | Tls::Plain => Ok((wire, greeting)),
+        Tls::StartTls => Ok((start_tls(wire, server)?, greeting)),
     }
 }
 
