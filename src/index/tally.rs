@@ -17,7 +17,7 @@ use crate::query::Query;
 pub(super) struct Tallying {
     ticket: Ticket,
     left: VecDeque<(String, Query)>,
-    begun: Option<Begun>,
+    begun: Option<Box<Begun>>,
 }
 
 /// A search that is being counted.
@@ -79,7 +79,8 @@ impl Index {
     pub fn tally(&mut self, query: &Query) -> std::result::Result<Tally, Fault> {
         let counted = self.snapshot(|index| count(index, query, None, &|| true)).map_err(|error| self.fault(&error))?;
         Ok(match counted {
-            Counted::All(tally) | Counted::Part(Begun { tally, .. }) => tally,
+            Counted::All(tally) => tally,
+            Counted::Part(begun) => begun.tally,
             Counted::Later => Tally::default(),
         })
     }
@@ -88,7 +89,7 @@ impl Index {
 /// How far a search is counted.
 enum Counted {
     All(Tally),
-    Part(Begun),
+    Part(Box<Begun>),
     /// Not at all: where another program leads, it begins again.
     Later,
 }
@@ -113,7 +114,7 @@ fn count_led(index: &mut Index, query: &Query, wanted: &dyn Fn() -> bool) -> Res
     })
 }
 
-fn count(index: &mut Index, query: &Query, begun: Option<Begun>, wanted: &dyn Fn() -> bool) -> Result<Counted> {
+fn count(index: &mut Index, query: &Query, begun: Option<Box<Begun>>, wanted: &dyn Fn() -> bool) -> Result<Counted> {
     if index.engine.is_some() {
         return count_led(index, query, wanted);
     }
@@ -127,7 +128,7 @@ fn count(index: &mut Index, query: &Query, begun: Option<Begun>, wanted: &dyn Fn
         begun
     } else {
         let chase = Chase::new(&index.db, (query, &SearchScope::All), &folders)?;
-        Begun { chase, tally: Tally::default(), version }
+        Box::new(Begun { chase, tally: Tally::default(), version })
     };
     let mut part = Part::new(&index.db, &folders, wanted);
     loop {
