@@ -221,7 +221,9 @@ mod tests {
         let flags = |info: &str| Flags::from_letters(info.trim_start_matches(":2,"));
         for reading in readings {
             files.begin_reading();
-            reading.iter().for_each(|(base, info, in_new)| files.push(&file(base, info, *in_new, flags(info))));
+            for (base, info, in_new) in reading {
+                files.push(&file(base, info, *in_new, flags(info)));
+            }
         }
         let mut newest = files.clone();
         files.sort();

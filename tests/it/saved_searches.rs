@@ -148,7 +148,7 @@ brass = "brass -subject:s2"
 "#;
 
 /// Two messages in INBOX, one of them read, and an archived one.
-fn on_disk(config: &str) -> terminal::World {
+pub(crate) fn on_disk(config: &str) -> terminal::World {
     let world = terminal::World::new(config);
     for (number, file) in ["INBOX/cur/1.a:2,S", "INBOX/cur/2.b:2,", "Archive/cur/3.c:2,S"].into_iter().enumerate() {
         let path = world.path("mail").join(file);

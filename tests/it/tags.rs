@@ -3,6 +3,7 @@
 
 use tern::mail::flags::{Flag, Flags, Keyword};
 
+use crate::saved_searches::on_disk;
 use crate::support::driver::{Driver, World};
 use crate::terminal;
 
@@ -117,22 +118,6 @@ address = "ada@example.org"
 maildir = "{home}/mail"
 "#;
 
-/// Two messages in INBOX, one of them read, and an archived one.
-fn on_disk() -> terminal::World {
-    let world = terminal::World::new(LOCAL);
-    for (number, file) in ["INBOX/cur/1.a:2,S", "INBOX/cur/2.b:2,", "Archive/cur/3.c:2,S"].into_iter().enumerate() {
-        let path = world.path("mail").join(file);
-        for sub in ["cur", "new", "tmp"] {
-            std::fs::create_dir_all(path.ancestors().nth(2).unwrap().join(sub)).unwrap();
-        }
-        let date = format!("Mon, 02 Nov 2026 10:0{number}:00 +0000");
-        let mail =
-            format!("From: b@example.net\nSubject: s{number}\nMessage-ID: <{number}@x>\nDate: {date}\n\nbrass\n");
-        std::fs::write(path, mail).unwrap();
-    }
-    world
-}
-
 fn ids(world: &terminal::World, query: &str) -> String {
     let output = world.command(&["search", "--ids", "--", query]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().replace('\n', " ").trim_end().to_owned()
@@ -140,7 +125,7 @@ fn ids(world: &terminal::World, query: &str) -> String {
 
 #[test]
 fn tern_tag_tags_what_a_query_finds() {
-    let world = on_disk();
+    let world = on_disk(LOCAL);
     let dry = world.succeed(&["tag", "-n", "+todo", "-inbox", "--", "brass"]);
     assert_eq!((dry.lines().count(), ids(&world, "tag:todo").as_str()), (3, ""), "{dry}");
     assert!(dry.lines().all(|line| line.starts_with("+todo -inbox  2026-11-02")), "{dry}");
@@ -163,7 +148,7 @@ fn tern_tag_tags_what_a_query_finds() {
 
 #[test]
 fn tern_tag_refuses_what_it_cannot_do() {
-    let world = on_disk();
+    let world = on_disk(LOCAL);
     for (arguments, code, words) in [
         (&["tag", "+a(b", "brass"][..], 2, "a tag has none of ("),
         (&["tag", "+todo"], 2, "no query or id follows"),
