@@ -279,7 +279,7 @@ const fn opened(at: &Situation) -> Option<&'static str> {
     if at.open { None } else { Some("open a message first") }
 }
 const fn listed(at: &Situation) -> Option<&'static str> {
-    if at.open && at.lists == 0 { Some("this message came through no mailing list") } else { opened(at) }
+    if at.open && at.lists == 0 { Some("this message came through no mailing list") } else { message(at) }
 }
 const fn foldable(at: &Situation) -> Option<&'static str> {
     if at.open || at.rows > 0 { None } else { Some("there is nothing to fold") }
@@ -464,7 +464,7 @@ actions! {
     GoUnified "go.unified" in PLACES; keys &["gu"]; Go; "All inboxes as one"; hint ""; account;
     GoStarred "go.starred" in BROWSE; keys &["gF"]; Go; "Starred messages of all folders"; hint ""; account;
     GoUnread "go.unread" in BROWSE; keys &["gU"]; Go; "Unread messages of all folders"; hint ""; account;
-    FromSender "go.sender" in MAIL; keys &["@"]; Go; "All mail from the sender of this message"; hint ""; opened;
+    FromSender "go.sender" in MAIL; keys &["@"]; Go; "All mail from the sender of this message"; hint ""; message;
     MailingList "go.mailing-list" in MAIL; keys &["&"]; Go; "All mail of the mailing list of this message"; hint ""; listed;
     GoSent "go.sent" in PLACES; keys &["gs"]; Go; "Sent"; hint ""; account;
     GoDrafts "go.drafts" in PLACES; keys &["gd"]; Go; "Drafts"; hint ""; account;

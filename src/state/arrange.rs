@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::job::Job;
+use crate::job::files::FilesJob;
 use crate::job::index::{Grouping, IndexJob, ListSpec, Only, Order, Row, SearchScope, SortBy, Source};
+use crate::job::{Job, Ticket};
+use crate::mail::address::Address;
 use crate::mail::clean::Clean;
+use crate::mail::envelope::Envelope;
 use crate::mail::place::MailboxId;
 use crate::query::ast::State;
 use crate::query::{self, Query};
@@ -55,6 +58,30 @@ impl Sorts {
             }
             (folder, arrangement)
         }));
+    }
+}
+
+/// In what other messages are like one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// Who wrote it.
+    Sender,
+    /// The mailing list through which it came.
+    MailingList,
+}
+
+/// So much of a message is looked at for its header; it is done within a frame.
+const MOST_HEADER: usize = 256 * 1024;
+
+impl Kin {
+    /// What finds them; `None`: the message does not say.
+    fn query(self, from: Option<&Address>, list: Option<&str>) -> Option<String> {
+        let (field, value) = match self {
+            Self::Sender => ("from", from.map(|from| from.email.as_str())),
+            Self::MailingList => ("list", list),
+        };
+        let value = value.map(|value| value.replace('"', "")).filter(|value| !value.is_empty())?;
+        Some(format!("{field}:\"{value}\""))
     }
 }
 
@@ -197,24 +224,42 @@ impl Model {
         ListSpec { grouping, order, ..list }
     }
 
-    /// All mail from who wrote the open message.
-    pub(super) fn show_sender(&mut self) -> Vec<Job> {
-        let from = self.viewer.document().and_then(|document| document.from.first());
-        let Some(email) = from.map(|from| from.email.replace('"', "")).filter(|email| !email.is_empty()) else {
-            self.say(Level::Info, "This message says no sender");
-            return Vec::new();
-        };
-        self.show_found(&format!("from:\"{email}\""))
+    /// All mail that is like the message at hand in one point. One that is not open is read for that, and stays as
+    /// unread as it was.
+    pub(super) fn show_kin(&mut self, kin: Kin) -> Vec<Job> {
+        if let Some(document) = self.viewer.document().filter(|_| self.means_open()) {
+            let list = document.list.as_ref().map(Clean::as_str);
+            let found = kin.query(document.from.first(), list);
+            return self.show_kin_found(kin, found);
+        }
+        let in_viewer = self.screen == Screen::Browse(Focus::Viewer);
+        let row = if in_viewer { self.viewer.current_row() } else { self.list.current().cloned() };
+        let Some(place) = row.map(|row| row.place) else { return Vec::new() };
+        let ticket = self.ticket();
+        self.kin_asked = Some((ticket, kin));
+        vec![super::files(FilesJob::Read { ticket, place })]
     }
 
-    /// All mail of the mailing list through which the open message came.
-    pub(super) fn show_mailing_list(&mut self) -> Vec<Job> {
-        let list = self.viewer.document().and_then(|document| document.list.as_ref());
-        let Some(list) = list.map(|list| list.as_str().replace('"', "")).filter(|list| !list.is_empty()) else {
-            self.say(Level::Info, "This message came through no mailing list");
-            return Vec::new();
-        };
-        self.show_found(&format!("list:\"{list}\""))
+    /// A message was read. Was it for this? Then what it says is looked for.
+    pub(super) fn take_kin(&mut self, ticket: Ticket, bytes: &[u8]) -> Option<Vec<Job>> {
+        let (_, kin) = self.kin_asked.take_if(|(asked, _)| *asked == ticket)?;
+        let header = Envelope::parse(bytes.get(..MOST_HEADER).unwrap_or(bytes));
+        let found = kin.query(header.from.first(), header.list_id.as_deref());
+        Some(self.show_kin_found(kin, found))
+    }
+
+    fn show_kin_found(&mut self, kin: Kin, query: Option<String>) -> Vec<Job> {
+        if let Some(query) = query {
+            return self.show_found(&query);
+        }
+        self.say(
+            Level::Info,
+            match kin {
+                Kin::Sender => "This message says no sender",
+                Kin::MailingList => "This message came through no mailing list",
+            },
+        );
+        Vec::new()
     }
 
     /// Shows what a query finds in all accounts, as if it had been typed.

@@ -117,6 +117,8 @@ pub struct Model {
     pub viewport: Viewport,
     /// A number unlike that of other runs, for the names of drafts.
     pub seed: u64,
+    /// The message that is read for what is like it.
+    kin_asked: Option<(Ticket, arrange::Kin)>,
     /// Messages that are looked for in order to be marked, and how.
     marking: std::collections::BTreeMap<Ticket, crate::mail::flags::Flags>,
     tickets: Ticket,
@@ -218,6 +220,7 @@ impl Model {
             zone,
             viewport: Viewport { list_rows: 30, ..Viewport::default() },
             seed: 0,
+            kin_asked: None,
             marking: std::collections::BTreeMap::new(),
             tickets: Ticket::default(),
             acting: act::Acting::default(),

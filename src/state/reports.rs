@@ -65,6 +65,9 @@ impl Model {
         match report {
             FilesReport::Opened { ticket, document, .. } => self.take_document(ticket, document),
             FilesReport::Bytes { ticket, place, bytes } => {
+                if let Some(jobs) = self.take_kin(ticket, &bytes) {
+                    return jobs;
+                }
                 self.take_source(ticket, &place, &bytes);
                 Vec::new()
             }

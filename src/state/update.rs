@@ -13,6 +13,7 @@ use crate::mail::mailbox::Role;
 use crate::mail::notes::TimerKind;
 
 use super::act::Act;
+use super::arrange::Kin;
 use super::event::{Event, MouseAct};
 use super::{Focus, Item, Level, Model, Overlay, Screen, Viewport, title};
 
@@ -268,8 +269,8 @@ impl Model {
             }
             Action::OnlyUnread => self.toggle_only(Only::Unread),
             Action::OnlyStarred => self.toggle_only(Only::Starred),
-            Action::FromSender => self.show_sender(),
-            Action::MailingList => self.show_mailing_list(),
+            Action::FromSender => self.show_kin(Kin::Sender),
+            Action::MailingList => self.show_kin(Kin::MailingList),
             Action::Headers => {
                 self.toggle_headers();
                 Vec::new()

@@ -67,7 +67,7 @@ fn place(context: Context, action: Action) -> Driver {
         driver.press("Enter 20j");
     } else if matches!(action, Action::Headers | Action::CopyAddress | Action::CopyId | Action::CopyText)
         || matches!(action, Action::FoldHere | Action::FoldAll | Action::UnfoldAll)
-        || matches!(action, Action::OpenHint | Action::SaveAttachment | Action::FromSender | Action::MailingList)
+        || matches!(action, Action::OpenHint | Action::SaveAttachment)
     {
         driver.press("Enter q");
     }

@@ -111,3 +111,26 @@ fn a_message_leads_to_its_mailing_list() {
     driver.press("Esc").expect("Inbox");
     assert_eq!(shown(&driver).len(), 3);
 }
+
+#[test]
+fn the_message_under_the_cursor_leads_on_and_stays_unread() {
+    let mut world = World::with(&["ada"]);
+    for (who, list) in [("Lin Wei", None), ("Ada", Some("tern.example.org")), ("Zoe", Some("tern.example.org"))] {
+        world.add("ada", "INBOX", who, "pears").list = list.map(str::to_owned);
+    }
+    let mut driver = Driver::new(world, &["ada"], SIZE);
+    driver.press("&").expect("came through no mailing list");
+    driver.press("j &");
+    assert_eq!(driver.model.list.search.as_ref().unwrap().text, "list:\"tern.example.org\"");
+    assert_eq!(shown(&driver), ["Ada pears", "Zoe pears"]);
+    driver.press("Esc @");
+    assert_eq!(driver.model.list.search.as_ref().unwrap().text, "from:\"who@example.org\"");
+    driver.press("Esc");
+    assert!(driver.model.viewer.open.is_none());
+    assert!(driver.model.list.rows.iter().all(|row| row.unread == 1), "nothing was opened");
+    // Another message beside the list is not the one that is meant.
+    driver.press("g g Enter q j &");
+    assert_eq!(driver.model.list.search.as_ref().unwrap().text, "list:\"tern.example.org\"");
+    let mut nobody = Driver::new(World::with(&["ada"]), &["ada"], SIZE);
+    nobody.press("@").expect("Not now: there is no message here");
+}

@@ -46,7 +46,13 @@ impl World {
                 }
             },
             FilesJob::Read { ticket, place } => {
-                let bytes = format!("Subject: raw\r\nX-Source: {}\r\n\r\nbody\r\n", place.unique.as_str());
+                let mail = self.mails.iter().find(|mail| mail.place == place);
+                let list = mail.and_then(|mail| mail.list.as_ref()).map(|list| format!("List-Id: <{list}>\r\n"));
+                let bytes = format!(
+                    "Subject: raw\r\nX-Source: {}\r\nFrom: who@example.org\r\n{}\r\nbody\r\n",
+                    place.unique.as_str(),
+                    list.unwrap_or_default()
+                );
                 vec![FilesReport::Bytes { ticket, place, bytes: Arc::from(bytes.into_bytes()) }]
             }
             FilesJob::SetFlags { places, add, remove, .. } => {
