@@ -2,13 +2,14 @@
 //! position and, where its row is known, a message; a refresh keeps it on the message. What the user
 //! has just changed is laid over the rows until the index has taken it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::job::index::{Grouping, IndexJob, ListSpec, Row, SearchScope, Source};
 use crate::job::{Job, Ticket};
 use crate::mail::clean::Clean;
 use crate::mail::ids::{RowId, Timestamp};
+use crate::mail::notes::Identity;
 use crate::mail::place::MailboxId;
 use crate::query::Marks;
 use crate::query::ast::Field;
@@ -57,6 +58,8 @@ pub struct List {
     base: Vec<Row>,
     base_total: usize,
     asked: Option<Asked>,
+    /// Messages that an undo brings back: the cursor goes to the first that is shown again.
+    pub(super) awaited: BTreeSet<Identity>,
     /// What was answered with rows that are not all counted yet: there will be another answer.
     counting: Option<Asked>,
     dirty: bool,
@@ -189,6 +192,7 @@ impl List {
             base_total: 0,
             asked: None,
             counting: None,
+            awaited: BTreeSet::new(),
             dirty: false,
         }
     }
@@ -221,11 +225,14 @@ impl List {
         }
     }
 
-    /// Lays what has been changed over the rows of the index.
+    /// Lays what has been changed over the rows of the index. The cursor stays on its row, or goes to the next one
+    /// that is left, whatever went above it.
     pub(super) fn lay_changes(&mut self) {
-        let before = self.base.len();
+        let at = self.cursor.checked_sub(self.first).unwrap_or(usize::MAX);
+        let below: Vec<RowId> = self.rows.iter().skip(at).map(|row| row.message).collect();
         self.rows = self.changes.lay_over(&self.base);
-        self.total = self.base_total.saturating_sub(before - self.rows.len());
+        self.total = self.base_total.saturating_sub(self.base.len() - self.rows.len());
+        self.cursor = below.iter().find_map(|row| self.position(*row)).unwrap_or(self.cursor);
         self.clamp();
     }
 
@@ -471,8 +478,9 @@ impl Model {
         let height = self.height();
         let mut jobs = Vec::new();
         let open = self.list.answer(answer, height);
+        let back = self.list.return_to_awaited(height);
         self.viewer.follow_list(&self.list.rows);
-        if let Some(row) = open {
+        if let Some(row) = open.or(back.filter(|_| self.screen == Screen::Browse(Focus::Viewer))) {
             self.screen = Screen::Browse(Focus::Viewer);
             jobs.extend(self.open_row(&row));
         }

@@ -46,9 +46,10 @@ impl Model {
             self.list.changes.carried(begun, ticket, places.iter());
         }
         let back = self.noting.known.back(&edit);
+        let gone = edit.timers.keys().map(|(id, _)| id.clone()).collect();
         Arc::make_mut(&mut self.noting.known).apply(&edit);
         self.noting.on_its_way.insert(ticket, Sent { back, places });
-        self.undo.expect(label.to_owned(), BTreeSet::from([ticket]), BTreeMap::new());
+        self.undo.expect(label.to_owned(), BTreeSet::from([ticket]), BTreeMap::new(), gone);
         self.status.offer(self.now, Level::Ok, label, Action::Undo);
         vec![Job::Sync(SyncJob::Note { ticket, edit })]
     }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::Ticket;
 use crate::job::files::{FolderOrder, SearchOrder};
+use crate::job::index::Row;
 use crate::job::outbox::EntryId;
 use crate::mail::flags::Flags;
 use crate::mail::labels::Labels;
-use crate::mail::notes::Edit;
+use crate::mail::notes::{Edit, Identity};
 use crate::mail::place::{MailboxId, Place};
+
+use super::list::List;
 
 /// The most changes that are remembered.
 const MOST: usize = 500;
@@ -21,7 +24,7 @@ pub struct Undo {
 }
 
 /// One change.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Entry {
     /// What it was: finishes the sentence "Undone: …".
     pub(super) label: String,
@@ -31,6 +34,8 @@ pub(super) struct Entry {
     waiting: BTreeSet<Ticket>,
     /// The labels that messages had where they lay, which a move takes away.
     labels: BTreeMap<Place, Labels>,
+    /// The messages that it was done to, where it may have taken them out of a list.
+    pub(super) gone: BTreeSet<Identity>,
     /// Was `u` pressed before they were done?
     wanted: bool,
 }
@@ -93,13 +98,19 @@ impl Undo {
 
     /// Remembers a change whose reverse is known.
     pub(super) fn remember(&mut self, label: String, steps: Vec<Reverse>) {
-        self.push(Entry { label, steps, waiting: BTreeSet::new(), labels: BTreeMap::new(), wanted: false });
+        self.push(Entry { label, steps, ..Entry::default() });
     }
 
     /// Remembers moves and labels that are on their way. A move takes away the labels that a message had, so
-    /// `labels` tells them by the place where it lay.
-    pub(super) fn expect(&mut self, label: String, tickets: BTreeSet<Ticket>, labels: BTreeMap<Place, Labels>) {
-        self.push(Entry { label, steps: Vec::new(), waiting: tickets, labels, wanted: false });
+    /// `labels` tells them by the place where it lay; `gone` are the messages that may be in no list then.
+    pub(super) fn expect(
+        &mut self,
+        label: String,
+        waiting: BTreeSet<Ticket>,
+        labels: BTreeMap<Place, Labels>,
+        gone: BTreeSet<Identity>,
+    ) {
+        self.push(Entry { label, waiting, labels, gone, ..Entry::default() });
     }
 
     fn push(&mut self, entry: Entry) {
@@ -202,6 +213,30 @@ impl Undo {
     }
 }
 
+impl List {
+    /// Of these messages one is to have the cursor once it is shown again. What is shown now stays where it is.
+    pub(super) fn await_back(&mut self, gone: BTreeSet<Identity>) {
+        self.awaited = gone;
+        for row in &self.rows {
+            self.awaited.remove(&row.id);
+        }
+    }
+
+    /// The user went on: nothing draws the cursor back any more.
+    pub(super) fn await_nothing(&mut self) {
+        self.awaited.clear();
+    }
+
+    /// Puts the cursor on a message that came back, if there is one now.
+    pub(super) fn return_to_awaited(&mut self, height: usize) -> Option<Row> {
+        let at = self.rows.iter().position(|row| self.awaited.contains(&row.id))?;
+        self.awaited.clear();
+        self.cursor = self.first + at;
+        self.follow(height);
+        self.current().cloned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +253,7 @@ mod tests {
     #[test]
     fn undo_before_the_move_is_done_waits_for_it() {
         let mut undo = Undo::default();
-        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(7)]), BTreeMap::new());
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(7)]), BTreeMap::new(), BTreeSet::new());
         assert_eq!(undo.pop(), None);
         assert_eq!(undo.len(), 0);
         let entry = undo.moved(Ticket(7), &[(place("INBOX", "m1"), place("Archive", "m2"))]).unwrap();
@@ -233,7 +268,7 @@ mod tests {
         let star = Flags::only(Flag::Flagged);
         let step = |at: Place| Reverse::Flags { places: vec![at], add: Flags::none(), remove: star.clone() };
         undo.remember("starred".to_owned(), vec![step(place("INBOX", "m1"))]);
-        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]), BTreeMap::new());
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]), BTreeMap::new(), BTreeSet::new());
         undo.moved(Ticket(1), &[(place("INBOX", "m1"), place("Archive", "m2"))]);
         undo.pop().unwrap();
         assert_eq!(undo.pop().unwrap().steps, [step(place("Archive", "m2"))]);
@@ -242,7 +277,7 @@ mod tests {
     #[test]
     fn a_failed_move_leaves_nothing_to_undo() {
         let mut undo = Undo::default();
-        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]), BTreeMap::new());
+        undo.expect("archived".to_owned(), BTreeSet::from([Ticket(1)]), BTreeMap::new(), BTreeSet::new());
         assert_eq!(undo.failed(Ticket(1)), None);
         assert!(undo.is_empty());
     }

@@ -103,6 +103,9 @@ impl Model {
     /// Carries out an action, or says why it cannot be.
     pub(super) fn run(&mut self, bound: Bound) -> Vec<Job> {
         self.close_range(bound.action);
+        // What is asked for now is what is wanted, not what comes late.
+        self.list.await_nothing();
+        self.kin_asked = None;
         if let Some(why) = (bound.action.row().why_not)(&self.situation()) {
             self.say(Level::Info, &format!("Not now: {why}"));
             return Vec::new();

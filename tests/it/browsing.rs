@@ -164,3 +164,28 @@ fn an_empty_search_says_what_can_be_asked() {
     assert_snapshot!("search_empty_40x12", driver.screen());
     driver.type_text("x").expect_no("date:2025-11");
 }
+
+#[test]
+fn what_an_undo_brings_back_has_the_cursor_again() {
+    let mut world = World::with(&["ada"]);
+    for n in 0..9 {
+        world.add("ada", "INBOX", "Grace Hopper", &format!("mail {n}"));
+    }
+    let mut driver = Driver::new(world, &["ada"], USUAL);
+    for keys in ["a", "d", "s t r a s h Enter", "Z Enter"] {
+        driver.press("g g 3j").press(keys);
+        assert_eq!(driver.at(), "mail 4", "{keys}");
+        driver.press("u").expect("Undone");
+        assert_eq!(driver.at(), "mail 3", "{keys}");
+    }
+    driver.press("g g j x j x a");
+    assert_eq!(driver.at(), "mail 3");
+    driver.press("u");
+    assert_eq!(driver.at(), "mail 1", "the first of them");
+    driver.press("3j F g g u");
+    assert_eq!(driver.at(), "mail 0", "a star brings nothing back");
+    driver.press("3j a u j");
+    assert_eq!(driver.at(), "mail 4", "and one goes on from there");
+    driver.press("g g Enter a").expect("The text of mail 1.");
+    driver.press("u").expect("The text of mail 0.");
+}
