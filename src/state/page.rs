@@ -15,7 +15,7 @@ use crate::mail::tags;
 
 use super::Model;
 use super::viewer::{Opened, Viewer};
-use super::wrap::{self, Folds, LineRole, ViewLine, ViewSpan};
+use super::wrap::{self, Fields, Folds, LineRole, ViewLine, ViewSpan};
 
 /// The most messages that are unfolded because they were not read.
 const MOST_UNREAD: usize = 20;
@@ -176,7 +176,12 @@ impl Viewer {
         };
         let turned = self.page.turned.get(&row.message).cloned().unwrap_or_default();
         let folds = Folds { rule: self.rule, turned };
-        let mut lines = wrap::document(&document, &tags::names(&row.flags, None), self.all_headers, &folds, columns);
+        let fields = match (self.all_headers, self.short) {
+            (true, _) => Fields::All,
+            (false, true) => Fields::Few,
+            (false, false) => Fields::Usual,
+        };
+        let mut lines = wrap::document(&document, &tags::names(&row.flags, None), fields, &folds, columns);
         if let Some((words, warns)) = open.and_then(|open| open.rest.as_ref()).map(super::viewer::Rest::words) {
             wrap::note(&words, warns, columns, &mut lines);
         }

@@ -22,6 +22,9 @@ use super::{Focus, Model, Screen, files};
 /// The most bytes of a source that are shown.
 const MOST_SOURCE: usize = 2_000_000;
 
+/// In fewer rows than this a header would leave nothing for the text.
+const ROOMY: u16 = 12;
+
 /// The viewer.
 #[derive(Debug, Default)]
 pub struct Viewer {
@@ -45,6 +48,8 @@ pub struct Viewer {
     pub(super) asked: Option<(Ticket, RowId)>,
     asked_source: Option<Ticket>,
     pub(super) wrapped_at: u16,
+    /// Are there so few rows that the header is cut short?
+    pub(super) short: bool,
     /// The tags as they stand in the lines.
     pub(super) shown_tags: Vec<Clean>,
 }
@@ -155,7 +160,7 @@ impl Viewer {
 
     /// Shows nothing.
     pub(super) fn close(&mut self) {
-        *self = Self { all_headers: self.all_headers, ..Self::default() };
+        *self = Self { all_headers: self.all_headers, short: self.short, ..Self::default() };
     }
 
     /// Changes the flags of a message as they are shown here.
@@ -382,9 +387,14 @@ impl Model {
         self.mark_read(&row)
     }
 
-    /// Breaks the lines again if the viewer has another width now.
+    /// Breaks the lines again if the viewer has another size now.
     pub(super) fn rewrap(&mut self) {
-        if self.viewer.wrapped_at != self.viewport.view_width {
+        let was_short = self.viewer.short;
+        // Without rows it is not on screen.
+        if self.viewport.view_rows > 0 {
+            self.viewer.short = self.viewport.view_rows < ROOMY;
+        }
+        if self.viewer.wrapped_at != self.viewport.view_width || self.viewer.short != was_short {
             self.viewer.wrap_in_place(self.viewport.view_width);
         }
         let height = usize::from(self.viewport.view_rows);

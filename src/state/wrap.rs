@@ -79,6 +79,33 @@ impl ViewLine {
     }
 }
 
+/// How much of a header is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fields {
+    /// Who, what and when, a line each: where there are few lines, they are for the text.
+    Few,
+    /// Those that most readers want to see.
+    Usual,
+    /// All of them.
+    All,
+}
+
+impl Fields {
+    /// Does it show that field, of the usual ones?
+    fn has(self, name: &str) -> bool {
+        self != Self::Few || ["From", "Subject", "Date"].contains(&name)
+    }
+
+    /// How many lines a field may take. A hundred recipients shall not push the text off the screen.
+    fn lines(self) -> usize {
+        match self {
+            Self::Few => 1,
+            Self::Usual => 2,
+            Self::All => usize::MAX,
+        }
+    }
+}
+
 /// Which quotes are folded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Folds {
@@ -115,18 +142,22 @@ impl Folds {
 pub(super) fn document(
     document: &Document,
     tags: &[Clean],
-    all_headers: bool,
+    fields: Fields,
     folds: &Folds,
     width: usize,
 ) -> Vec<ViewLine> {
     let width = width.max(8);
     let mut out = Vec::new();
-    headers(document, tags, all_headers, width, &mut out);
+    headers(document, tags, fields, width, &mut out);
     for warning in &document.warnings {
         let text = ViewSpan { text: Clean::line(&format!("! {warning}")), ..ViewSpan::default() };
         flow(&[text], width, 2, LineRole::Warning, &mut out);
     }
+    let before = out.len();
     attachments(document, width, &mut out);
+    if fields == Fields::Few {
+        cut(&mut out, before, 1, width);
+    }
     out.push(ViewLine::default());
     body(document, folds, width.min(MAX_TEXT), width, &mut out);
     out
@@ -152,31 +183,43 @@ pub(super) fn source(lines: &[Clean], width: usize) -> Vec<ViewLine> {
     out
 }
 
-fn headers(document: &Document, tags: &[Clean], all: bool, width: usize, out: &mut Vec<ViewLine>) {
-    let fields = if all { &document.all_headers } else { &document.headers };
-    let longest = fields.iter().map(|(key, _)| key.as_str().width()).max().unwrap_or(0).min(if all { 28 } else { 10 });
+fn headers(document: &Document, tags: &[Clean], fields: Fields, width: usize, out: &mut Vec<ViewLine>) {
+    let all = fields == Fields::All;
+    let shown = if all { &document.all_headers } else { &document.headers };
+    let shown = || shown.iter().filter(|(key, _)| fields.has(key.as_str()));
+    let longest = shown().map(|(key, _)| key.as_str().width()).max().unwrap_or(0).min(if all { 28 } else { 10 });
     let key = |name: &str| {
         let pad = longest.saturating_sub(name.width());
         ViewSpan { text: Clean::line(&format!("{name}{}", " ".repeat(pad + 2))), key: true, ..ViewSpan::default() }
     };
-    for (name, value) in fields {
+    for (name, value) in shown() {
         let key = key(name.as_str());
         let value = ViewSpan { text: value.clone(), ..ViewSpan::default() };
         let before = out.len();
         flow(&[key, value], width, longest + 2, LineRole::Header, out);
-        // A hundred recipients shall not push the text off the screen.
-        if !all && out.len() > before + 2 {
-            out.truncate(before + 2);
-            if let Some(span) = out.last_mut().and_then(|line| line.spans.last_mut()) {
-                let cut: String = take_cells(span.text.as_str(), width.saturating_sub(longest + 6)).to_owned();
-                span.text = Clean::line(&format!("{cut} ..."));
-            }
-        }
+        cut(out, before, fields.lines(), width);
     }
     if !tags.is_empty() {
         let all = tags.iter().map(|tag| format!("[{tag}]")).collect::<Vec<_>>().join(" ");
         let value = ViewSpan { text: Clean::line(&all), ..ViewSpan::default() };
+        let before = out.len();
         flow(&[key("Tags"), value], width, longest + 2, LineRole::Tags, out);
+        cut(out, before, if fields == Fields::Few { 1 } else { usize::MAX }, width);
+    }
+}
+
+/// Leaves so many lines of what was put in, and says that there are more.
+fn cut(out: &mut Vec<ViewLine>, before: usize, most: usize, width: usize) {
+    if out.len() <= before.saturating_add(most) {
+        return;
+    }
+    out.truncate(before + most);
+    let Some(line) = out.last_mut() else { return };
+    let used: usize = line.spans.iter().map(|span| span.text.as_str().width()).sum();
+    if let Some(span) = line.spans.last_mut() {
+        let room = span.text.as_str().width().saturating_sub((used + 4).saturating_sub(width));
+        let kept = take_cells(span.text.as_str(), room).trim_end().to_owned();
+        span.text = Clean::line(&format!("{kept} ..."));
     }
 }
 
@@ -424,7 +467,7 @@ mod tests {
     }
 
     fn texts(lines: Vec<Line>, folds: &Folds, width: usize) -> Vec<String> {
-        let made = document(&Document { lines, ..Document::default() }, &[], false, folds, width);
+        let made = document(&Document { lines, ..Document::default() }, &[], Fields::Usual, folds, width);
         made.iter().skip(1).map(ViewLine::text).collect()
     }
 
@@ -459,8 +502,39 @@ mod tests {
     fn many_recipients_take_two_lines() {
         let to = (0..50).map(|n| format!("person{n}@example.org")).collect::<Vec<_>>().join(", ");
         let headers = vec![(Clean::line("To"), Clean::line(&to))];
-        let made = document(&Document { headers, ..Document::default() }, &[], false, &Folds::default(), 60);
+        let made = document(&Document { headers, ..Document::default() }, &[], Fields::Usual, &Folds::default(), 60);
         assert_eq!(made.len(), 3);
         assert!(made[1].text().ends_with(" ..."));
+    }
+
+    #[test]
+    fn where_lines_are_few_they_are_for_the_text() {
+        let people = "Grace Hopper <grace@example.net>, Lin Wei <lin@example.cn>";
+        let fields = ["From", "To", "Cc", "Reply-To", "Date", "Subject"];
+        let headers: Vec<_> = fields.map(|name| (Clean::line(name), Clean::line(people))).into();
+        let part = |name: &str| crate::mail::document::Attachment {
+            name: Clean::line(name),
+            media_type: Clean::line("text/plain"),
+            size: 9,
+            inline: false,
+        };
+        let attachments = (0..9).map(|n| part(&format!("{n}.txt"))).collect();
+        let mail = Document { headers, attachments, ..Document::default() };
+        let tags: Vec<Clean> = (0..9).map(|n| Clean::line(&format!("tag {n}"))).collect();
+        let of = |fields| document(&mail, &tags, fields, &Folds::default(), 40);
+        let few: Vec<String> = of(Fields::Few).iter().map(ViewLine::text).collect();
+        assert_eq!(
+            few,
+            [
+                "From     Grace Hopper ...",
+                "Date     Grace Hopper ...",
+                "Subject  Grace Hopper ...",
+                "Tags     [tag 0] [tag 1] [tag 2] [ta ...",
+                "[1] 0.txt 9B  [2] 1.txt 9B  [3] 2.tx ...",
+                "",
+            ]
+        );
+        assert!(few.iter().all(|line| line.width() <= 40));
+        assert!(of(Fields::Usual).len() > 15);
     }
 }

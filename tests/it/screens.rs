@@ -2,6 +2,7 @@
 
 use tern::config::{Config, Paths};
 use tern::job::outbox::EntryState;
+use tern::mail::address::Address;
 use tern::mail::clean::Clean;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::Timestamp;
@@ -60,6 +61,16 @@ fn size_classes() {
         insta::assert_snapshot!(format!("list_{name}"), driver((width, height)).screen());
         insta::assert_snapshot!(format!("open_{name}"), opened((width, height)));
     }
+}
+
+#[test]
+fn a_long_header_leaves_room_for_the_text_on_a_small_screen() {
+    let mut world = world();
+    let cc = (0..9).map(|n| Address::bare(&format!("person{n}@example.org"))).collect();
+    (world.mails[1].cc, world.mails[1].attachments) = (cc, (0..9).map(|n| format!("plan {n}.pdf")).collect());
+    let mut driver = Driver::new(world, &["ada", "work"], (40, 12));
+    driver.press("j Enter").expect("Lin Wei").expect("nobody has to wait").expect_no("Cc").expect_no("plan 3.pdf");
+    driver.press("H").expect("X-Mailer").expect("plan 3.pdf").press("H").expect("nobody has to wait");
 }
 
 #[test]

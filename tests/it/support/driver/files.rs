@@ -229,11 +229,13 @@ fn document(mail: &Mail) -> Document {
         size: 84_000,
         inline: false,
     };
+    let cc = mail.cc.iter().map(|address| address.email.as_str()).collect::<Vec<_>>().join(", ");
     Document {
-        headers: vec![
-            (Clean::line("From"), Clean::line(&mail.who)),
-            (Clean::line("Subject"), Clean::line(&mail.subject)),
-        ],
+        headers: [("From", &mail.who), ("Cc", &cc), ("Subject", &mail.subject)]
+            .into_iter()
+            .filter(|(name, value)| *name != "Cc" || !value.is_empty())
+            .map(|(name, value)| (Clean::line(name), Clean::line(value)))
+            .collect(),
         all_headers: vec![(Clean::line("X-Mailer"), Clean::line("a machine"))],
         list: mail.list.as_deref().map(Clean::line),
         from: vec![Address { name: mail.who.clone(), email: "who@example.org".to_owned() }],
