@@ -372,7 +372,7 @@ actions! {
     EditSubject "review.subject" in &[Review]; keys &["s"]; Write; "Change the subject"; hint ""; always;
     EditFrom "review.from" in &[Review]; keys &["f"]; Write; "From: the next of your addresses"; hint ""; always;
     EditReplyTo "review.reply-to" in &[Review]; keys &["r"]; Write; "Change Reply-To"; hint ""; always;
-    RemindDraft "review.remind" in &[Review]; keys &["w"]; Write; "Remind me if nobody has answered by a time that you choose"; hint ""; always;
+    RemindDraft "review.remind" in &[Review]; keys &["w"]; Write; "Remind me if nobody answers in time (machines do not count)"; hint ""; always;
     Detach "review.detach" in &[Review]; keys &["d"]; Write; "Take the last file off; with a count that one"; hint ""; always;
     Discard "review.discard" in &[Review]; keys &["D"]; Write; "Throw it away, after a question"; hint "discard"; always;
     ScrollDown "review.down" in &[Review]; keys &["j", "Down"]; Move; "Scroll the text down"; hint ""; always;
@@ -421,7 +421,7 @@ actions! {
     ArchiveThread "message.archive-thread" in MAIL; keys &["A"]; Message; "Archive the whole conversation"; hint ""; message;
     Label "message.label" in MAIL; keys &["+"]; Message; "Give a tag or label, or take it away"; hint ""; message;
     Snooze "message.snooze" in MAIL; keys &["Z"]; Message; "Snooze: out of the way until a time that you choose"; hint "snooze"; message;
-    Remind "message.remind" in MAIL; keys &["W"]; Message; "Remind me if nobody has answered by a time that you choose"; hint ""; message;
+    Remind "message.remind" in MAIL; keys &["W"]; Message; "Remind me if nobody answers in time (machines do not count)"; hint ""; message;
     Mute "thread.mute" in MAIL; keys &["tm"]; Message; "Mute the conversation, or listen to it again"; hint ""; message;
     BreakThread "thread.break" in MAIL; keys &["tb", "#"]; Message; "Begin a new conversation with this message, or put it back"; hint ""; message;
     JoinThreads "thread.join" in MAIL; keys &["tj"]; Message; "Put the selected conversations into this one"; hint ""; selection;
