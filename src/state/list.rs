@@ -403,6 +403,9 @@ impl Model {
         self.list.cursor = back.cursor;
         self.list.top = back.top;
         self.list.total = back.cursor + 1;
+        if let Some(mailbox) = self.list.mailbox() {
+            self.mailboxes.leave_search(mailbox);
+        }
         jobs.retain(|job| !matches!(job, Job::Index(IndexJob::Rows { .. })));
         jobs.extend(self.ask_rows(back.row, Jump::Stay));
         jobs

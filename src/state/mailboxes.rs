@@ -160,6 +160,13 @@ impl Mailboxes {
         self.cursor = at.unwrap_or(self.cursor);
     }
 
+    /// A search is left for a mailbox: whoever comes here next finds the cursor there.
+    pub(super) fn leave_search(&mut self, mailbox: &MailboxId) {
+        if let Some(Item::Search(_)) = self.items.get(self.cursor) {
+            self.point_at(mailbox);
+        }
+    }
+
     /// Keeps the cursor on screen; where the pane is not shown, there is nothing to be kept.
     pub(super) fn follow(&mut self, height: usize) {
         self.cursor = self.cursor.min(self.items.len().saturating_sub(1));

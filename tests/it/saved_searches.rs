@@ -228,3 +228,13 @@ fn the_real_program_keeps_a_search_for_the_next_run() {
     tern.press("cfresh\r");
     tern.expect("Nothing found");
 }
+
+#[test]
+fn a_search_that_was_saved_and_left_does_not_keep_the_cursor_of_the_pane() {
+    let mut driver = Driver::new(world(), &["ada"], SIZE);
+    driver.press("/").type_text("invo").press("Enter F2").type_text("Invoices").press("Enter");
+    assert!(in_pane(&driver, "Invoices").starts_with('>'));
+    driver.press("Esc h");
+    assert!(in_pane(&driver, "Inbox").starts_with('>'));
+    driver.press("l").expect("lunch");
+}
