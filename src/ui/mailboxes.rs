@@ -54,7 +54,9 @@ fn one(model: &Model, theme: &Theme, painter: &mut Painter<'_>, y: u16, item: &I
         _ if unread > 0 => theme.folder_unread,
         _ => theme.folder,
     };
-    let style = if cursor { role.patch(theme.cursor_row) } else { role };
+    // Colours of folders are chosen for the ground of the pane, not for that of the cursor.
+    let fg = theme.cursor_row.fg.or(theme.fg.fg);
+    let style = if cursor { ratatui::style::Style { fg, ..role.patch(theme.cursor_row) } } else { role };
     let width = painter.area.width.saturating_sub(1);
     if cursor {
         let line = ratatui::layout::Rect { y: painter.area.y + y, height: 1, width, ..painter.area };

@@ -7,7 +7,7 @@ use tern::mail::clean::Clean;
 use tern::mail::flags::{Flag, Flags};
 use tern::mail::ids::Timestamp;
 use tern::state::Event;
-use tern::theme::{Depth, Glyphs, Half, Theme};
+use tern::theme::{self, Depth, Glyphs, Half, Theme};
 
 use crate::support::driver::{Driver, NOW, World, entry};
 
@@ -164,6 +164,25 @@ fn mono_says_everything_without_colour() {
     let plain = |color| color == ratatui::style::Color::Reset;
     assert!(cells.iter().all(|cell| plain(cell.fg) && plain(cell.bg)));
     insta::assert_snapshot!("mono_80x24", driver.screen());
+}
+
+#[test]
+fn what_has_the_cursor_in_the_pane_can_be_read_in_every_theme() {
+    for (name, _) in theme::BUNDLED {
+        for half in [Half::Dark, Half::Light] {
+            let mut driver = driver((80, 24));
+            driver.theme = Theme::named(name, half, Depth::True).unwrap();
+            let ground = driver.theme.cursor_row.bg;
+            // An open folder, and the account above it.
+            for key in ["h", "k"] {
+                let cells = driver.press(key).cells.content().to_vec();
+                let written = cells.iter().filter(|cell| Some(cell.bg) == ground && cell.symbol() != " ");
+                for ratio in written.filter_map(|cell| theme::contrast(cell.fg, cell.bg)) {
+                    assert!(ratio >= 4.5, "{name} {half:?} {key}: contrast {ratio:.2}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
