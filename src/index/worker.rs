@@ -291,7 +291,12 @@ impl Behind {
     fn go_on(&mut self, index: &mut Index, questions: &Questions<'_>, report: &dyn Fn(IndexReport)) {
         if let Some(asked) = self.counting.take() {
             match index.count(&asked.list, &|| questions.is_quiet()) {
-                Ok(true) => report(asked.answer(index, &|| true)),
+                Ok(true) => {
+                    let answer = asked.answer(index, &|| true);
+                    // Something was written since it was counted: that was in vain.
+                    self.counting = matches!(answer, IndexReport::Rows { counted: false, .. }).then_some(asked);
+                    report(answer);
+                }
                 Ok(false) => self.counting = Some(asked),
                 Err(fault) => report(IndexReport::Failed { ticket: Some(asked.ticket), fault }),
             }
@@ -376,9 +381,9 @@ impl Asked {
         Some(Self { ticket: *ticket, list: list.clone(), first: *first, count: *count, anchor: *anchor })
     }
 
-    fn answer(self, index: &mut Index, wanted: &dyn Fn() -> bool) -> IndexReport {
-        let Self { ticket, list, first, count, anchor } = self;
-        match index.rows_while(&list, (first, count), anchor, wanted) {
+    fn answer(&self, index: &mut Index, wanted: &dyn Fn() -> bool) -> IndexReport {
+        let (ticket, list) = (self.ticket, self.list.clone());
+        match index.rows_while(&list, (self.first, self.count), self.anchor, wanted) {
             Ok(Window { first, total, counted, rows, anchor }) => {
                 IndexReport::Rows { ticket, list, first, total, counted, rows, anchor }
             }

@@ -285,10 +285,12 @@ impl List {
         }
         let empty = !self.known;
         self.known = true;
-        self.counted = answer.counted;
+        // A list that is counted anew has about as many rows as before, until that is known.
+        let known = if self.counted && !answer.counted && !empty { self.base_total } else { 0 };
+        self.counted = answer.counted || known > 0;
         self.first = answer.first;
         self.base = answer.rows;
-        self.base_total = answer.total;
+        self.base_total = answer.total.max(known);
         self.changes.settled(answer.ticket);
         let hidden_before = |position: usize| {
             let before = self.base.iter().take(position.saturating_sub(answer.first));
@@ -583,5 +585,11 @@ pub(super) mod tests {
         assert_eq!((list.counted, list.total, list.cursor), (true, 5, 3));
         list.answer(answer(9, true, &[]), 20);
         assert_eq!(list.total, 5, "nobody asked any more");
+        // It is asked again because something changed: what was known is not unlearnt until it is counted anew.
+        list.asked = Some(question);
+        list.answer(answer(2, false, &rows), 20);
+        assert_eq!((list.counted, list.total), (true, 5));
+        list.answer(answer(4, true, &rows), 20);
+        assert_eq!((list.counted, list.total), (true, 4));
     }
 }
