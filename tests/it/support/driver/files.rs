@@ -37,6 +37,17 @@ impl World {
         by_mailbox.into_iter().map(|(mailbox, places)| FilesReport::Changed(Changed { mailbox, places })).collect()
     }
 
+    /// The message as it would lie on disk.
+    fn raw(&self, place: &Place) -> String {
+        let mail = self.mails.iter().find(|mail| mail.place == *place);
+        let list = mail.and_then(|mail| mail.list.as_ref()).map(|list| format!("List-Id: <{list}>\r\n"));
+        format!(
+            "Subject: raw\r\nX-Source: {}\r\nFrom: who@example.org\r\n{}\r\nbody\r\n",
+            place.unique.as_str(),
+            list.unwrap_or_default()
+        )
+    }
+
     pub(super) fn files(&mut self, job: FilesJob) -> Vec<FilesReport> {
         match job {
             FilesJob::Open { ticket, place, .. } => match self.mails.iter().find(|mail| mail.place == place) {
@@ -46,13 +57,7 @@ impl World {
                 }
             },
             FilesJob::Read { ticket, place } => {
-                let mail = self.mails.iter().find(|mail| mail.place == place);
-                let list = mail.and_then(|mail| mail.list.as_ref()).map(|list| format!("List-Id: <{list}>\r\n"));
-                let bytes = format!(
-                    "Subject: raw\r\nX-Source: {}\r\nFrom: who@example.org\r\n{}\r\nbody\r\n",
-                    place.unique.as_str(),
-                    list.unwrap_or_default()
-                );
+                let bytes = self.raw(&place);
                 vec![FilesReport::Bytes { ticket, place, bytes: Arc::from(bytes.into_bytes()) }]
             }
             FilesJob::SetFlags { places, add, remove, .. } => {
