@@ -187,7 +187,9 @@ fn headers(document: &Document, tags: &[Clean], fields: Fields, width: usize, ou
     let all = fields == Fields::All;
     let shown = if all { &document.all_headers } else { &document.headers };
     let shown = || shown.iter().filter(|(key, _)| fields.has(key.as_str()));
-    let longest = shown().map(|(key, _)| key.as_str().width()).max().unwrap_or(0).min(if all { 28 } else { 10 });
+    // A name that is longer than that pushes its own value aside and not those of all others.
+    let most = if all { 28.min(width / 4) } else { 10 };
+    let longest = shown().map(|(key, _)| key.as_str().width()).max().unwrap_or(0).min(most);
     let key = |name: &str| {
         let pad = longest.saturating_sub(name.width());
         ViewSpan { text: Clean::line(&format!("{name}{}", " ".repeat(pad + 2))), key: true, ..ViewSpan::default() }
@@ -196,7 +198,12 @@ fn headers(document: &Document, tags: &[Clean], fields: Fields, width: usize, ou
         let key = key(name.as_str());
         let value = ViewSpan { text: value.clone(), ..ViewSpan::default() };
         let before = out.len();
-        flow(&[key, value], width, longest + 2, LineRole::Header, out);
+        if fields == Fields::Few {
+            // As much of an address as there is room for says more than none.
+            chop(&[key, value], width, LineRole::Header, 0, None, out);
+        } else {
+            flow(&[key, value], width, longest + 2, LineRole::Header, out);
+        }
         cut(out, before, fields.lines(), width);
     }
     if !tags.is_empty() {
@@ -526,9 +533,9 @@ mod tests {
         assert_eq!(
             few,
             [
-                "From     Grace Hopper ...",
-                "Date     Grace Hopper ...",
-                "Subject  Grace Hopper ...",
+                "From     Grace Hopper <grace@example ...",
+                "Date     Grace Hopper <grace@example ...",
+                "Subject  Grace Hopper <grace@example ...",
                 "Tags     [tag 0] [tag 1] [tag 2] [ta ...",
                 "[1] 0.txt 9B  [2] 1.txt 9B  [3] 2.tx ...",
                 "",
@@ -536,5 +543,18 @@ mod tests {
         );
         assert!(few.iter().all(|line| line.width() <= 40));
         assert!(of(Fields::Usual).len() > 15);
+    }
+
+    #[test]
+    fn a_long_name_of_a_field_leaves_the_others_where_they_are() {
+        let fields = [("Subject", "deploy window"), ("Content-Transfer-Encoding", "8bit")];
+        let all_headers = fields.map(|(name, value)| (Clean::line(name), Clean::line(value))).into();
+        let mail = Document { all_headers, ..Document::default() };
+        let lines = |width| -> Vec<String> {
+            let made = document(&mail, &[], Fields::All, &Folds::default(), width);
+            made.iter().take(2).map(ViewLine::text).collect()
+        };
+        assert_eq!(lines(40), ["Subject     deploy window", "Content-Transfer-Encoding  8bit"]);
+        assert_eq!(lines(120)[0], format!("{:27}deploy window", "Subject"));
     }
 }
