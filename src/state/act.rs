@@ -366,7 +366,6 @@ impl Model {
         let mut labelled: BTreeMap<(Labels, Labels), Vec<Place>> = BTreeMap::new();
         let mut had: BTreeMap<Place, Labels> = BTreeMap::new();
         let (mut there, mut closed) = (0usize, None);
-        let gone = targets.iter().map(|target| target.id.clone()).collect();
         for target in targets {
             match self.route(act, &target) {
                 Route::Closed(why) => closed = Some(why),
@@ -404,7 +403,7 @@ impl Model {
             self.list.changes.carried(begun, ticket, places.iter());
             jobs.push(self.wish_labels(ticket, places, add, remove));
         }
-        self.undo.expect(label.clone(), tickets, had, gone);
+        self.undo.expect(label.clone(), tickets, had, self.list.gone_by(begun));
         if closed.is_none() {
             self.status.offer(self.now, Level::Ok, &label, Action::Undo);
         }
@@ -447,7 +446,7 @@ impl Model {
         } else {
             self.say(Level::Ok, &format!("Undone: {}", lower_first(&entry.label)));
         }
-        self.list.await_back(entry.gone);
+        self.await_back(entry.gone);
         let mut jobs = Vec::new();
         for step in entry.steps.into_iter().rev() {
             let ticket = self.ticket();

@@ -139,6 +139,12 @@ impl Changes {
         self.0.iter().any(|change| change.what == What::Gone && change.rows.contains(&row))
     }
 
+    /// The rows that an act took out of the list.
+    pub(super) fn gone_by(&self, act: Ticket) -> BTreeSet<RowId> {
+        let own = self.0.iter().filter(|change| change.what == What::Gone && change.tickets.contains(&act));
+        own.flat_map(|change| change.rows.iter().copied()).collect()
+    }
+
     /// The rows as they are shown.
     pub(super) fn lay_over(&self, base: &[Row]) -> Vec<Row> {
         let shown = base.iter().filter(|row| !self.hides(row.message)).cloned();

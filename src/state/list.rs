@@ -55,7 +55,7 @@ pub struct List {
     pub(super) changes: Changes,
     /// The list before the search.
     pub(super) back: Option<Back>,
-    base: Vec<Row>,
+    pub(super) base: Vec<Row>,
     base_total: usize,
     asked: Option<Asked>,
     /// Messages that an undo brings back: the cursor goes to the first that is shown again.

@@ -46,7 +46,7 @@ impl Model {
             self.list.changes.carried(begun, ticket, places.iter());
         }
         let back = self.noting.known.back(&edit);
-        let gone = edit.timers.keys().map(|(id, _)| id.clone()).collect();
+        let gone = begun.map(|begun| self.list.gone_by(begun)).unwrap_or_default();
         Arc::make_mut(&mut self.noting.known).apply(&edit);
         self.noting.on_its_way.insert(ticket, Sent { back, places });
         self.undo.expect(label.to_owned(), BTreeSet::from([ticket]), BTreeMap::new(), gone);

@@ -13,6 +13,7 @@ use crate::mail::notes::{Edit, Identity};
 use crate::mail::place::{MailboxId, Place};
 
 use super::list::List;
+use super::{Focus, Model, Screen};
 
 /// The most changes that are remembered.
 const MOST: usize = 500;
@@ -34,7 +35,7 @@ pub(super) struct Entry {
     waiting: BTreeSet<Ticket>,
     /// The labels that messages had where they lay, which a move takes away.
     labels: BTreeMap<Place, Labels>,
-    /// The messages that it was done to, where it may have taken them out of a list.
+    /// The messages that it took out of the list.
     pub(super) gone: BTreeSet<Identity>,
     /// Was `u` pressed before they were done?
     wanted: bool,
@@ -102,7 +103,7 @@ impl Undo {
     }
 
     /// Remembers moves and labels that are on their way. A move takes away the labels that a message had, so
-    /// `labels` tells them by the place where it lay; `gone` are the messages that may be in no list then.
+    /// `labels` tells them by the place where it lay; `gone` are the messages that are not in the list then.
     pub(super) fn expect(
         &mut self,
         label: String,
@@ -214,12 +215,10 @@ impl Undo {
 }
 
 impl List {
-    /// Of these messages one is to have the cursor once it is shown again. What is shown now stays where it is.
-    pub(super) fn await_back(&mut self, gone: BTreeSet<Identity>) {
-        self.awaited = gone;
-        for row in &self.rows {
-            self.awaited.remove(&row.id);
-        }
+    /// The messages that an act took out of the list.
+    pub(super) fn gone_by(&self, act: Ticket) -> BTreeSet<Identity> {
+        let rows = self.changes.gone_by(act);
+        self.base.iter().filter(|row| rows.contains(&row.message)).map(|row| row.id.clone()).collect()
     }
 
     /// The user went on: nothing draws the cursor back any more.
@@ -234,6 +233,20 @@ impl List {
         self.cursor = self.first + at;
         self.follow(height);
         self.current().cloned()
+    }
+}
+
+impl Model {
+    /// Of these messages one is to have the cursor once it is shown again. A search may show it all the while.
+    pub(super) fn await_back(&mut self, gone: BTreeSet<Identity>) {
+        let is_shown = self.list.rows.iter().any(|row| gone.contains(&row.id));
+        self.list.awaited = gone;
+        match self.screen {
+            // Where the message itself is shown, cursor and message stay together.
+            Screen::Browse(Focus::Viewer) if is_shown => self.list.await_nothing(),
+            _ if is_shown => drop(self.list.return_to_awaited(self.height())),
+            _ => {}
+        }
     }
 }
 

@@ -188,4 +188,9 @@ fn what_an_undo_brings_back_has_the_cursor_again() {
     assert_eq!(driver.at(), "mail 4", "and one goes on from there");
     driver.press("g g Enter a").expect("The text of mail 1.");
     driver.press("u").expect("The text of mail 0.");
+    // A search shows it in the trash, too, and it was left there.
+    driver.press("q /").type_text("mail").press("Enter 3j d");
+    assert_eq!(driver.at(), "mail 4");
+    driver.press("u");
+    assert_eq!(driver.at(), "mail 3");
 }
