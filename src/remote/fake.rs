@@ -114,6 +114,9 @@ impl Mailbox {
     }
 }
 
+/// Says which changes a server refuses to make.
+pub type Refusal = fn(&MailboxName, &Push<'_>) -> bool;
+
 /// A mailbox as it was at some time.
 #[derive(Debug, Clone)]
 pub struct Backup(Mailbox);
@@ -122,6 +125,7 @@ pub struct Backup(Mailbox);
 struct State {
     mailboxes: BTreeMap<MailboxName, Mailbox>,
     habits: Habits,
+    refuses: Option<Refusal>,
     outage: bool,
     spoiled: BTreeSet<(MailboxName, Uid)>,
     alerts: Vec<String>,
@@ -244,6 +248,11 @@ impl FakeServer {
     /// Changes what it can and will do, from the next call of any session on.
     pub fn set_habits(&self, change: impl FnOnce(&mut Habits)) {
         self.change(|state| change(&mut state.habits));
+    }
+
+    /// Refuses single changes from now on, or none any more.
+    pub fn set_refusal(&self, refuses: Option<Refusal>) {
+        self.change(|state| state.refuses = refuses);
     }
 
     /// Begins or ends an outage: sessions are cut, new ones do not come about.
@@ -399,7 +408,7 @@ impl State {
     }
 
     fn push(&mut self, mailbox: &MailboxName, push: &Push<'_>) -> Result<Pushed, Fault> {
-        if self.habits.refuses_pushes {
+        if self.refuses.is_some_and(|refuses| refuses(mailbox, push)) {
             return Err(Fault::new(Doing::Pushing, mailbox.as_str(), Cause::Refused)
                 .scope(Scope::Mailbox)
                 .again(Again::Later)

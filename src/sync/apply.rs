@@ -75,6 +75,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) troubles: Vec<Fault>,
     /// Stubs of messages that are not known here, which were not uploaded.
     pub(crate) lone: Vec<UniqueName>,
+    /// Files that the server did not take.
+    pub(crate) refused: Vec<UniqueName>,
 }
 
 /// The ledger's row of what both sides know.
@@ -280,7 +282,9 @@ impl Hands<'_> {
                 Ok(_) => None,
                 Err(fault) if refused(&fault) => {
                     change.settled.push(intent);
-                    self.faults.push(fault.scope(Scope::Message));
+                    self.refused.push(unique.clone());
+                    let said = format!("{} (file {})", fault.detail, unique.as_str());
+                    self.faults.push(fault.scope(Scope::Message).detail(&said));
                     continue;
                 }
                 Err(fault) => return Err(fault.into()),
@@ -324,7 +328,9 @@ impl Hands<'_> {
         for found in self.remote.identify(&self.mailbox.name, uids)? {
             let Some(row) = rows.remove(&found.uid) else { continue };
             let id = found.message_id.as_deref().and_then(MessageId::new);
-            if fits(found.size, row.size) && id.as_ref().map(|id| digest(id.as_str())) == row.digest {
+            // Some servers announce sizes that are not those of what they give, so the id alone is enough, if it has one.
+            let is_it = id.as_ref().map(|id| digest(id.as_str())) == row.digest;
+            if is_it && (id.is_some() || fits(found.size, row.size)) {
                 sure.push((row, id));
             } else {
                 let fault = Fault::new(Doing::Pushing, self.mailbox.name.as_str(), Cause::Protocol);
@@ -392,9 +398,11 @@ impl Hands<'_> {
                 // In a new epoch the next listing pairs the files by what they are.
                 Ok(Pushed::Moved(Some(_))) => {}
                 Ok(_) => moved = self.seek(to, target_key, &agreed, &sure)?,
-                Err(fault) if refused(&fault) => {
+                Err(fault) if refused(&fault) || matches!(fault.cause, Cause::Missing | Cause::Permission) => {
+                    // What goes elsewhere, and what is removed, need not wait for it.
                     self.ledger.settle(&settled)?;
-                    return Err(fault.into());
+                    self.faults.push(fault.scope(Scope::Message));
+                    return Ok(());
                 }
                 Err(fault) => return Err(fault.into()),
             }

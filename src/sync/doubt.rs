@@ -93,6 +93,8 @@ pub(crate) fn settle(
     let now = env.clock.now().get();
     let (mut fresh, mut moves, mut over) = (Vec::new(), Vec::new(), Vec::new());
     let mut youngest = now - QUIESCENCE;
+    // Of several attempts at one file the first is looked for: the others sent the same.
+    let mut sought = BTreeSet::new();
     for pending in pending {
         let begun_at = pending.begun_at.get();
         let id = pending.id;
@@ -104,7 +106,13 @@ pub(crate) fn settle(
             Sorted::Over | Sorted::Echo(..) => over.push(id),
             Sorted::Fresh(append) => {
                 youngest = youngest.max(begun_at);
-                fresh.push(append);
+                if sought.insert((append.mailbox.clone(), append.echo.unique.clone())) {
+                    fresh.push(append);
+                } else if (now - begun_at).abs() <= ECHO {
+                    out.entry(append.mailbox.name).or_default().echoes.push(append.echo);
+                } else {
+                    over.push(id);
+                }
             }
             Sorted::Move(intent) => {
                 youngest = youngest.max(begun_at);

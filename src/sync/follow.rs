@@ -2,11 +2,12 @@
 //! renames, so many are made durable and written down together: directories first, then the ledger, then the
 //! report. Whoever stops in between leaves names that tell what was done, and the next round plans the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::Hands;
+use super::apply::{Hands, refused};
 use super::env::Halt;
 use super::plan::{FlagChange, Op, Plan};
+use crate::fault::Scope;
 use crate::job::{PlaceChange, PlaceFile};
 use crate::ledger::Change;
 use crate::mail::flags::Flags;
@@ -70,12 +71,15 @@ impl Hands<'_> {
             self.env.step()?;
             self.flags_here(some, &agreed, loose)?;
             self.env.step()?;
-            self.flags_there(some)?;
+            let refused = self.flags_there(some)?;
             self.env.step()?;
             let table = self.maildir.table();
-            let letters = some.iter().map(|change| (change.uid, self.lettering.after(&table, change)));
+            // Of what was refused nothing is agreed on, so that it is tried again.
+            let done = || some.iter().filter(|change| !refused.contains(&change.uid));
+            let letters = done().map(|change| (change.uid, self.lettering.after(&table, change)));
             loose.change.letters.extend(letters);
-            loose.change.flags.extend(some.iter().map(|change| change.uid).zip(agreed));
+            let agreed = some.iter().map(|change| change.uid).zip(agreed);
+            loose.change.flags.extend(agreed.filter(|(uid, _)| !refused.contains(uid)));
             loose.change.wishes.extend(wishes);
             self.fasten_if_many(loose, some.len())?;
         }
@@ -105,7 +109,9 @@ impl Hands<'_> {
         Ok(())
     }
 
-    fn flags_there(&mut self, some: &[&FlagChange]) -> Result<(), Halt> {
+    /// Brings flags to the server; gives the messages of which it did not take them.
+    fn flags_there(&mut self, some: &[&FlagChange]) -> Result<BTreeSet<Uid>, Halt> {
+        let mut without = BTreeSet::new();
         let mut alike: BTreeMap<(Flags, Flags), Vec<Uid>> = BTreeMap::new();
         for change in some {
             let delta = (change.add_there.without_labels(), change.remove_there.without_labels());
@@ -115,10 +121,16 @@ impl Hands<'_> {
         }
         for ((add, remove), uids) in &alike {
             self.env.step()?;
-            self.remote.push(&self.mailbox.name, &Push::Flags { uids, add, remove })?;
-            self.counts.flagged_there += uids.len() as u64;
+            match self.remote.push(&self.mailbox.name, &Push::Flags { uids, add, remove }) {
+                Ok(_) => self.counts.flagged_there += uids.len() as u64,
+                Err(fault) if refused(&fault) => {
+                    without.extend(uids);
+                    self.faults.push(fault.scope(Scope::Message));
+                }
+                Err(fault) => return Err(fault.into()),
+            }
         }
-        Ok(())
+        Ok(without)
     }
 
     /// A file under the name that it had when both sides agreed last.

@@ -47,6 +47,8 @@ pub(super) struct Deeds {
     pub(super) troubles: Vec<Fault>,
     /// Stubs that were not uploaded.
     pub(super) lone: Vec<UniqueName>,
+    /// Files that the server did not take.
+    pub(super) refused: Vec<UniqueName>,
 }
 
 impl Round<'_> {
@@ -161,13 +163,14 @@ impl Round<'_> {
                 unfetched: std::mem::take(&mut done.unfetched),
                 troubles: std::mem::take(&mut done.troubles),
                 lone: std::mem::take(&mut done.lone),
+                refused: std::mem::take(&mut done.refused),
             };
             let applied = match &left {
                 None => hands.apply(plan, look.agreed.validity),
                 Some(left) => hands.go_on(plan, left),
             };
-            let Hands { counts, faults, unfetched, troubles, overtaken, lone, intents: open, .. } = hands;
-            done = Deeds { counts, faults, unfetched, troubles, lone };
+            let Hands { counts, faults, unfetched, troubles, overtaken, lone, refused, intents: open, .. } = hands;
+            done = Deeds { counts, faults, unfetched, troubles, lone, refused };
             if applied.is_err() || overtaken.is_empty() {
                 return (done, applied);
             }

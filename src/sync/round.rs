@@ -405,8 +405,12 @@ impl Round<'_> {
         self.env.root().list().found.keys().all(|name| known.shown.iter().any(|(shown, _)| shown == name))
     }
 
+    /// Tells of a fault, once: a round may come by a mailbox twice.
     pub(super) fn fault(&mut self, fault: Fault) {
-        self.outcome.faults.push(fault.of(&self.env.account.id));
+        let fault = fault.of(&self.env.account.id);
+        if !self.outcome.faults.contains(&fault) {
+            self.outcome.faults.push(fault);
+        }
     }
 
     fn folders(&mut self) -> Result<Folders, Halt> {
@@ -516,11 +520,11 @@ impl Round<'_> {
             scan::watch(maildir, look.stamp);
         }
         let (done, applied) = self.carry_out((&look, maildir), &heard, settled.intents, &plan, counts);
-        let Deeds { counts, faults, mut unfetched, troubles, lone } = done;
+        let Deeds { counts, faults, mut unfetched, troubles, lone, refused } = done;
         unfetched.extend(plan.withheld.iter().chain(&untold));
         self.unsettled |= !look.side.changes.arriving.is_empty() || Self::leaves_labels(&look, &plan);
-        let clean = faults.is_empty();
-        let fetched = spared.is_empty() && unfetched.is_empty() && troubles.is_empty();
+        let clean = faults.is_empty() && spared.files.is_empty();
+        let fetched = spared.uids.is_empty() && unfetched.is_empty() && troubles.is_empty();
         self.outcome.counts.add(&counts);
         for fault in faults.into_iter().chain(troubles) {
             self.fault(fault);
@@ -529,7 +533,7 @@ impl Round<'_> {
         applied?;
         self.adopted(&look, &plan, maildir)?;
         self.letters(&look, &plan, maildir)?;
-        self.remember(&name, &heard, (&spared, &unfetched), whole && clean && heard.certain);
+        self.remember(&name, &heard, &spared, (&unfetched, &refused), whole && clean && heard.certain);
         self.agree(&look, &heard, whole && clean && fetched, leaving);
         (self.report)(SyncReport::Finished { mailbox: look.mailbox.clone(), counts });
         Ok(())

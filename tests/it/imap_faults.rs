@@ -459,6 +459,25 @@ fn a_refused_append_makes_the_mailbox_and_tries_once_more() {
 }
 
 #[test]
+fn a_message_that_the_server_does_not_take_is_not_in_the_way_of_others() {
+    let append = |answer: &'static str| [hear("APPEND \"INBOX\" () {1}"), reply(answer)];
+    let script = [
+        append("%T BAD Command Argument Error. 11\r\n"),
+        append("%T NO [OVERQUOTA] the mailbox is full\r\n"),
+        append("%T OK [APPENDUID 7 5] done\r\n"),
+    ];
+    let (mut remote, server) = signed_in(CAPABILITIES, script.concat());
+    let append = Push::Append { bytes: b"x", flags: &Flags::none(), date: None };
+    let bad = remote.push(&inbox(), &append).unwrap_err();
+    assert_eq!((bad.cause, bad.scope), (Cause::Refused, Scope::Message));
+    assert_eq!(bad.detail.as_str(), "the server does not understand: Command Argument Error. 11");
+    let full = remote.push(&inbox(), &append).unwrap_err();
+    assert_eq!((full.cause, full.scope, full.again), (Cause::Refused, Scope::Mailbox, Again::AfterUser));
+    assert!(matches!(remote.push(&inbox(), &append).unwrap(), Pushed::Appended(Some(_))));
+    server.heard();
+}
+
+#[test]
 fn renumbered_messages_are_compared_before_they_are_touched() {
     let (mut remote, server) = signed_in(
         CAPABILITIES,

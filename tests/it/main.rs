@@ -75,6 +75,7 @@ mod sync_labels;
 mod sync_memory;
 mod sync_moves;
 mod sync_properties;
+mod sync_refusals;
 mod sync_steps;
 mod sync_urgent;
 mod sync_windows;

@@ -465,12 +465,12 @@ fn a_server_that_refuses_labels_is_told_of_once() {
     three(&m);
     m.sync_well();
     wish(&m, "one", &["Trips"], &["\\Inbox"]);
-    m.server.set_habits(|habits| habits.refuses_pushes = true);
+    m.server.set_refusal(Some(|_, _| true));
     let faults = m.sync().unwrap().faults;
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].detail.as_str().contains("Trips"), "{}", faults[0].detail);
     assert_eq!(m.sync().unwrap().faults, []);
-    m.server.set_habits(|habits| habits.refuses_pushes = false);
+    m.server.set_refusal(None);
     m.sync_well();
     // What was refused is shown as the server has it.
     assert_eq!(state(&m)[0].3, labels(&["\\Inbox", "Work"]));

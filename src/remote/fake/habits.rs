@@ -29,8 +29,6 @@ pub struct Habits {
     pub partial: bool,
     /// Does it refuse the password?
     pub refuses_sign_in: bool,
-    /// Does it refuse every change?
-    pub refuses_pushes: bool,
 }
 
 impl Default for Habits {
@@ -48,7 +46,6 @@ impl Default for Habits {
             new_keywords: true,
             partial: false,
             refuses_sign_in: false,
-            refuses_pushes: false,
         }
     }
 }

@@ -398,7 +398,7 @@ impl Haul<'_> {
         if length == 0 && item.size != Some(0) {
             return Ok(Delivery::Skipped("the server gives an empty message"));
         }
-        if item.size.is_some_and(|size| length > size.saturating_add(size / 100).saturating_add(SLACK)) {
+        if item.size.is_some_and(|size| length > size.saturating_mul(2).saturating_add(SLACK)) {
             pass_over(length, wire)?;
             return Ok(Delivery::Skipped("the server gives a message much larger than it announced"));
         }

@@ -138,8 +138,16 @@ impl Session {
             }
             status => status,
         };
-        if status.answer != Answer::Ok {
-            return Err(self.refusal(Doing::Pushing, mailbox.as_str(), &status));
+        match status.answer {
+            Answer::Ok => {}
+            // Some servers say so of a single message that they cannot read, and mean only that.
+            Answer::Bad => {
+                let fault = self.fault(Doing::Pushing, mailbox.as_str(), Cause::Refused).scope(Scope::Message);
+                return Err(fault.detail(&bad(&status)));
+            }
+            Answer::No | Answer::Bye | Answer::PreAuth => {
+                return Err(self.refusal(Doing::Pushing, mailbox.as_str(), &status));
+            }
         }
         Ok(Pushed::Appended(match status.code {
             Some(Code::AppendUid(validity, ranges)) => only(&ranges).map(|uid| (validity, uid)),
@@ -178,8 +186,8 @@ impl Session {
         self.notice(&held);
         self.alert(&status);
         match status.answer {
-            Answer::Ok | Answer::No => Ok(status),
-            Answer::Bad | Answer::Bye | Answer::PreAuth => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
+            Answer::Ok | Answer::No | Answer::Bad => Ok(status),
+            Answer::Bye | Answer::PreAuth => Err(self.give_up(doing, Trouble::Protocol(bad(&status)))),
         }
     }
 }

@@ -317,7 +317,8 @@ fn refused(code: Option<&Code>) -> (Cause, Again) {
         Some(Code::Other(name)) => match name.as_str() {
             "NONEXISTENT" => (Cause::Missing, Again::Later),
             "NOPERM" => (Cause::Permission, Again::AfterUser),
-            "OVERQUOTA" => (Cause::DiskFull, Again::AfterUser),
+            // Not the disk here: only what is uploaded has to wait.
+            "OVERQUOTA" => (Cause::Refused, Again::AfterUser),
             "INUSE" => (Cause::Busy, Again::Later),
             "CANNOT" | "TOOBIG" => (Cause::Refused, Again::Never),
             _ => (Cause::RefusedForNow, Again::Later),
