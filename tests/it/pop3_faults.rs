@@ -41,6 +41,8 @@ enum Cut {
 struct Ways {
     /// The commands that it does not know.
     without: &'static [&'static str],
+    /// Does it refuse TOP, which it knows, for now?
+    shy: bool,
     /// What is added to each size that it tells.
     lie: i64,
     /// Does it keep what it said it would remove?
@@ -165,7 +167,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             "STAT" => format!("+OK {} 0\r\n", letters.len()).into_bytes(),
             "LIST" => each(&|letter| size(letter).to_string()),
             "UIDL" if !ways.lacks("UIDL") => each(&|letter| letter.id.clone()),
-            "TOP" if !ways.lacks("TOP") => {
+            "TOP" if !ways.lacks("TOP") && !ways.shy => {
                 let text = &letters[at].text;
                 let end = text.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
                 [b"+OK\r\n", &text[..end], b".\r\n"].concat()
@@ -308,6 +310,7 @@ fn ids_that_are_missing_long_or_given_twice_lose_and_double_nothing() {
         ("no UIDL", ["", "", ""], Ways { without: &["UIDL"], ..Ways::default() }),
         ("no CAPA", ["a", "b", "c"], Ways { without: &["CAPA"], ..Ways::default() }),
         ("no CAPA, no UIDL", ["", "", ""], Ways { without: &["CAPA", "UIDL"], ..Ways::default() }),
+        ("no CAPA, no UIDL, no TOP", ["", "", ""], Ways { without: &["CAPA", "UIDL", "TOP"], ..Ways::default() }),
         ("no UIDL, no TOP", ["", "", ""], Ways { without: &["UIDL", "TOP"], ..Ways::default() }),
         ("sizes too small", ["a", "b", "c"], Ways { lie: -7, ..Ways::default() }),
         ("sizes too large", ["a", "b", "c"], Ways { lie: 4000, ..Ways::default() }),
@@ -361,6 +364,28 @@ fn an_id_that_is_given_out_anew_is_another_message() {
     client.sync().unwrap();
     assert!(client.here() == sorted([1, 2]), "it was fetched");
     assert_eq!(server.left(), 1, "and is left alone, since ids mean nothing there");
+}
+
+#[test]
+fn what_is_due_and_cannot_be_looked_at_is_neither_fetched_again_nor_removed() {
+    for without in [&[][..], &["CAPA", "TOP"]] {
+        let server = Server3::start(&[("x", odd_letter(1))]);
+        server.set(|ways| ways.without = without);
+        let week = Retention { after: Some(Duration::from_hours(24 * 7)), ..NEVER };
+        let client = Client::new(server.port, Tls::Plain, week);
+        client.sync().unwrap();
+        client.clock.turn(8 * 86_400);
+        // Where there is no TOP at all, the whole message is looked at, and goes at once.
+        let waits = without.is_empty();
+        server.set(|ways| ways.shy = waits);
+        for _ in 0..2 {
+            assert_eq!(client.sync().unwrap().counts.fetched, 0, "{without:?}");
+            assert_eq!(server.left(), usize::from(waits), "{without:?}");
+        }
+        server.set(|ways| ways.shy = false);
+        client.sync().unwrap();
+        assert_eq!((server.left(), client.here()), (0, sorted([1])), "{without:?}");
+    }
 }
 
 #[test]

@@ -25,6 +25,13 @@ const HEAD: usize = 64 << 10;
 /// With what an id begins that was made of a header. A server's own id with this beginning counts for none.
 const MADE: &str = "header:";
 
+/// How a header is looked at.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    Top,
+    Retr,
+}
+
 /// A line of the listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
@@ -200,15 +207,27 @@ impl Session {
     /// Looks at the headers of messages, by TOP, or by fetching them where there is no TOP. One that the server does
     /// not give is missing.
     pub(super) fn headers(&mut self, numbers: &[u32]) -> Result<BTreeMap<u32, Header>, Fault> {
+        let has_top = self.capabilities.has("TOP");
         let mut found = BTreeMap::new();
-        let has_top = self.capabilities.is_empty() || self.capabilities.has("TOP");
-        let command = |number: &u32| Command {
-            text: if has_top { format!("TOP {number} 0") } else { format!("RETR {number}") },
-            size: if has_top { 4096 } else { HEADER },
+        if has_top || self.capabilities.is_empty() {
+            self.look_at(numbers, By::Top, &mut found)?;
+        }
+        if !has_top {
+            // Who does not say what it can do may know no TOP.
+            let rest: Vec<u32> = numbers.iter().copied().filter(|number| !found.contains_key(number)).collect();
+            self.look_at(&rest, By::Retr, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    fn look_at(&mut self, numbers: &[u32], by: By, found: &mut BTreeMap<u32, Header>) -> Result<(), Fault> {
+        let (verb, behind, most, size) = match by {
+            By::Top => ("TOP", " 0", HEADER, 4096),
+            By::Retr => ("RETR", "", u64::MAX, HEADER),
         };
+        let command = |number: &u32| Command { text: format!("{verb} {number}{behind}"), size };
         let commands: Vec<Command> = numbers.iter().map(command).collect();
         let mut flight = Flight::new(&commands, self.capabilities.has("PIPELINING"));
-        let most = if has_top { HEADER } else { u64::MAX };
         while let Some(at) = self.step(Doing::Comparing, |wire| flight.next(wire))? {
             let status = self.step(Doing::Comparing, Wire::status)?;
             if status.answer != Answer::Ok {
@@ -228,7 +247,7 @@ impl Session {
                 found.insert(*number, Header { hash: hasher.finish(), head });
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Says something to the server or hears it. Whatever goes wrong ends the session.

@@ -47,6 +47,12 @@ struct Listed {
     ambiguous: bool,
 }
 
+/// Messages whose ids are known and that may be others, by their numbers.
+struct Strangers {
+    others: BTreeSet<u32>,
+    unseen: BTreeSet<u32>,
+}
+
 /// A signed-in connection.
 pub(super) struct Session {
     pub(super) wire: Wire,
@@ -129,10 +135,12 @@ impl Session {
         let lines = self.list()?;
         let mut known = self.book.known()?;
         let named = self.name(lines, &known)?;
-        let others = self.others(&named, &known)?;
+        let Strangers { others, unseen } = self.others(&named, &known)?;
         let mut listed = BTreeMap::new();
         let mut new = Vec::new();
-        for message in named {
+        for mut message in named {
+            // What could not be looked at is known, and is not removed.
+            message.ambiguous |= unseen.contains(&message.number);
             match known.remove(&message.uidl) {
                 Some(known) if !others.contains(&message.number) => {
                     listed.insert(known.uid, meet(message, known));
@@ -167,14 +175,14 @@ impl Session {
 
     /// Messages that bear the id of another which was fetched before: the server gave it out anew. A size that
     /// changed makes one look, and so does a message that is to be removed without another look.
-    fn others(&mut self, named: &[Named], known: &BTreeMap<Uidl, Known>) -> Result<BTreeSet<u32>, Fault> {
+    fn others(&mut self, named: &[Named], known: &BTreeMap<Uidl, Known>) -> Result<Strangers, Fault> {
         let now = self.book.now();
-        let (mut others, mut asked) = (BTreeSet::new(), BTreeMap::new());
+        let (mut others, mut unseen, mut asked) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for message in named {
             let Some(known) = known.get(&message.uidl).filter(|known| known.delivered || known.asked) else { continue };
             match known.header {
                 Some(header) if known.asked || known.size != message.size || is_due(&self.retention, known, now) => {
-                    asked.insert(message.number, header);
+                    asked.insert(message.number, (header, known.size != message.size));
                 }
                 None if known.size != message.size => {
                     others.insert(message.number);
@@ -183,12 +191,19 @@ impl Session {
             }
         }
         let headers = self.headers(&asked.keys().copied().collect::<Vec<_>>())?;
-        for (number, header) in asked {
-            if headers.get(&number).is_none_or(|found| found.hash != header) {
-                others.insert(number);
+        for (number, (header, is_resized)) in asked {
+            match headers.get(&number) {
+                Some(found) if found.hash == header => {}
+                // The server did not show it this time.
+                None if !is_resized => {
+                    unseen.insert(number);
+                }
+                Some(_) | None => {
+                    others.insert(number);
+                }
             }
         }
-        Ok(others)
+        Ok(Strangers { others, unseen })
     }
 
     /// Which messages this session tells of, sorted. Those whose removal is decided on are never fetched again.
