@@ -18,28 +18,27 @@ pub struct Identity {
     pub size: u64,
     /// 64 bits that stand for its Message-ID, where it has a usable one.
     pub id: Option<u64>,
-    /// SHA-256 of it with CRLF line ends: asked for only where there is no Message-ID.
+    /// SHA-256 of it with CRLF line ends: the server is asked for it only where nothing else tells.
     pub digest: Option<[u8; 32]>,
 }
 
 impl Identity {
-    /// Are these surely the same message? Message-ID and size, or size and digest where neither has
-    /// a Message-ID.
+    /// Are these surely the same message? Message-ID and digest; where not both digests are known, Message-ID
+    /// and size, if there is a Message-ID.
     pub fn matches(&self, other: &Self) -> bool {
-        let same = match (self.id, other.id) {
+        if self.id != other.id {
+            return false;
+        }
+        match (self.digest, other.digest) {
             (Some(one), Some(two)) => one == two,
-            (None, None) => self.digest.is_some() && self.digest == other.digest,
-            _ => false,
-        };
-        same && fits(self.size, other.size)
+            _ => self.id.is_some() && fits(self.size, other.size),
+        }
     }
 
-    /// Would only a digest tell whether these are the same message?
+    /// Would only a digest tell whether these are the same message? Whatever their sizes: some servers announce
+    /// another one than the message has, against RFC 9051 §2.3.4.
     pub fn needs_digest(&self, other: &Self) -> bool {
-        self.id.is_none()
-            && other.id.is_none()
-            && fits(self.size, other.size)
-            && (self.digest.is_none() || other.digest.is_none())
+        self.id == other.id && !self.matches(other) && (self.digest.is_none() || other.digest.is_none())
     }
 }
 
@@ -419,7 +418,9 @@ impl Sealed {
         match (self, there) {
             (Self::Named, _) => false,
             (_, None) => true,
-            (Self::Known(here), Some(there)) => here.matches(there) || here.needs_digest(there),
+            (Self::Known(here), Some(there)) => {
+                here.id == there.id && (here.id.is_some() || fits(here.size, there.size))
+            }
             (Self::Sized(sizes), Some(there)) => {
                 let (least, most) = (sizes.start().saturating_sub(TUID_LINE), sizes.end().saturating_add(TUID_LINE));
                 (least..=most).contains(&there.size)

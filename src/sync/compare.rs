@@ -21,14 +21,12 @@ use crate::ledger::{Agreed, digest};
 use crate::mail::ids::{MessageId, ModSeq, Uid, UidValidity};
 use crate::mail::labels::{Label, Labels};
 use crate::mail::place::UniqueName;
-use crate::remote::{Presence, RemoteChanges, RemoteItem, Since, Want};
+use crate::remote::{Presence, RemoteChanges, RemoteItem, Since};
 use crate::store::maildir::Maildir;
 use crate::store::name::{self, Home};
 
 /// How often questions are answered before what is still unsure is left unpaired.
 const ANSWERS: usize = 4;
-/// Messages over this size are not fetched only to compare them.
-const COMPARABLE: u64 = 64 << 20;
 
 /// What the server said of a mailbox as a whole.
 #[derive(Debug, Clone, Copy)]
@@ -267,15 +265,15 @@ impl Round<'_> {
                 }
             }
         }
+        if asked.digests.is_empty() {
+            return Ok(());
+        }
+        let mut contents = self.contents_there(look, server, &asked.digests)?;
         for uid in &asked.digests {
-            let Some(new) = server.new.get_mut(uid) else { continue };
-            let Some(identity) = &mut new.identity else { continue };
-            let mut glass = Glass::default();
-            if identity.size <= COMPARABLE {
-                self.remote.fetch(mailbox, &[*uid], Want::Whole, &mut glass)?;
+            if let Some(identity) = server.new.get_mut(uid).and_then(|new| new.identity.as_mut()) {
+                // What cannot be read is like nothing else.
+                identity.digest = Some(contents.remove(uid).unwrap_or_default());
             }
-            // What cannot be read is like nothing else.
-            identity.digest = Some(glass.digest.unwrap_or_default());
         }
         Ok(())
     }

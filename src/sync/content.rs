@@ -45,7 +45,7 @@ pub(crate) fn read(maildir: &Maildir, unique: &UniqueName) -> Result<Option<Read
 }
 
 /// The SHA-256 of a message without the line that mbsync adds to the copies it makes.
-fn digest_of(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn digest_of(bytes: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut rest = bytes;
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {

@@ -22,6 +22,7 @@ pub mod guard;
 mod judge;
 mod keywords;
 mod labels;
+mod likeness;
 mod look;
 pub mod moves;
 pub mod notes;

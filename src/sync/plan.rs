@@ -3,7 +3,7 @@
 //! listing and the same UIDVALIDITY nothing is taken for deleted.
 //!
 //! Messages are paired by the base, then by the origin in the file's name, then by Message-ID and
-//! size; what is left is new.
+//! size, then by content; what is left is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,7 +172,7 @@ impl Plan {
 pub struct Unsure {
     /// Messages whose size and Message-ID the server has to tell.
     pub uids: Vec<Uid>,
-    /// Messages whose digest is needed, since they have no Message-ID.
+    /// Messages whose digest is needed: their contents have to be compared with those of files.
     pub digests: Vec<Uid>,
     /// Files to be read, with digest.
     pub files: Vec<UniqueName>,
@@ -315,9 +315,9 @@ fn pair_by_origin<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: 
     out
 }
 
-/// Pairs by origin, then by Message-ID and size.
-fn pair<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) -> Pairing<'a> {
-    let mut out = pair_by_origin(server, local, base);
+/// Pairs what their origins did not: by content where it had to be asked for, then by Message-ID and size.
+fn pair_by_identity(mut out: Pairing<'_>) -> Pairing<'_> {
+    pair_by_content(&mut out);
     let mut by_size: BTreeMap<u64, Vec<Uid>> = BTreeMap::new();
     for (uid, new) in &out.there {
         if let Some(identity) = &new.identity {
@@ -344,6 +344,27 @@ fn pair<'a>(server: &'a ServerChanges, local: &'a LocalChanges, base: &'a Base) 
     out
 }
 
+/// Pairs those of which both sides were asked for the content.
+fn pair_by_content(out: &mut Pairing<'_>) {
+    let content = |identity: &Identity| Some((identity.id, identity.digest?));
+    let mut by_content: BTreeMap<(Option<u64>, [u8; 32]), Vec<Uid>> = BTreeMap::new();
+    for (uid, new) in out.there.iter().rev() {
+        if let Some(content) = new.identity.as_deref().and_then(content) {
+            by_content.entry(content).or_default().push(*uid);
+        }
+    }
+    if by_content.is_empty() {
+        return;
+    }
+    for candidate in std::mem::take(&mut out.here) {
+        let same = candidate.identity.and_then(content).and_then(|content| by_content.get_mut(&content)?.pop());
+        match same.and_then(|uid| Some((uid, out.there.remove(&uid)?))) {
+            Some((uid, new)) => out.pairs.push((uid, new, candidate)),
+            None => out.here.push(candidate),
+        }
+    }
+}
+
 /// Tells what must be asked before [`plan`] can pair without guessing. To be called again once the
 /// answers are filled in, until nothing is unsure; what cannot be answered stays unpaired.
 pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsure {
@@ -357,8 +378,6 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
     if !pairing.here.is_empty() || !pairing.stay.is_empty() || may_be_any {
         out.uids = pairing.there.iter().filter(|(_, new)| new.identity.is_none()).map(|(uid, _)| *uid).collect();
     }
-    let nameless: Vec<(&Candidate<'_>, &Identity)> =
-        pairing.here.iter().filter_map(|c| Some((c, c.identity.filter(|i| i.id.is_none())?))).collect();
     let rivals = rivals(server, local);
     for (uid, new, file) in pairing.pairs.iter().filter(|(uid, ..)| rivals.contains(uid)) {
         let Some(there) = &new.identity else {
@@ -374,24 +393,37 @@ pub fn unsure(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Unsu
             }
         }
     }
-    for (uid, new) in &pairing.there {
-        let Some(there) = &new.identity else { continue };
-        for (candidate, _) in nameless.iter().filter(|(_, here)| here.needs_digest(there)) {
-            if candidate.identity.is_some_and(|identity| identity.digest.is_none()) {
-                files.insert(candidate.unique);
-            }
-            if there.digest.is_none() && out.digests.last() != Some(uid) {
-                out.digests.push(*uid);
-            }
-        }
-    }
+    ask_for_contents(pairing, &mut out.digests, &mut files);
     out.files = files.into_iter().cloned().collect();
     out
 }
 
+/// Where files and messages of one Message-ID, or of none, are left over on both sides, only their contents tell
+/// whether they are the same: what a server announces as a size may be a guess. All of that Message-ID are asked
+/// for then, since by such a size another one may have been taken for the one that is meant.
+fn ask_for_contents<'a>(pairing: Pairing<'a>, uids: &mut Vec<Uid>, files: &mut BTreeSet<&'a UniqueName>) {
+    let surely = pairing.pairs.len();
+    let left = pair_by_identity(pairing);
+    // Of a stub nothing but the header is here, and it tells the size that the server had announced.
+    let whole = |file: &&Candidate<'_>| file.unique.stub_size().is_none();
+    let here: BTreeSet<Option<u64>> =
+        left.here.iter().filter(whole).filter_map(|file| Some(file.identity?.id)).collect();
+    let there = left.there.values().filter_map(|new| Some(new.identity.as_ref()?.id));
+    let unsure: BTreeSet<Option<u64>> = there.filter(|id| here.contains(id)).collect();
+    if unsure.is_empty() {
+        return;
+    }
+    let is_asked = |identity: &&Identity| identity.digest.is_none() && unsure.contains(&identity.id);
+    let paired = || left.pairs.iter().skip(surely);
+    let all = left.there.iter().map(|(uid, new)| (*uid, *new)).chain(paired().map(|(uid, new, _)| (*uid, *new)));
+    uids.extend(all.filter(|(_, new)| new.identity.as_deref().filter(is_asked).is_some()).map(|(uid, _)| uid));
+    let all = left.here.iter().chain(paired().map(|(.., file)| file));
+    files.extend(all.filter(whole).filter(|file| file.identity.filter(is_asked).is_some()).map(|file| file.unique));
+}
+
 /// Makes the plan for one mailbox of what changed on both sides and the rows they touch.
 pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
-    let pairing = pair(server, local, base);
+    let pairing = pair_by_identity(pair_by_origin(server, local, base));
     let among_those = |may_be: &dyn Fn(&NewThere) -> bool| -> Vec<Uid> {
         pairing.there.iter().filter(|(_, new)| may_be(new)).map(|(uid, _)| *uid).collect()
     };
@@ -519,8 +551,8 @@ mod tests {
         // knows whose it is, and the message that was told may be it.
         let epoch = UidValidity::MIN;
         let uid = |n| Uid::new(n).unwrap();
-        let identity = |size| Identity { size, id: Some(7), digest: None };
-        let told = |size| NewThere { flags: Flags::none(), identity: Some(Box::new(identity(size))) };
+        let identity = |content| Identity { size: 10, id: Some(7), digest: Some([content; 32]) };
+        let told = |content| NewThere { flags: Flags::none(), identity: Some(Box::new(identity(content))) };
         let server = ServerChanges {
             epoch,
             restarted: false,

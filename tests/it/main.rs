@@ -76,6 +76,7 @@ mod sync_memory;
 mod sync_moves;
 mod sync_properties;
 mod sync_refusals;
+mod sync_sizes;
 mod sync_steps;
 mod sync_urgent;
 mod sync_windows;

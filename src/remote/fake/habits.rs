@@ -19,6 +19,8 @@ pub struct Habits {
     pub list_status: bool,
     /// Does it tell the UIDs of what was appended and moved (UIDPLUS)?
     pub uidplus: bool,
+    /// Does it announce the sizes that messages have (RFC 9051 §2.3.4)?
+    pub exact: bool,
     /// Can one wait for news (IDLE)?
     pub idle: bool,
     /// Flags that it keeps; `None`: all.
@@ -31,6 +33,14 @@ pub struct Habits {
     pub refuses_sign_in: bool,
 }
 
+impl Habits {
+    /// The size that it announces of a message: where that is a guess, a few bytes more than it has.
+    pub(super) fn announced(&self, bytes: &[u8]) -> u64 {
+        let size = bytes.len() as u64;
+        if self.exact { size } else { size + 1 + size % 7 }
+    }
+}
+
 impl Default for Habits {
     /// A good modern server.
     fn default() -> Self {
@@ -41,6 +51,7 @@ impl Default for Habits {
             qresync: true,
             list_status: true,
             uidplus: true,
+            exact: true,
             idle: true,
             keeps: None,
             new_keywords: true,

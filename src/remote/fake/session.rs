@@ -128,9 +128,10 @@ impl Remote for FakeSession {
             let found = self.step(Doing::Fetching, |state| {
                 let spoiled = state.spoiled.contains(&(mailbox.clone(), *uid));
                 let it = state.open(mailbox, Doing::Fetching)?;
-                Ok(it.messages.get(uid).map(|message| (it.epoch(), message.clone(), spoiled)))
+                let announced = |message: &FakeMessage| state.habits.announced(&message.bytes);
+                Ok(it.messages.get(uid).map(|message| (it.epoch(), message.clone(), announced(message), spoiled)))
             });
-            let (epoch, message, spoiled) = match found {
+            let (epoch, message, whole, spoiled) = match found {
                 Ok(Some(found)) => found,
                 Ok(None) => continue,
                 Err(fault) => {
@@ -138,7 +139,6 @@ impl Remote for FakeSession {
                     return Err(fault);
                 }
             };
-            let whole = message.bytes.len() as u64;
             let bytes = match want {
                 Want::Whole => &*message.bytes,
                 Want::Header => header(&message.bytes),
@@ -169,7 +169,7 @@ impl Remote for FakeSession {
             let it = state.open(mailbox, Doing::Comparing)?;
             let row = |message: &FakeMessage| Identity {
                 uid: message.uid,
-                size: message.bytes.len() as u64,
+                size: state.habits.announced(&message.bytes),
                 message_id: MessageId::in_header(&message.bytes).map(|id| id.as_str().to_owned()),
                 date: Some(message.date),
             };
@@ -182,7 +182,7 @@ impl Remote for FakeSession {
             let it = state.open(mailbox, Doing::Comparing)?;
             let row = |message: &FakeMessage| Measure {
                 uid: message.uid,
-                size: message.bytes.len() as u64,
+                size: state.habits.announced(&message.bytes),
                 date: Some(message.date),
             };
             Ok(uids.iter().filter_map(|uid| it.messages.get(uid)).map(row).collect())

@@ -56,11 +56,26 @@ fn rights() -> impl Strategy<Value = Allows> {
     prop_oneof![1 => pop3, 2 => any]
 }
 
+/// How one of these servers is.
+#[derive(Debug, Clone, Copy)]
+struct Server {
+    uidplus: bool,
+    exact: bool,
+}
+
+fn servers() -> impl Strategy<Value = Server> {
+    (any::<bool>(), prop::bool::weighted(0.7)).prop_map(|(uidplus, exact)| Server { uidplus, exact })
+}
+
 impl World {
+    fn is(&mut self, server: Server) {
+        (self.uidplus, self.exact) = (server.uidplus, server.exact);
+    }
+
     /// Lets everything happen. What no half-step and no plan may ever do is looked at on the way.
-    fn after(uidplus: bool, events: &[Event]) -> Self {
+    fn after(server: Server, events: &[Event]) -> Self {
         let mut world = Self::new();
-        world.uidplus = uidplus;
+        world.is(server);
         for event in events {
             world.happen(event);
             world.assert_kept();
@@ -170,8 +185,8 @@ impl World {
 /// the same: the same mails in the same mailboxes with the same flags.
 #[test]
 fn property_1_both_sides_meet() {
-    for_all("property_1", HISTORIES, &(any::<bool>(), histories(Taste::All)), |(uidplus, events)| {
-        let mut world = World::after(uidplus, &events);
+    for_all("property_1", HISTORIES, &(servers(), histories(Taste::All)), |(server, events)| {
+        let mut world = World::after(server, &events);
         world.meets();
         world.assert_met();
     });
@@ -181,8 +196,8 @@ fn property_1_both_sides_meet() {
 /// the server tells what changed.
 #[test]
 fn property_2_the_plans_come_to_rest() {
-    for_all("property_2", HISTORIES, &(any::<bool>(), histories(Taste::All)), |(uidplus, events)| {
-        let mut world = World::after(uidplus, &events);
+    for_all("property_2", HISTORIES, &(servers(), histories(Taste::All)), |(server, events)| {
+        let mut world = World::after(server, &events);
         assert!(world.meets(), "rest: the plans never rest");
         assert!(world.sync(Sync { delta: true, ..Sync::WHOLE }).unwrap(), "rest: a delta brings something to do");
         assert!(world.sync(Sync::WHOLE).unwrap(), "rest: the plans do not stay at rest");
@@ -193,8 +208,8 @@ fn property_2_the_plans_come_to_rest() {
 /// both at the end; two mails are never taken for one.
 #[test]
 fn property_3_nothing_is_lost() {
-    for_all("property_3", HISTORIES, &(any::<bool>(), histories(Taste::Removals)), |(uidplus, events)| {
-        let mut world = World::after(uidplus, &events);
+    for_all("property_3", HISTORIES, &(servers(), histories(Taste::Removals)), |(server, events)| {
+        let mut world = World::after(server, &events);
         world.meets();
         for mail in world.made.keys().filter(|mail| !world.removed.contains(mail)) {
             assert!(world.copies_there(*mail) > 0 && world.copies_here(*mail) > 0, "keep: mail {mail} is lost");
@@ -206,21 +221,21 @@ fn property_3_nothing_is_lost() {
 /// where its owner copied a file, the ledger was lost, and the server then tells of one copy of two.
 #[test]
 fn property_4_nothing_is_doubled() {
-    let once = |(uidplus, events): (bool, Vec<Event>)| {
-        let mut world = World::after(uidplus, &events);
+    let once = |(server, events): (Server, Vec<Event>)| {
+        let mut world = World::after(server, &events);
         world.meets();
         world.assert_once();
     };
-    for_all("property_4", HISTORIES, &(any::<bool>(), histories(Taste::Twice)), once);
-    for_all("property_4", HISTORIES, &(any::<bool>(), copies_in_doubt()), once);
+    for_all("property_4", HISTORIES, &(servers(), histories(Taste::Twice)), once);
+    for_all("property_4", HISTORIES, &(servers(), copies_in_doubt()), once);
 }
 
 /// Property 5, *stay dead*: what either side dropped after both had agreed on it does not rise again,
 /// even after a crash, unless the UIDs or the ledger that told of it were lost meanwhile.
 #[test]
 fn property_5_the_dead_stay_dead() {
-    for_all("property_5", HISTORIES, &(any::<bool>(), histories(Taste::Removals)), |(uidplus, events)| {
-        let mut world = World::after(uidplus, &events);
+    for_all("property_5", HISTORIES, &(servers(), histories(Taste::Removals)), |(server, events)| {
+        let mut world = World::after(server, &events);
         world.meets();
         world.assert_dead();
     });
@@ -230,8 +245,8 @@ fn property_5_the_dead_stay_dead() {
 /// nothing that the other side may have; no plan removes what the other side really has.
 #[test]
 fn property_6_in_doubt_nothing_is_removed() {
-    for_all("property_6", HISTORIES, &(any::<bool>(), histories(Taste::Doubt)), |(uidplus, events)| {
-        let mut world = World::after(uidplus, &events);
+    for_all("property_6", HISTORIES, &(servers(), histories(Taste::Doubt)), |(server, events)| {
+        let mut world = World::after(server, &events);
         let count = |world: &World| -> Vec<(usize, usize)> {
             world.boxes.iter().map(|it| (it.server.len(), it.disk.len())).collect()
         };
@@ -254,8 +269,8 @@ fn property_6_in_doubt_nothing_is_removed() {
 /// in whatever order the sides are looked at.
 #[test]
 fn property_7_wishes_survive() {
-    for_all("property_7", HISTORIES, &histories(Taste::Flags), |events| {
-        let mut world = World::after(true, &events);
+    for_all("property_7", HISTORIES, &(any::<bool>(), histories(Taste::Flags)), |(exact, events)| {
+        let mut world = World::after(Server { uidplus: true, exact }, &events);
         let wishes = world.wishes();
         world.meets();
         world.assert_wishes(&wishes);
@@ -277,11 +292,11 @@ fn property_7_wishes_survive() {
 /// them do nothing but fetch (POP3) is among these.
 #[test]
 fn property_8_rights_are_obeyed() {
-    let worlds = (rights(), any::<bool>(), histories(Taste::All));
-    for_all("property_8", HISTORIES, &worlds, |(allows, uidplus, events)| {
+    let worlds = (rights(), servers(), histories(Taste::All));
+    for_all("property_8", HISTORIES, &worlds, |(allows, server, events)| {
         let mut world = World::new();
         world.allows = allows;
-        world.uidplus = uidplus;
+        world.is(server);
         for event in &events {
             world.happen(event);
             world.assert_kept();

@@ -141,7 +141,7 @@ impl World {
             let here = side.changes.touched(Some(server.epoch));
             let wanted = server.new.iter_mut().filter(|(uid, _)| side.changes.complete && !here.contains(uid));
             for (uid, message) in wanted {
-                let identity = identity(self.boxes[mailbox].server[uid].mail, false);
+                let identity = self.announced(self.boxes[mailbox].server[uid].mail, false);
                 message.identity = Some(Box::new(identity));
                 new.push((Seat { mailbox, uid: *uid }, identity));
             }
@@ -173,7 +173,7 @@ impl World {
                 let free = it.server.iter().find(|(uid, message)| {
                     uid.get() >= *from
                         && wanted.id.is_some()
-                        && identity(message.mail, false) == wanted
+                        && self.announced(message.mail, false) == wanted
                         && !it.rows.contains_key(uid)
                         && !out.values().any(|taken| taken == *uid)
                 });
@@ -275,7 +275,7 @@ impl World {
             let asked = unsure(server, &side.changes, &side.base);
             for (uids, with_digest) in [(&asked.uids, false), (&asked.digests, true)] {
                 for uid in uids {
-                    let told = Box::new(identity(it.server[uid].mail, with_digest));
+                    let told = Box::new(self.announced(it.server[uid].mail, with_digest));
                     server.new.get_mut(uid).unwrap().identity = Some(told);
                 }
             }
