@@ -11,6 +11,7 @@ mod doctor;
 mod exit;
 mod folders;
 mod forecast;
+mod hurry;
 mod index;
 mod json;
 mod keys;
@@ -41,8 +42,8 @@ use exit::Exit;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    let arguments = words::words_last(Arguments::command(), with_sendmail_mode(std::env::args_os()));
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let typed = with_sendmail_mode(std::env::args_os());
+    let arguments = match hurry::read(&typed).map_or_else(|| read(typed), Ok) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
             // It says the argument again, which may come from a link that somebody clicked on.
@@ -58,6 +59,11 @@ pub fn main() -> ExitCode {
     };
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     run(arguments).into()
+}
+
+/// Reads what was typed.
+fn read(typed: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(words::words_last(&mut Arguments::command(), typed))
 }
 
 fn run(arguments: Arguments) -> Exit {

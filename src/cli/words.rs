@@ -14,11 +14,11 @@ const TAGS: &str = "words";
 /// Puts the words behind all options and `--`, where the command is one that takes such words. What stands behind a
 /// `--` is a word whatever it looks like. Of a single hyphen, only an option's own letter makes an option: `-news`
 /// leaves out what has that word.
-pub(super) fn words_last(mut command: Command, arguments: Vec<OsString>) -> Vec<OsString> {
+pub(super) fn words_last(command: &mut Command, arguments: Vec<OsString>) -> Vec<OsString> {
     command.build();
     let mut rest = arguments.into_iter();
     let mut ordered: Vec<OsString> = rest.next().into_iter().collect();
-    let mut command = &command;
+    let mut command = &*command;
     while let Some(argument) = rest.next() {
         let text = argument.to_str().unwrap_or_default();
         let below = command.find_subcommand(text);
@@ -134,7 +134,7 @@ mod tests {
             let split = |text: &str| -> Vec<OsString> {
                 std::iter::once("tern").chain(text.split(' ')).map(OsString::from).collect()
             };
-            assert_eq!(words_last(Arguments::command(), split(typed)), split(ordered), "{typed}");
+            assert_eq!(words_last(&mut Arguments::command(), split(typed)), split(ordered), "{typed}");
         }
     }
 }

@@ -217,7 +217,7 @@ pub(super) struct Start {
     pub(super) rank: usize,
 }
 
-/// The triggers that keep the counts of all blocks. What a place is sorted by never changes, but for who a row says.
+/// The triggers that keep the counts of all blocks, for a connection that writes. What a place is sorted by never changes, but for who a row says.
 pub(super) fn triggers() -> String {
     let step = |kind: Kind, row: &str, change: &str| {
         let ((key, last), sign) = (kind.columns(), kind.sign());
@@ -237,29 +237,29 @@ pub(super) fn triggers() -> String {
     let marked = [Kind::Unread, Kind::Starred];
     let (came, went) = (|kinds: &[Kind]| all(kinds, "NEW.", "+"), |kinds: &[Kind]| all(kinds, "OLD.", "-"));
     [
-        ("place_came", "AFTER INSERT ON places", came(&messages)),
-        ("place_went", "AFTER DELETE ON places", went(&messages)),
+        ("place_came", "AFTER INSERT ON main.places", came(&messages)),
+        ("place_went", "AFTER DELETE ON main.places", went(&messages)),
         (
             "place_marked",
-            "AFTER UPDATE OF flags ON places WHEN (OLD.flags & 18) <> (NEW.flags & 18)",
+            "AFTER UPDATE OF flags ON main.places WHEN (OLD.flags & 18) <> (NEW.flags & 18)",
             went(&marked) + &came(&marked),
         ),
         (
             "place_renamed",
-            "AFTER UPDATE OF who ON places WHEN OLD.who <> NEW.who",
+            "AFTER UPDATE OF who ON main.places WHEN OLD.who <> NEW.who",
             went(&[Kind::Who]) + &came(&[Kind::Who]),
         ),
-        ("talk_came", "AFTER INSERT ON conversations", came(&talks)),
-        ("talk_went", "AFTER DELETE ON conversations", went(&talks)),
+        ("talk_came", "AFTER INSERT ON main.conversations", came(&talks)),
+        ("talk_went", "AFTER DELETE ON main.conversations", went(&talks)),
         (
             "talk_moved",
-            "AFTER UPDATE OF newest, unread, flags ON conversations WHEN OLD.newest <> NEW.newest
+            "AFTER UPDATE OF newest, unread, flags ON main.conversations WHEN OLD.newest <> NEW.newest
              OR (OLD.unread > 0) <> (NEW.unread > 0) OR (OLD.flags & 2) <> (NEW.flags & 2)",
             went(&talks) + &came(&talks),
         ),
-        ("mailbox_went", "AFTER DELETE ON mailboxes", "DELETE FROM blocks WHERE mailbox = OLD.id;\n".to_owned()),
+        ("mailbox_went", "AFTER DELETE ON main.mailboxes", "DELETE FROM blocks WHERE mailbox = OLD.id;\n".to_owned()),
     ]
-    .map(|(name, when, steps)| format!("CREATE TRIGGER {name} {when} BEGIN\n{steps}END;\n"))
+    .map(|(name, when, steps)| format!("CREATE TEMP TRIGGER {name} {when} BEGIN\n{steps}END;\n"))
     .concat()
 }
 

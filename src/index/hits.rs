@@ -304,6 +304,10 @@ pub(super) fn best_place(
         let row = stream.map_or(Ok(None), |stream| stream.at_most(reader, message))?;
         said.push(row == Some(message));
     }
+    // What the words alone decide is not worth a question about places.
+    if reader.is_stopped() || decided(&plan.check, &said) == Some(false) {
+        return Ok(None);
+    }
     let mut together = Vec::with_capacity(plan.together.len());
     for conversations in &mut plan.together {
         together.push(conversations.has(reader, folders, message)?);
@@ -346,6 +350,30 @@ struct Told {
     together: Vec<bool>,
 }
 
+/// What the words of a message say, whatever its places are; `None`: that depends on them.
+fn decided(check: &Check, said: &[bool]) -> Option<bool> {
+    match check {
+        Check::All(parts) => combined(parts, said, false),
+        Check::Any(parts) => combined(parts, said, true),
+        Check::Not(part) => decided(part, said).map(|holds| !holds),
+        Check::Said(number) => Some(said.get(*number).copied().unwrap_or_default()),
+        Check::Together(_) | Check::Column(_) => None,
+    }
+}
+
+/// What these say together, of which one decides by being `decisive`.
+fn combined(parts: &[Check], said: &[bool], decisive: bool) -> Option<bool> {
+    let mut all = Some(!decisive);
+    for part in parts {
+        match decided(part, said) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => all = None,
+        }
+    }
+    all
+}
+
 /// Does a place answer what words and properties ask together?
 fn holds(check: &Check, told: &Told, row: &Row<'_>) -> Result<bool> {
     Ok(match check {
@@ -370,4 +398,33 @@ fn holds(check: &Check, told: &Told, row: &Row<'_>) -> Result<bool> {
         Check::Together(number) => told.together.get(*number).copied().unwrap_or_default(),
         Check::Column(number) => row.get(search::FIRST_COLUMN + number)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_decide_where_properties_cannot_matter() {
+        let said = [true, false];
+        let (yes, no, open) = (Check::Said(0), Check::Said(1), Check::Column(0));
+        let not = |check: &Check| Check::Not(Box::new(check.clone()));
+        let all = |parts: &[&Check]| Check::All(parts.iter().copied().cloned().collect());
+        let any = |parts: &[&Check]| Check::Any(parts.iter().copied().cloned().collect());
+        let table = [
+            (all(&[]), Some(true)),
+            (any(&[]), Some(false)),
+            (not(&yes), Some(false)),
+            (not(&open), None),
+            (Check::Said(7), Some(false)),
+            (all(&[&yes, &open]), None),
+            (all(&[&open, &no]), Some(false)),
+            (any(&[&open, &yes]), Some(true)),
+            (any(&[&no, &open]), None),
+            (not(&any(&[&no, &all(&[&open, &no])])), Some(true)),
+        ];
+        for (check, decision) in table {
+            assert_eq!(decided(&check, &said), decision, "{check:?}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod ahead;
 mod beside;
 mod blocks;
 mod books;
+mod called;
 mod complete;
 mod contacts;
 mod conversation;

@@ -24,7 +24,7 @@ pub(super) const IN_BULK: &str = "PRAGMA cache_size = -48000; PRAGMA wal_autoche
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The version of the tables; a file of another one is read as far as it can be and made anew beside.
-const VERSION: i64 = 10;
+const VERSION: i64 = 11;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -67,15 +67,13 @@ pub(super) const UNIFIED: i64 = 0;
 ///
 /// What a list is sorted by stands beside each place: `who` and `topic` as short keys of letters, so that each order
 /// of a mailbox is an index of its own ([`SORTS`]) and any page of it is a stretch of that. How many rows are in each
-/// stretch of a long list is in `blocks`, kept by triggers of its own ([`blocks::triggers`]).
+/// stretch of a long list is in `blocks`, kept by triggers ([`blocks::triggers`]) of whoever writes.
 ///
 /// What comes into a mailbox is new mail once that is `settled` (2); before that it may be what was always there. One
 /// whose listing was taken in to its end is 1.
 ///
 /// `16` is the bit of `Seen`, `2` that of `Flagged`, `1` that of `ATTACHMENT` and 1048576 is `LARGE`; a partial
-/// index wants them spelled out. Of beginnings of words only those
-/// of two letters have an index: longer ones are few words, and each such index costs as much as the
-/// words themselves.
+/// index wants them spelled out.
 const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -116,15 +114,6 @@ CREATE INDEX place_unread_anywhere ON places(message) WHERE flags & 16 = 0;
 CREATE INDEX place_starred ON places(message) WHERE flags & 2 <> 0;
 CREATE INDEX place_starred_here ON places(mailbox, message) WHERE flags & 2 <> 0;
 CREATE INDEX place_tagged ON places(message) WHERE keywords IS NOT NULL;
-CREATE TRIGGER place_added AFTER INSERT ON places BEGIN
-    UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0),
-        starred = starred + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
-CREATE TRIGGER place_gone AFTER DELETE ON places BEGIN
-    UPDATE mailboxes SET total = total - 1, unread = unread - (OLD.flags & 16 = 0),
-        starred = starred - (OLD.flags & 2 <> 0) WHERE id = OLD.mailbox; END;
-CREATE TRIGGER place_flagged AFTER UPDATE OF flags ON places WHEN (OLD.flags & 18) <> (NEW.flags & 18) BEGIN
-    UPDATE mailboxes SET unread = unread - (OLD.flags & 16 = 0) + (NEW.flags & 16 = 0),
-        starred = starred - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
 
 CREATE TABLE conversations(
     mailbox INTEGER NOT NULL, thread INTEGER NOT NULL, newest INTEGER NOT NULL, messages INTEGER NOT NULL,
@@ -132,19 +121,6 @@ CREATE TABLE conversations(
 CREATE INDEX conversation_list ON conversations(mailbox, newest);
 CREATE INDEX conversation_unread ON conversations(mailbox, newest) WHERE unread > 0;
 CREATE INDEX conversation_starred ON conversations(mailbox, newest) WHERE flags & 2 <> 0;
-CREATE TRIGGER conversation_added AFTER INSERT ON conversations BEGIN
-    UPDATE mailboxes SET conversations = conversations + 1,
-        unread_conversations = unread_conversations + (NEW.unread > 0),
-        starred_conversations = starred_conversations + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
-CREATE TRIGGER conversation_gone AFTER DELETE ON conversations BEGIN
-    UPDATE mailboxes SET conversations = conversations - 1,
-        unread_conversations = unread_conversations - (OLD.unread > 0),
-        starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) WHERE id = OLD.mailbox; END;
-CREATE TRIGGER conversation_flagged AFTER UPDATE OF unread, flags ON conversations
-WHEN (OLD.unread > 0) <> (NEW.unread > 0) OR (OLD.flags & 2) <> (NEW.flags & 2) BEGIN
-    UPDATE mailboxes SET unread_conversations = unread_conversations - (OLD.unread > 0) + (NEW.unread > 0),
-        starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0)
-        WHERE id = NEW.mailbox; END;
 
 CREATE TABLE blocks(
     mailbox INTEGER NOT NULL, kind INTEGER NOT NULL, key NOT NULL, turn INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -186,9 +162,41 @@ CREATE VIRTUAL TABLE contact_words USING fts5(
     own, domain, content='', contentless_delete=1, detail=column, tokenize='ascii', prefix='1 2 3 4 5');
 ";
 
+/// What keeps the counts of each mailbox, with [`blocks::triggers`]. They belong to the connection that writes: SQLite
+/// reads through all triggers of a file whenever it is opened, which would be half of the time that a reader needs for
+/// that.
+const COUNTS: &str = "
+CREATE TEMP TRIGGER place_added AFTER INSERT ON main.places BEGIN
+    UPDATE mailboxes SET total = total + 1, unread = unread + (NEW.flags & 16 = 0),
+        starred = starred + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
+CREATE TEMP TRIGGER place_gone AFTER DELETE ON main.places BEGIN
+    UPDATE mailboxes SET total = total - 1, unread = unread - (OLD.flags & 16 = 0),
+        starred = starred - (OLD.flags & 2 <> 0) WHERE id = OLD.mailbox; END;
+CREATE TEMP TRIGGER place_flagged AFTER UPDATE OF flags ON main.places WHEN (OLD.flags & 18) <> (NEW.flags & 18) BEGIN
+    UPDATE mailboxes SET unread = unread - (OLD.flags & 16 = 0) + (NEW.flags & 16 = 0),
+        starred = starred - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
+CREATE TEMP TRIGGER conversation_added AFTER INSERT ON main.conversations BEGIN
+    UPDATE mailboxes SET conversations = conversations + 1,
+        unread_conversations = unread_conversations + (NEW.unread > 0),
+        starred_conversations = starred_conversations + (NEW.flags & 2 <> 0) WHERE id = NEW.mailbox; END;
+CREATE TEMP TRIGGER conversation_gone AFTER DELETE ON main.conversations BEGIN
+    UPDATE mailboxes SET conversations = conversations - 1,
+        unread_conversations = unread_conversations - (OLD.unread > 0),
+        starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) WHERE id = OLD.mailbox; END;
+CREATE TEMP TRIGGER conversation_flagged AFTER UPDATE OF unread, flags ON main.conversations
+WHEN (OLD.unread > 0) <> (NEW.unread > 0) OR (OLD.flags & 2) <> (NEW.flags & 2) BEGIN
+    UPDATE mailboxes SET unread_conversations = unread_conversations - (OLD.unread > 0) + (NEW.unread > 0),
+        starred_conversations = starred_conversations - (OLD.flags & 2 <> 0) + (NEW.flags & 2 <> 0)
+        WHERE id = NEW.mailbox; END;
+";
+
 /// The columns of the full text, and how they are cut into words.
 pub(super) const WORDS: &str =
     r#"subject, sender, recipients, cc, body, files, list, tokenize="unicode61 remove_diacritics 2""#;
+
+/// Beginnings of words of so many letters have an index of their own (`prefix` of the full text): shorter ones are
+/// looked for by those, longer ones by the words that there are. Each such index costs half of what the words cost.
+pub(super) const BEGINNINGS: usize = 3;
 
 /// What is written of the full text at once, and how many pieces of it are merged into one.
 const WRITING: &str = "INSERT INTO words(words, rank) VALUES('hashsize', 16777216);
@@ -203,7 +211,8 @@ CREATE INDEX IF NOT EXISTS place_size ON places(mailbox, size, message);
 ";
 
 /// The words of the full text, one by one, for beginnings of words.
-const VOCABULARY: &str = "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, words, instance)";
+pub(super) const VOCABULARY: &str =
+    "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab(main, words, instance)";
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,7 +237,7 @@ pub(super) fn open(path: &Path, purpose: Purpose) -> Result<Connection, Fault> {
         Err(error) => return Err(fault(path, &error)),
     };
     match purpose {
-        Purpose::Writing if version == VERSION => {}
+        Purpose::Writing if version == VERSION => for_writing(&connection).map_err(|error| fault(path, &error))?,
         Purpose::Writing => return Err(outdated(path)),
         Purpose::Reading => {
             let ready = connection.execute_batch(VOCABULARY);
@@ -255,8 +264,6 @@ pub(super) fn open_ready(path: &Path) -> Option<Connection> {
             return Ok(None);
         }
         for_reading(&connection)?;
-        connection.execute_batch(VOCABULARY)?;
-        connection.pragma_update(None, "query_only", true)?;
         Ok(Some(connection))
     };
     ready().ok().flatten()
@@ -268,6 +275,12 @@ fn for_reading(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(96);
     Ok(())
+}
+
+/// What a connection needs that changes something.
+fn for_writing(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(COUNTS)?;
+    connection.execute_batch(&blocks::triggers())
 }
 
 /// Puts empty tables in the place of those that an older index lacks and that a list can be shown without.
@@ -294,13 +307,14 @@ pub(super) fn open_spare(path: &Path, right: &Building) -> Result<Connection, Fa
         version == &VERSION && connection.prepare(UNFINISHED).and_then(|mut find| find.exists([])).unwrap_or_default()
     };
     if let Some((connection, _)) = connect(&spare).ok().filter(begun) {
+        for_writing(&connection).map_err(|error| fault(&spare, &error))?;
         return Ok(connection);
     }
     // Whatever lies there is damaged, of another version, or has served before.
     begin_again(&spare, right)?;
     let (connection, _) = connect(&spare).map_err(|error| fault(&spare, &error))?;
     let mark = "INSERT INTO meta(key, value) VALUES('unfinished', 'yes')";
-    connection.execute(mark, []).map_err(|error| fault(&spare, &error))?;
+    connection.execute(mark, []).and_then(|_| for_writing(&connection)).map_err(|error| fault(&spare, &error))?;
     Ok(connection)
 }
 
@@ -393,9 +407,9 @@ fn connect(file: &Path) -> rusqlite::Result<(Connection, i64)> {
     let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     empty(&change)?;
     change.execute_batch(TABLES)?;
-    change.execute_batch(&blocks::triggers())?;
     change.execute_batch(&format!(
-        "CREATE VIRTUAL TABLE words USING fts5({WORDS}, content='', contentless_delete=1, prefix='2'); {WRITING}"
+        "CREATE VIRTUAL TABLE words USING fts5({WORDS}, content='', contentless_delete=1, prefix='{BEGINNINGS}');
+         {WRITING}"
     ))?;
     change.pragma_update(None, "user_version", VERSION)?;
     change.commit()?;

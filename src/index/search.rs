@@ -10,18 +10,18 @@ use std::fmt::Write as _;
 
 use rusqlite::{Connection, Result, params};
 
-use super::expression::{Lexicon, MAX_DEPTH, Words, all_of, depth, words_of};
+use super::called::{is_called, tagged};
+use super::expression::{Beginning, Lexicon, MAX_DEPTH, Words, all_of, depth, words_of};
 use super::rows::Folder;
 use super::schema::{self, ATTACHMENT, LARGE, OWN};
 use super::streams::{Lead, Stream};
 use super::together::Together;
 use super::{extract, threads, timers};
 use crate::job::index::SearchScope;
-use crate::mail::flags::{Flag, Flags, Keyword};
+use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{AccountId, MessageId};
-use crate::mail::labels::Label;
 use crate::mail::mailbox::Role;
-use crate::mail::tags::{self, MUTED};
+use crate::mail::tags::MUTED;
 use crate::query::Query;
 use crate::query::ast::State;
 
@@ -94,6 +94,7 @@ pub(super) fn compile(
         columns: Vec::new(),
         known: BTreeMap::new(),
         together: Vec::new(),
+        many: BTreeMap::new(),
     };
     let mut parts = Vec::new();
     flatten(query, &mut parts);
@@ -188,6 +189,8 @@ struct Maker<'a> {
     known: BTreeMap<String, Vec<i64>>,
     /// Conversations, by what a message of them answers.
     together: Vec<(Query, Together)>,
+    /// The streams of beginnings that many words share, by what tells them apart in print.
+    many: BTreeMap<String, Vec<usize>>,
 }
 
 /// Leads: what may be a hit.
@@ -208,6 +211,22 @@ impl Maker<'_> {
 
     fn words_of(&self, query: &Query) -> Option<Words> {
         if depth(query) > MAX_DEPTH { None } else { words_of(query, &self.lexicon) }
+    }
+
+    /// The streams that together are where a beginning is that many words share.
+    fn many(&mut self, query: &Query) -> Vec<usize> {
+        let Query::Text { field, pattern } = query else { return Vec::new() };
+        let name = format!("{field:?} {pattern:?}");
+        if let Some(known) = self.many.get(&name) {
+            return known.clone();
+        }
+        let Beginning::Many(many) = self.lexicon.beginning(pattern) else { return Vec::new() };
+        let mut streams = vec![self.stream(Stream::known(many.seldom(*field)))];
+        if let Some(expression) = many.expression(*field) {
+            streams.push(self.words(expression));
+        }
+        self.many.insert(name, streams.clone());
+        streams
     }
 
     /// What leads to all that answers each of these; `None`: only a walk does.
@@ -274,6 +293,7 @@ impl Maker<'_> {
         }
         let rare = |lead| Some(Offer { lead, dense: false });
         Ok(match query {
+            Query::Text { .. } => rare(Lead::Any(self.many(query).into_iter().map(Lead::Stream).collect())),
             Query::And(_) => {
                 let mut parts = Vec::new();
                 flatten(query, &mut parts);
@@ -342,8 +362,7 @@ impl Maker<'_> {
             | Query::Larger(_)
             | Query::Smaller(_)
             | Query::Not(_)
-            | Query::Native(_)
-            | Query::Text { .. } => None,
+            | Query::Native(_) => None,
         })
     }
 
@@ -414,6 +433,10 @@ impl Maker<'_> {
 impl Maker<'_> {
     fn say(&mut self, expression: String) -> Check {
         let stream = self.words(expression);
+        self.is_in(stream)
+    }
+
+    fn is_in(&mut self, stream: usize) -> Check {
         let at = self.said.iter().position(|known| *known == stream).unwrap_or_else(|| {
             self.said.push(stream);
             self.said.len() - 1
@@ -439,7 +462,8 @@ impl Maker<'_> {
             Query::Or(parts) => Check::Any(parts.iter().map(|part| self.check(part)).collect::<Result<_>>()?),
             Query::Not(inner) => Check::Not(Box::new(self.check(inner)?)),
             Query::Together(inner) => Check::Together(self.together(inner)?),
-            // The others are properties or words.
+            Query::Text { .. } => Check::Any(self.many(query).into_iter().map(|stream| self.is_in(stream)).collect()),
+            // The others are properties.
             _ => Check::Any(Vec::new()),
         })
     }
@@ -529,55 +553,5 @@ impl Maker<'_> {
                 format!("(m.bits & {OWN} <> 0 OR {in_sent})")
             }
         }
-    }
-}
-
-/// Is that what somebody calls this mailbox: by its name, the last part of it, what it is for, all of it also
-/// behind the account; `lists/**` is `lists` and what is below?
-fn is_called(folder: &Folder, name: &str) -> bool {
-    let name = name.to_lowercase();
-    let account = folder.id.account.as_str().to_lowercase();
-    let full = folder.id.name.as_str().to_lowercase();
-    let within = |name: &str| {
-        if let Some(top) = name.strip_suffix("/**").or_else(|| name.strip_suffix("/*")) {
-            let below = full.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            return below || top.is_empty();
-        }
-        let role = folder.role.is_some_and(|role| role.word() == name || nickname(role) == Some(name));
-        role || full == name || folder.id.name.leaf().to_lowercase() == name
-    };
-    within(&name) || name.strip_prefix(&account).and_then(|rest| rest.strip_prefix('/')).is_some_and(within)
-}
-
-/// What other programs call it.
-fn nickname(role: Role) -> Option<&'static str> {
-    match role {
-        Role::Junk => Some("spam"),
-        Role::Trash => Some("bin"),
-        Role::Flagged => Some("starred"),
-        Role::Inbox | Role::Drafts | Role::Sent | Role::Archive | Role::All => None,
-    }
-}
-
-/// SQL: has the place this keyword, or the label of this name?
-fn tagged(name: &str) -> String {
-    let label = |name: &str| Label::read(name).map(|label| Keyword::of_label(&label).as_str().to_owned());
-    let spelled = tags::typed(name).ok().map(|word| word.as_str().to_owned());
-    let words = [Some(name.to_owned()), spelled, label(name), label(&name.to_lowercase()), label(&format!("\\{name}"))];
-    let mut words: Vec<String> =
-        words.into_iter().flatten().map(|word| word.to_ascii_lowercase()).filter(|word| !word.contains(' ')).collect();
-    words.sort();
-    words.dedup();
-    let has = |word: &String| {
-        let mut hex = String::new();
-        for byte in format!(" {word} ").bytes() {
-            hex.push_str(&format!("{byte:02x}"));
-        }
-        format!("instr(' ' || lower(ifnull(p.keywords, '')) || ' ', CAST(x'{hex}' AS TEXT)) > 0")
-    };
-    if words.is_empty() {
-        "0".to_owned()
-    } else {
-        format!("({})", words.iter().map(has).collect::<Vec<_>>().join(" OR "))
     }
 }

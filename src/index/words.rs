@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::query::ast::{Field, Pattern};
-use crate::query::forms::Forms;
 
 /// Text as it goes into the index: `abc中文字` becomes `abc 中文 文字 字`. The last character of a run
 /// also stands alone, so that a single character is found wherever it stands.
@@ -63,25 +62,74 @@ fn vanishes(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
+/// The beginning that a pattern looks for, where that is one plain word: as it stands in the full text.
+pub(super) fn lone_beginning(pattern: &Pattern) -> Option<String> {
+    let Pattern::Prefix(text) = pattern else { return None };
+    let text = folded(text);
+    let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain.then(|| text.to_ascii_lowercase())
+}
+
+/// The columns of the full text that a field is; all of them where none is given.
+pub(super) fn columns(field: Field) -> &'static [&'static str] {
+    match field {
+        Field::Any => &[],
+        Field::From => &["sender"],
+        Field::To => &["recipients", "cc"],
+        Field::Cc => &["cc"],
+        Field::Subject => &["subject"],
+        Field::Body => &["body"],
+        Field::List => &["list"],
+        Field::File => &["files"],
+    }
+}
+
+/// The column of that name.
+pub(super) fn column(name: &str) -> Option<&'static str> {
+    ["subject", "sender", "recipients", "cc", "body", "files", "list"].into_iter().find(|column| *column == name)
+}
+
+/// The term for a word of the full text.
+pub(super) fn exactly(word: &str) -> String {
+    format!("\"{word}\"")
+}
+
+/// The term for all words of the full text that begin so.
+pub(super) fn begun(word: &str) -> String {
+    format!("\"{word}\" *")
+}
+
+/// What finds any of these terms; `None`: there are none.
+pub(super) fn one_of(field: Field, terms: &[String]) -> Option<String> {
+    (!terms.is_empty()).then(|| format!("{}({})", within(field), terms.join(" OR ")))
+}
+
+/// The columns, as an expression names them.
+fn within(field: Field) -> String {
+    match columns(field) {
+        [] => String::new(),
+        [one] => format!("{one} : "),
+        many => format!("{{{}}} : ", many.join(" ")),
+    }
+}
+
 /// A pattern as an FTS5 expression; `None` where there is nothing in it that could be found, such as
 /// a lone dash.
 ///
-/// `beginning` lists the words that begin so, where they are few: they are looked for one by one. `forms_of` lists
-/// the forms of a word.
-pub(super) fn expression(
-    field: Field,
-    pattern: &Pattern,
-    beginning: &dyn Fn(&str) -> Option<Vec<String>>,
-    forms_of: &dyn Fn(&Forms) -> Vec<String>,
-) -> Option<String> {
-    let (text, mut prefix, forms) = match pattern {
-        Pattern::Word(text) | Pattern::Phrase(text) => (text, false, Vec::new()),
-        Pattern::Prefix(text) => (text, true, Vec::new()),
-        Pattern::Forms(forms) => (&forms.word, false, forms_of(forms)),
+/// `known` are terms that are looked for instead, one by one: the words that begin so, or the forms of a word.
+pub(super) fn expression(field: Field, pattern: &Pattern, known: &[String]) -> Option<String> {
+    let (text, mut prefix) = match pattern {
+        Pattern::Word(text) | Pattern::Phrase(text) => (text, false),
+        Pattern::Prefix(text) => (text, true),
+        Pattern::Forms(forms) => (&forms.word, false),
     };
     let text = folded(text);
     if !text.chars().any(char::is_alphanumeric) {
         return None;
+    }
+    if let Some(known) = one_of(field, known) {
+        return Some(known);
     }
     let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
     let mut words = for_index(text).into_owned();
@@ -95,23 +143,8 @@ pub(super) fn expression(
             prefix = true;
         }
     }
-    let columns = match field {
-        Field::Any => "",
-        Field::From => "sender : ",
-        Field::To => "{recipients cc} : ",
-        Field::Cc => "cc : ",
-        Field::Subject => "subject : ",
-        Field::Body => "body : ",
-        Field::List => "list : ",
-        Field::File => "files : ",
-    };
-    let known = if forms.is_empty() { prefix.then(|| beginning(words.trim())).flatten() } else { Some(forms) };
-    if let Some(known) = known.filter(|known| !known.is_empty()) {
-        let known: Vec<String> = known.iter().map(|word| format!("\"{word}\"")).collect();
-        return Some(format!("{columns}({})", known.join(" OR ")));
-    }
     let star = if prefix { " *" } else { "" };
-    Some(format!("{columns}\"{}\"{star}", words.trim().replace(['"', '\0'], " ")))
+    Some(format!("{}\"{}\"{star}", within(field), words.trim().replace(['"', '\0'], " ")))
 }
 
 fn is_cjk(c: char) -> bool {
@@ -178,17 +211,29 @@ mod tests {
 
     #[test]
     fn patterns_become_expressions() {
-        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()), &|_| None, &|_| Vec::new());
+        let word = |text: &str| expression(Field::Any, &Pattern::Word(text.into()), &[]);
         assert_eq!(word("a\"b").as_deref(), Some("\"a b\""));
         assert_eq!(word("日本語").as_deref(), Some("\"日本 本語\""));
         assert_eq!(word("日").as_deref(), Some("\"日\" *"));
         assert_eq!(word("x日本!").as_deref(), Some("\"x 日本\""));
         assert_eq!(word("--"), None);
         assert_eq!(word("🎉").as_deref(), Some("\"u1f389\""));
-        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &|_| None, &|_| Vec::new());
-        assert_eq!(to.as_deref(), Some("{recipients cc} : \"gra\" *"));
-        let known = |_: &str| Some(vec!["grace".to_owned(), "gray".to_owned()]);
-        let to = expression(Field::To, &Pattern::Prefix("gra".into()), &known, &|_| Vec::new());
+        let gra = Pattern::Prefix("gra".into());
+        assert_eq!(expression(Field::To, &gra, &[]).as_deref(), Some("{recipients cc} : \"gra\" *"));
+        let known = ["grace", "gray"].map(exactly);
+        let to = expression(Field::To, &gra, &known);
         assert_eq!(to.as_deref(), Some("{recipients cc} : (\"grace\" OR \"gray\")"));
+    }
+
+    #[test]
+    fn a_beginning_is_listed_where_it_is_one_plain_word() {
+        let lone = |text: &str| lone_beginning(&Pattern::Prefix(text.into()));
+        assert_eq!(lone("Budg").as_deref(), Some("budg"));
+        assert_eq!(lone("straß").as_deref(), Some("strass"), "as it is written in the full text");
+        assert_eq!(lone("q3.").as_deref(), Some("q3"));
+        for other in ["", "-", "new yo", "über", "日", "a-b"] {
+            assert_eq!(lone(other), None, "{other}");
+        }
+        assert_eq!(lone_beginning(&Pattern::Word("budg".into())), None);
     }
 }

@@ -234,7 +234,11 @@ fn what_is_wrong_is_told_with_what_puts_it_right() {
         ),
         (
             "UPDATE places SET info = ':2,', flags = 0 WHERE name = '1020.n20'",
-            &["flags 1 files have other flags than the index knows", "conversations 1 conversations are counted wrongly"],
+            &[
+                "flags 1 files have other flags than the index knows",
+                "counts 1 counts are wrong",
+                "conversations 1 conversations are counted wrongly",
+            ],
         ),
         ("UPDATE messages SET subject = 'forged' WHERE id = NEWEST", &["rows 1 rows say something else than their message"]),
         (
