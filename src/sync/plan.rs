@@ -413,12 +413,12 @@ fn ask_for_contents<'a>(pairing: Pairing<'a>, uids: &mut Vec<Uid>, files: &mut B
     if unsure.is_empty() {
         return;
     }
-    let is_asked = |identity: &&Identity| identity.digest.is_none() && unsure.contains(&identity.id);
+    let is_asked = |identity: &Identity| identity.digest.is_none() && unsure.contains(&identity.id);
     let paired = || left.pairs.iter().skip(surely);
     let all = left.there.iter().map(|(uid, new)| (*uid, *new)).chain(paired().map(|(uid, new, _)| (*uid, *new)));
-    uids.extend(all.filter(|(_, new)| new.identity.as_deref().filter(is_asked).is_some()).map(|(uid, _)| uid));
+    uids.extend(all.filter(|(_, new)| new.identity.as_deref().is_some_and(is_asked)).map(|(uid, _)| uid));
     let all = left.here.iter().chain(paired().map(|(.., file)| file));
-    files.extend(all.filter(whole).filter(|file| file.identity.filter(is_asked).is_some()).map(|file| file.unique));
+    files.extend(all.filter(whole).filter(|file| file.identity.is_some_and(is_asked)).map(|file| file.unique));
 }
 
 /// Makes the plan for one mailbox of what changed on both sides and the rows they touch.
