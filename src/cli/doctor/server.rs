@@ -61,7 +61,7 @@ const SMTP: Names = Names {
 };
 
 /// What can be offered, and what it costs where it is not.
-const PATHS: [(&str, &str); 12] = [
+const PATHS: [(&str, &str); 11] = [
     ("QRESYNC", "what vanished is found by listing all numbers of a folder"),
     ("CONDSTORE", "flags are compared in full each time"),
     ("LIST-STATUS", "each folder is asked by itself whether it changed"),
@@ -73,7 +73,6 @@ const PATHS: [(&str, &str); 12] = [
     ("IDLE", "new mail shows at the next look, not at once"),
     ("NOTIFY", "only INBOX tells of new mail at once"),
     ("SPECIAL-USE", "what folders are for is guessed by their names"),
-    ("OBJECTID", "a message that was moved there is known again by its Message-ID"),
 ];
 
 /// Looks at all servers of the account.
