@@ -95,6 +95,7 @@ pub(super) fn compile(
         known: BTreeMap::new(),
         together: Vec::new(),
         many: BTreeMap::new(),
+        nested: false,
     };
     let mut parts = Vec::new();
     flatten(query, &mut parts);
@@ -191,6 +192,9 @@ struct Maker<'a> {
     together: Vec<(Query, Together)>,
     /// The streams of beginnings that many words share, by what tells them apart in print.
     many: BTreeMap<String, Vec<usize>>,
+    /// Is a lead made for one part of an alternative? What all of its streams have may be far older than the
+    /// message that is looked at, so they are shared with nothing else: no stream goes back.
+    nested: bool,
 }
 
 /// Leads: what may be a hit.
@@ -201,6 +205,9 @@ impl Maker<'_> {
     }
 
     fn words(&mut self, expression: String) -> usize {
+        if self.nested {
+            return self.stream(Stream::words(expression));
+        }
         if let Some(known) = self.expressions.get(&expression) {
             return *known;
         }
@@ -217,7 +224,7 @@ impl Maker<'_> {
     fn many(&mut self, query: &Query) -> Vec<usize> {
         let Query::Text { field, pattern } = query else { return Vec::new() };
         let name = format!("{field:?} {pattern:?}");
-        if let Some(known) = self.many.get(&name) {
+        if let Some(known) = self.many.get(&name).filter(|_| !self.nested) {
             return known.clone();
         }
         let Beginning::Many(many) = self.lexicon.beginning(pattern) else { return Vec::new() };
@@ -225,7 +232,9 @@ impl Maker<'_> {
         if let Some(expression) = many.expression(*field) {
             streams.push(self.words(expression));
         }
-        self.many.insert(name, streams.clone());
+        if !self.nested {
+            self.many.insert(name, streams.clone());
+        }
         streams
     }
 
@@ -267,6 +276,14 @@ impl Maker<'_> {
         Ok(Some(Lead::All { parts, newest, oldest }))
     }
 
+    /// The same for a part of the search.
+    fn nested_leads(&mut self, parts: &[&Query]) -> Result<Option<Lead>> {
+        let outside = std::mem::replace(&mut self.nested, true);
+        let lead = self.all_leads(parts, None);
+        self.nested = outside;
+        lead
+    }
+
     fn everything(&mut self) -> Lead {
         self.index("places", "message", "place_message", "1")
     }
@@ -297,7 +314,7 @@ impl Maker<'_> {
             Query::And(_) => {
                 let mut parts = Vec::new();
                 flatten(query, &mut parts);
-                self.all_leads(&parts, None)?.and_then(rare)
+                self.nested_leads(&parts)?.and_then(rare)
             }
             Query::Or(parts) => {
                 let mut leads = Vec::new();
@@ -309,7 +326,7 @@ impl Maker<'_> {
                 }
                 Some(Offer { lead: Lead::Any(leads), dense })
             }
-            Query::Date { .. } => self.all_leads(&[query], None)?.and_then(rare),
+            Query::Date { .. } => self.nested_leads(&[query])?.and_then(rare),
             Query::HasAttachment => rare(self.index("messages", "id", "message_attached", "bits & 1 <> 0")),
             Query::Larger(bytes) if *bytes >= LARGE => {
                 rare(self.index("messages", "id", "message_large", &format!("size >= {LARGE}")))

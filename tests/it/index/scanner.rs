@@ -367,3 +367,20 @@ fn long_and_deep_questions_are_answered() {
     assert_eq!(count(&format!("{}budget is:unread{}", "(".repeat(60), ")".repeat(60))), 1);
     assert_eq!(count(&format!("{}(llama or (budget is:unread)){}", "-(-(".repeat(15), "))".repeat(15))), 1);
 }
+
+#[test]
+fn a_word_that_stands_in_two_alternatives_is_found_by_both() {
+    let World { disk, archive, .. } = world(&mut fastrand::Rng::with_seed(7), 400);
+    let mut index = disk.reader();
+    let mut count = |text: &str| {
+        let query = tern::query::parse(text, Timestamp::new(1_790_000_000), &jiff::tz::TimeZone::UTC).unwrap();
+        index.search(&query, &SearchScope::All, 0, usize::MAX).unwrap().total
+    };
+    let all = count("list:rust");
+    assert!(all > 100, "more than are read at once: {all}");
+    // The one of which the first alternative tells is far older than the newest of the second.
+    for file in archive.files.iter().step_by(40) {
+        assert_eq!(count(&format!("id:{} list:rust or list:rust", file.id)), all);
+        assert_eq!(count(&format!("(id:{0} list:rust) or (list:rust -id:{0})", file.id)), all);
+    }
+}
