@@ -87,7 +87,10 @@ impl Dovecot {
         while TcpStream::connect(("127.0.0.1", self.imap)).is_ok() && Instant::now() < limit {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let _ = fs::remove_file(self.dir.path().join("run/master.pid"));
+        // And a socket that a dying process still listens on would tell the new one that it runs already.
+        for left in fs::read_dir(self.dir.path().join("run")).expect("its directory").flatten() {
+            let _ = if left.path().is_dir() { fs::remove_dir_all(left.path()) } else { fs::remove_file(left.path()) };
+        }
         self.child = launch(self.dir.path());
         self.wait_until_up();
     }
