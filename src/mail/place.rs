@@ -1,6 +1,6 @@
 //! Where a message lies: one file of a message in one mailbox. A message may have several places.
 
-use super::ids::AccountId;
+use super::ids::{AccountId, Uid};
 use super::mailbox::MailboxName;
 
 /// The base name of a Maildir file: what stands before `:2,` and stays the same while flags
@@ -8,6 +8,9 @@ use super::mailbox::MailboxName;
 /// `store/name.rs`'s business.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueName(String);
+
+/// What the names of messages begin with that have no file.
+const MARKED: &str = "marked_as_deleted.";
 
 impl UniqueName {
     /// Refuses names that could leave the directory or hide in it, and names with a colon.
@@ -25,6 +28,17 @@ impl UniqueName {
     pub fn stub_size(&self) -> Option<u64> {
         let (_, rest) = self.0.split_once(",T=")?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
+    /// The name of no file: that of a message which was removed or moved away, and stays on the server, marked as
+    /// deleted, since the server can take nothing off by itself.
+    pub fn marked(uid: Uid) -> Self {
+        Self(format!("{MARKED}{}", uid.get()))
+    }
+
+    /// Does it stand for a message that was removed or moved away and is only marked on the server?
+    pub fn is_marked(&self) -> bool {
+        self.0.strip_prefix(MARKED).is_some_and(|uid| uid.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     /// The name.

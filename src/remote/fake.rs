@@ -288,11 +288,6 @@ impl FakeServer {
     pub fn cancel_cut(&self) -> bool {
         self.change(|state| state.cut.take().is_some())
     }
-
-    /// How many steps were made so far, by all sessions.
-    pub fn steps(&self) -> u64 {
-        self.state().steps
-    }
 }
 
 impl State {
@@ -329,12 +324,13 @@ impl State {
         Ok(())
     }
 
-    fn relocate(&mut self, mailbox: &MailboxName, uid: Uid, to: &MailboxName) -> Option<Uid> {
-        if !self.mailboxes.contains_key(to) {
-            return None;
-        }
-        let message = self.mailboxes.get_mut(mailbox)?.remove(uid)?;
+    fn copy(&mut self, mailbox: &MailboxName, uid: Uid, to: &MailboxName) -> Option<Uid> {
+        let message = self.mailboxes.get(mailbox)?.messages.get(&uid)?.clone();
         Some(self.mailboxes.get_mut(to)?.add(message.bytes, message.flags, message.date))
+    }
+
+    fn relocate(&mut self, mailbox: &MailboxName, uid: Uid, to: &MailboxName) -> Option<Uid> {
+        self.copy(mailbox, uid, to).filter(|_| self.mailboxes.get_mut(mailbox).and_then(|it| it.remove(uid)).is_some())
     }
 
     /// Counts a step; a fault if the connection is cut before it.
@@ -414,7 +410,7 @@ impl State {
                 .again(Again::Later)
                 .detail("permission denied"));
         }
-        let uidplus = self.habits.uidplus;
+        let Habits { uidplus, moves, .. } = self.habits;
         let (keeps, labels) = (self.habits.keeps.clone(), self.habits.labels);
         let it = self.open_mut(mailbox, Doing::Pushing)?;
         match push {
@@ -437,6 +433,14 @@ impl State {
             Push::Append { bytes, flags, date } => {
                 let uid = it.add(Arc::from(*bytes), (*flags).clone(), date.unwrap_or_default());
                 Ok(Pushed::Appended(uidplus.then(|| (it.epoch(), uid))))
+            }
+            Push::Move { uids, to } if !uidplus && !moves => {
+                self.open(to, Doing::Pushing)?;
+                for uid in *uids {
+                    self.copy(mailbox, *uid, to);
+                    self.open_mut(mailbox, Doing::Pushing)?.store(*uid, &Flags::only(Flag::Deleted), &Flags::none());
+                }
+                Ok(Pushed::CopiedOnly)
             }
             Push::Move { uids, to } => {
                 self.open(to, Doing::Pushing)?;

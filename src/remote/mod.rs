@@ -220,6 +220,9 @@ pub enum Pushed {
     Appended(Option<(UidValidity, Uid)>),
     /// Done, each old UID with the new one, as far as the server says (COPYUID).
     Moved(Option<(UidValidity, Vec<(Uid, Uid)>)>),
+    /// Copied, but what was copied stays behind, marked as deleted: the server can neither move nor expunge single
+    /// messages (no MOVE, no UIDPLUS). It does not tell UIDs either.
+    CopiedOnly,
     /// Flags set, but nothing could be expunged without touching what is not ours (no UIDPLUS).
     MarkedOnly,
 }

@@ -15,7 +15,7 @@ use crate::fault::{Cause, Doing, Fault, Scope};
 use crate::job::sync::Counts;
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
 use crate::ledger::{Agreed, Change, Intent, IntentId, LabelWish, Ledger, MailboxKey, Row, digest};
-use crate::mail::flags::Flags;
+use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{MessageId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{MailboxId, UniqueName};
@@ -390,14 +390,19 @@ impl Hands<'_> {
             .collect();
         let settled = self.ledger.intend(&intents, self.env.clock.now())?;
         let uids: Vec<Uid> = sure.iter().map(|(row, _)| row.uid).collect();
-        let mut moved = Vec::new();
+        let (mut moved, mut marked) = (Vec::new(), Vec::new());
         if !uids.is_empty() {
             self.env.step()?;
             match self.remote.push(&self.mailbox.name, &Push::Move { uids: &uids, to }) {
                 Ok(Pushed::Moved(Some((epoch, pairs)))) if agreed.validity == Some(epoch) => moved = pairs,
                 // In a new epoch the next listing pairs the files by what they are.
                 Ok(Pushed::Moved(Some(_))) => {}
-                Ok(_) => moved = self.seek(to, target_key, &agreed, &sure)?,
+                Ok(pushed) => {
+                    moved = self.seek(to, target_key, &agreed, &sure)?;
+                    if pushed == Pushed::CopiedOnly {
+                        marked.extend(sure.iter().map(|(row, _)| as_marked(row)));
+                    }
+                }
                 Err(fault) if refused(&fault) || matches!(fault.cause, Cause::Missing | Cause::Permission) => {
                     // What goes elsewhere, and what is removed, need not wait for it.
                     self.ledger.settle(&settled)?;
@@ -427,7 +432,9 @@ impl Hands<'_> {
             }
         }
         let arrive = Change { put, ..Change::default() };
-        let leave = Change { remove: uids.into_iter().chain(gone).collect(), settled, ..Change::default() };
+        let left = if marked.is_empty() { uids } else { Vec::new() };
+        let remove = left.into_iter().chain(gone).collect();
+        let leave = Change { put: marked, remove, settled, ..Change::default() };
         self.env.step()?;
         Ok(self.ledger.commit(&[(self.key, leave), (target_key, arrive)])?)
     }
@@ -467,21 +474,27 @@ impl Hands<'_> {
             let stays = |row: &&Row| !back.contains_key(&row.unique) && !filed.contains(&row.uid);
             let still: Vec<Uid> = rows.iter().filter(stays).map(|row| row.uid).collect();
             let (sure, mut gone) = self.sure(&still)?;
-            let sure: Vec<Uid> = sure.iter().map(|(row, _)| row.uid).collect();
-            if !sure.is_empty() {
+            let mut marked = Vec::new();
+            let uids: Vec<Uid> = sure.iter().map(|(row, _)| row.uid).collect();
+            if !uids.is_empty() {
                 self.env.step()?;
-                let done = self.remote.push(&self.mailbox.name, &Push::Expunge { uids: &sure })?;
-                // What is only marked stays on the server, so it must stay in the base.
-                if done != Pushed::MarkedOnly {
-                    self.counts.removed_there += sure.len() as u64;
-                    gone.extend(sure);
+                if self.remote.push(&self.mailbox.name, &Push::Expunge { uids: &uids })? == Pushed::MarkedOnly {
+                    marked.extend(sure.iter().map(|(row, _)| as_marked(row)));
+                } else {
+                    self.counts.removed_there += uids.len() as u64;
+                    gone.extend(uids);
                 }
                 self.env.step()?;
             }
-            self.commit(Change { remove: gone, ..Change::default() })?;
+            self.commit(Change { put: marked, remove: gone, ..Change::default() })?;
         }
         Ok(())
     }
+}
+
+/// The row of what is only marked on the server: it stays known there, and no file is missing for it.
+fn as_marked(row: &Row) -> Row {
+    Row { unique: UniqueName::marked(row.uid), flags: row.flags.clone().with(Flag::Deleted), ..row.clone() }
 }
 
 /// A row whose message is still the one that it tells of, with that message's Message-ID.

@@ -465,7 +465,8 @@ pub fn diff_local(listing: &LocalListing, base: &Base) -> LocalChanges {
     if listing.complete {
         // A row that shares its file with a later one has not lost it.
         let owned = |row: &Agreed| base.uid_of(&row.unique).is_some_and(|owner| seen.contains(&owner));
-        changes.gone = base.rows.iter().filter(|(_, row)| !owned(row)).map(|(uid, _)| *uid).collect();
+        let has_lost = |row: &Agreed| !row.unique.is_marked() && !owned(row);
+        changes.gone = base.rows.iter().filter(|(_, row)| has_lost(row)).map(|(uid, _)| *uid).collect();
     }
     changes
 }

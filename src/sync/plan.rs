@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::{Agreed, Arrival, Base, Identity, LocalChanges, NewThere, Sealed, ServerChanges, TUID_LINE};
-use crate::mail::flags::Flags;
+use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::UniqueName;
@@ -206,7 +206,8 @@ fn candidates<'a>(server: &ServerChanges, local: &'a LocalChanges, base: &'a Bas
     });
     let mut all: Vec<_> = new.collect();
     if server.restarted {
-        all.extend(base.iter().filter(|(uid, _)| !local.gone.contains(uid)).map(|(uid, row)| Candidate {
+        let is_here = |uid: &Uid, row: &Agreed| !local.gone.contains(uid) && !row.unique.is_marked();
+        all.extend(base.iter().filter(|(uid, row)| is_here(uid, row)).map(|(uid, row)| Candidate {
             unique: &row.unique,
             flags: local.flags.get(&uid).unwrap_or(&row.flags).clone(),
             origin: None,
@@ -457,7 +458,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
             .collect();
         for (uid, row) in touched.into_iter().filter_map(|uid| Some((uid, base.get(uid)?))) {
             match settle(uid, row, server, local) {
-                Some(op @ Op::Forget { .. }) => ops.push(op),
+                Some(op @ (Op::Forget { .. } | Op::Download { .. })) => ops.push(op),
                 Some(op @ Op::Flags(_)) => flags.push(op),
                 Some(op) => delete.push(op),
                 None => {}
@@ -497,6 +498,9 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
 
 /// Says what becomes of a message that both sides knew.
 fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) -> Option<Op> {
+    if row.unique.is_marked() {
+        return settle_marked(uid, row, server);
+    }
     match (server.gone.contains(&uid), local.gone.contains(&uid)) {
         (true, true) => Some(Op::Forget { uid }),
         // Its file goes where the message went; should that fail, the next round sees it again.
@@ -515,6 +519,19 @@ fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) 
             meet(uid, row, there, here, server)
         }
     }
+}
+
+/// Says what becomes of a message that has no file any more and stays on the server, marked as deleted. If someone
+/// takes the mark away, they want it back.
+fn settle_marked(uid: Uid, row: &Agreed, server: &ServerChanges) -> Option<Op> {
+    if server.gone.contains(&uid) {
+        return Some(Op::Forget { uid });
+    }
+    let there = server.flags.get(&uid)?;
+    if there.has(Flag::Deleted) {
+        return meet(uid, row, there, &row.flags, server);
+    }
+    Some(Op::Download { uid, flags: there.clone() })
 }
 
 /// Brings the flags of one message together: each side's wish since the base survives.

@@ -91,7 +91,7 @@ fn is_same(table: &mut Table<'_>, met: &Met, name: &MailboxName) -> Result<bool,
     let found = table.remote.identify(name, &uids)?;
     let same = found.iter().all(|found| {
         let id = found.message_id.as_deref().and_then(MessageId::new).map(|id| digest(id.as_str()));
-        sample.iter().any(|row| row.uid == found.uid && row.size == found.size && row.digest == id)
+        sample.iter().any(|row| row.uid == found.uid && row.digest == id && (id.is_some() || row.size == found.size))
     });
     Ok(same && !found.is_empty())
 }

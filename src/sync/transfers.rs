@@ -35,7 +35,10 @@ impl Round<'_> {
         for (mailbox, sight) in sights.iter().enumerate().filter(|(_, sight)| !sight.server.restarted) {
             let Side { base, changes, .. } = &sight.look.side;
             let here = sight.server.gone.difference(&changes.gone);
-            let row = |uid: &Uid| Some((Seat { mailbox, uid: *uid }, base.get(*uid)?.identity));
+            let row = |uid: &Uid| {
+                let row = base.get(*uid).filter(|row| !row.unique.is_marked())?;
+                Some((Seat { mailbox, uid: *uid }, row.identity))
+            };
             gone.extend(here.filter_map(row).filter(|(_, identity)| identity.id.is_some()));
         }
         if gone.is_empty() {

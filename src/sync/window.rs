@@ -95,7 +95,8 @@ pub fn tidy(listing: &LocalListing, base: &Base) -> Vec<Tidying> {
     for (uid, files) in doubtful {
         let (stubs, wholes): (Vec<&UniqueName>, Vec<&UniqueName>) =
             files.into_iter().partition(|unique| unique.stub_size().is_some());
-        let row = base.get(uid).map(|row| &row.unique);
+        // What is only marked on the server has no file, and gets none: one that comes back is another message.
+        let row = base.get(uid).map(|row| &row.unique).filter(|row| !row.is_marked());
         let row_is_stub = row.is_some_and(|row| row.stub_size().is_some());
         let keeper = match (wholes.first(), row) {
             // A row whose file is there keeps it, unless the file is a stub.

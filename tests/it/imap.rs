@@ -334,9 +334,16 @@ fn only_named_messages_are_expunged() {
 
     let poor = Dovecot::start_with("protocol imap {\n imap_capability = IMAP4rev1\n}\n");
     poor.deliver("ada", "INBOX", &message(1));
+    poor.deliver("ada", "INBOX", &message(2));
     let mut remote = connect(&poor, "ada");
     assert_eq!(remote.push(&inbox(), &Push::Expunge { uids: &[uid(1)] }).unwrap(), Pushed::MarkedOnly);
-    assert_eq!(poor.flags("ada", "INBOX"), [(1, "\\Deleted".to_owned())]);
+    assert_eq!(poor.flags("ada", "INBOX"), [(1, "\\Deleted".to_owned()), (2, String::new())]);
+    let to = MailboxName::new("Archive").unwrap();
+    remote.create(&to, None).unwrap();
+    let step = Push::Move { uids: &[uid(2)], to: &to };
+    assert_eq!(remote.push(&inbox(), &step).unwrap(), Pushed::CopiedOnly);
+    assert_eq!(poor.flags("ada", "INBOX").len(), 2, "what was copied stays, marked");
+    assert_eq!(poor.flags("ada", "Archive"), [(1, String::new())]);
 }
 
 #[test]

@@ -72,6 +72,7 @@ mod sync_folders_dovecot;
 mod sync_histories;
 mod sync_keywords;
 mod sync_labels;
+mod sync_marks;
 mod sync_memory;
 mod sync_moves;
 mod sync_properties;

@@ -19,6 +19,8 @@ pub struct Habits {
     pub list_status: bool,
     /// Does it tell the UIDs of what was appended and moved (UIDPLUS)?
     pub uidplus: bool,
+    /// Can it move messages (MOVE)? Else they are copied, marked, and expunged if it can do that.
+    pub moves: bool,
     /// Does it announce the sizes that messages have (RFC 9051 §2.3.4)?
     pub exact: bool,
     /// Can one wait for news (IDLE)?
@@ -51,6 +53,7 @@ impl Default for Habits {
             qresync: true,
             list_status: true,
             uidplus: true,
+            moves: true,
             exact: true,
             idle: true,
             keeps: None,

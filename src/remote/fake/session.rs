@@ -262,6 +262,11 @@ impl FakeServer {
     pub fn busiest(&self) -> u64 {
         self.state().busiest
     }
+
+    /// How many steps were made so far, by all sessions.
+    pub fn steps(&self) -> u64 {
+        self.state().steps
+    }
 }
 
 /// The header of a message and the empty line behind it.

@@ -91,12 +91,12 @@ impl Session {
         self.turn_to(Doing::Pushing, mailbox)?;
         let verb = if self.capabilities.r#move() { "MOVE" } else { "COPY" };
         let mut moved: Option<(UidValidity, Vec<(Uid, Uid)>)> = None;
-        let mut told = true;
+        let (mut told, mut stay) = (true, false);
         for (set, members) in sets(uids, AT_ONCE) {
             let command = format!("UID {verb} {set} {target}");
             let reply = self.create_and_retry(mailbox, to, &command)?;
             if verb == "COPY" {
-                self.expunge(mailbox, &members)?;
+                stay |= self.expunge(mailbox, &members)? == Pushed::MarkedOnly;
             }
             match (copied(&reply, &members), &mut moved) {
                 (Some(pairs), None) => moved = Some(pairs),
@@ -104,7 +104,7 @@ impl Session {
                 (None, _) | (Some(_), Some(_)) => told = false,
             }
         }
-        Ok(Pushed::Moved(moved.filter(|_| told)))
+        Ok(if stay { Pushed::CopiedOnly } else { Pushed::Moved(moved.filter(|_| told)) })
     }
 
     /// Runs a command with a target mailbox; makes the mailbox and tries once more if the server

@@ -19,6 +19,8 @@ pub(super) enum Event {
     Both { mailbox: usize },
     /// Another client removes a message for ever.
     Expunged(usize),
+    /// Another client takes the mark off what was only marked as deleted.
+    Unmarked(usize),
     /// A file is removed.
     Deleted(usize),
     /// Another client sets or clears a flag.
@@ -96,6 +98,7 @@ fn event(taste: Taste) -> impl Strategy<Value = Event> {
         more(Taste::Twice) => mailbox().prop_map(|mailbox| Event::Both { mailbox }),
         2 * more(Taste::Removals) => n().prop_map(Event::Expunged),
         2 * more(Taste::Removals) => n().prop_map(Event::Deleted),
+        1 => n().prop_map(Event::Unmarked),
         3 * more(Taste::Flags) => (n(), 0..FLAGS.len()).prop_map(|(n, flag)| Event::FlaggedThere(n, flag)),
         3 * more(Taste::Flags) => (n(), 0..FLAGS.len()).prop_map(|(n, flag)| Event::FlaggedHere(n, flag)),
         2 => (n(), mailbox()).prop_map(|(n, to)| Event::MovedThere(n, to)),

@@ -14,7 +14,7 @@ use tern::sync::moves::{Seat, Side, hold_back, join_moves, join_server_moves};
 use tern::sync::plan::{FlagChange, Op, Plan, plan, unsure};
 
 use super::event::{MAILBOXES, Sync};
-use super::world::{Here, Sabotage, World, identity, name};
+use super::world::{Here, Sabotage, There, World, as_marked, identity, name};
 
 /// The round stopped at some half-step.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ impl World {
 
     /// Goes over all mailboxes once. Tells whether there was nothing to do, and whether moves are unsettled.
     fn pass(&mut self, how: Sync, fuse: &mut Fuse) -> Result<(bool, bool), Stopped> {
+        self.settle_copies();
         let found = self.found();
         let mut sides: Vec<Side> = (0..MAILBOXES.len()).map(|m| self.look(m, how)).collect();
         if self.allows.r#move && sides.iter().any(|side| !side.changes.gone.is_empty()) {
@@ -136,7 +137,8 @@ impl World {
         for (mailbox, sight) in sights.iter_mut().enumerate().filter(|(_, sight)| !sight.server.restarted) {
             let Sight { side, server, .. } = sight;
             for uid in server.gone.difference(&side.changes.gone) {
-                gone.extend(side.base.get(*uid).map(|row| (Seat { mailbox, uid: *uid }, row.identity)));
+                let row = side.base.get(*uid).filter(|row| !row.unique.is_marked());
+                gone.extend(row.map(|row| (Seat { mailbox, uid: *uid }, row.identity)));
             }
             let here = side.changes.touched(Some(server.epoch));
             let wanted = server.new.iter_mut().filter(|(uid, _)| side.changes.complete && !here.contains(uid));
@@ -161,6 +163,33 @@ impl World {
             };
             sights[to.mailbox].server.arriving.insert(to.uid, arrival);
             sights[from.mailbox].server.leaving.insert(from.uid);
+        }
+    }
+
+    /// Finds out where messages were copied that an earlier round was about to move, on a server that cannot. Where
+    /// nothing tells it, another copy is no mistake.
+    fn settle_copies(&mut self) {
+        for m in 0..self.boxes.len() {
+            for (from, (to, epoch, next, unique)) in std::mem::take(&mut self.boxes[m].copies) {
+                let Some(row) = self.boxes[m].rows.get(&from).cloned() else { continue };
+                let it = &self.boxes[to];
+                let is_it = |(uid, message): &(&Uid, &There)| {
+                    let identity = self.announced(message.mail, false);
+                    uid.get() >= next
+                        && (identity.id, identity.size) == (row.identity.id, row.identity.size)
+                        && identity.id.is_some()
+                        && !it.rows.contains_key(uid)
+                };
+                let mut found: Vec<Uid> = it.server.iter().filter(is_it).map(|(uid, _)| *uid).collect();
+                let is_known = it.base_epoch == Some(epoch) && it.epoch() == epoch;
+                let is_taken = it.rows.values().any(|row| row.unique == unique);
+                let there = found.pop().filter(|_| found.is_empty() && is_known && !is_taken);
+                let mail = self.boxes[m].server.get(&from).map(|message| message.mail);
+                match there {
+                    Some(there) => drop(self.boxes[to].rows.insert(there, Agreed { unique, ..row })),
+                    None => self.disputed.extend(mail),
+                }
+            }
         }
     }
 
@@ -238,9 +267,7 @@ impl World {
         sight.doubtful.retain(|unique| !again(unique));
         self.assert_kept();
         sight.whole = plan == full;
-        // Where nothing can be expunged alone, what was removed here stays there, marked.
-        let idle = |op: &Op| !self.uidplus && matches!(op, Op::RemoveThere { .. });
-        Ok(!full.restart && full.ops.iter().all(idle))
+        Ok(full.is_empty())
     }
 
     /// Writes down up to where both sides agree, unless messages that left are still on their way.
@@ -509,11 +536,26 @@ impl World {
             return Ok(());
         }
         let known = self.boxes[to].base_epoch == Some(self.boxes[to].epoch());
-        let moved = self.boxes[m].server.remove(&uid);
+        let stays = !self.uidplus && !self.moves;
+        if stays {
+            let target = &self.boxes[to];
+            let intent = (to, target.epoch(), target.next, unique.clone());
+            self.boxes[m].copies.insert(uid, intent);
+            fuse.step()?;
+        }
+        let moved = if stays { self.boxes[m].server.get(&uid).cloned() } else { self.boxes[m].server.remove(&uid) };
         let new = moved.map(|message| self.boxes[to].add_there(message.mail, message.flags));
         self.assert_kept();
         fuse.step()?;
+        if stays {
+            self.mark(m, uid);
+            fuse.step()?;
+        }
         let row = self.boxes[m].rows.remove(&uid).unwrap();
+        if stays {
+            self.boxes[m].rows.insert(uid, as_marked(uid, &row));
+            self.boxes[m].copies.remove(&uid);
+        }
         // A file that was taken for another message of the target meanwhile gets no second row.
         let taken = self.boxes[to].rows.values().any(|row| row.unique == *unique);
         if let Some(new) = new.filter(|_| known && self.uidplus && !taken) {
@@ -527,9 +569,11 @@ impl World {
         let it = &mut self.boxes[m];
         if !self.uidplus {
             // Nothing can be expunged alone: it is marked, and stays.
-            if let Some(message) = it.server.get_mut(&uid) {
-                message.flags = message.flags.union(&Flags::from_imap(["\\Deleted"]));
-            }
+            self.mark(m, uid);
+            fuse.step()?;
+            let it = &mut self.boxes[m];
+            let row = as_marked(uid, &it.rows[&uid]);
+            it.rows.insert(uid, row);
             return Ok(());
         }
         if self.sabotage != Some(Sabotage::ForgetsRemovals) {

@@ -59,6 +59,9 @@ pub(super) struct Mailbox {
     pub(super) rows: BTreeMap<Uid, Agreed>,
     /// Appends of which nobody knows whether they came about, with UIDNEXT from before.
     pub(super) intents: BTreeMap<UniqueName, u32>,
+    /// Messages of which nobody knows whether they were copied to where their file lies: which mailbox, its epoch and
+    /// UIDNEXT from before, and the file.
+    pub(super) copies: BTreeMap<Uid, (usize, UidValidity, u32, UniqueName)>,
     /// Was there ever a whole comparison? The first one removes nothing.
     pub(super) compared: bool,
     /// UIDNEXT of the last round that took all in.
@@ -94,6 +97,8 @@ pub(super) struct World {
     pub(super) allows: Allows,
     /// Does the server tell the UIDs of what was appended and moved, and expunge single messages?
     pub(super) uidplus: bool,
+    /// Can the server move messages?
+    pub(super) moves: bool,
     /// Does the server announce the sizes that messages have?
     pub(super) exact: bool,
     pub(super) sabotage: Option<Sabotage>,
@@ -112,12 +117,20 @@ pub(super) struct World {
 }
 
 impl World {
+    /// Marks a message as deleted on the server.
+    pub(super) fn mark(&mut self, mailbox: usize, uid: Uid) {
+        if let Some(message) = self.boxes[mailbox].server.get_mut(&uid) {
+            message.flags = message.flags.clone().with(Flag::Deleted);
+        }
+    }
+
     pub(super) fn new() -> Self {
         let mailbox = || Mailbox { epoch: 1, next: 1, ..Mailbox::default() };
         Self {
             boxes: MAILBOXES.iter().map(|_| mailbox()).collect(),
             allows: Allows::all(),
             uidplus: true,
+            moves: true,
             exact: true,
             sabotage: None,
             made: BTreeMap::new(),
@@ -168,6 +181,12 @@ impl World {
     /// How many copies the server has.
     pub(super) fn copies_there(&self, mail: Mail) -> usize {
         self.boxes.iter().flat_map(|it| it.server.values()).filter(|message| message.mail == mail).count()
+    }
+
+    /// How many copies the server has that the sync has not marked as deleted.
+    pub(super) fn unmarked_there(&self, mail: Mail) -> usize {
+        let all = self.boxes.iter().flat_map(|it| it.server.values());
+        all.filter(|message| message.mail == mail && !message.flags.has(Flag::Deleted)).count()
     }
 
     /// How many copies lie on disk.
@@ -259,6 +278,16 @@ impl World {
                 self.removes(mail);
                 self.boxes[m].server.remove(&uid);
             }
+            Event::Unmarked(n) => {
+                let Some((m, uid)) = self.nth_there(*n) else { return };
+                let message = self.boxes[m].server.get_mut(&uid).unwrap();
+                if message.flags.has(Flag::Deleted) {
+                    message.flags = message.flags.clone().without(Flag::Deleted);
+                    let mail = message.mail;
+                    *self.made.get_mut(&mail).unwrap() += 1;
+                    self.dead.remove(&mail);
+                }
+            }
             Event::Deleted(n) => {
                 let Some((m, unique)) = self.nth_here(*n) else { return };
                 self.removes(self.boxes[m].disk[&unique].mail);
@@ -306,6 +335,7 @@ impl World {
                     it.taken_in = None;
                     it.rows.clear();
                     it.intents.clear();
+                    it.copies.clear();
                 }
             }
             Event::Synced(how) => drop(self.sync(*how)),
@@ -343,4 +373,9 @@ impl World {
 fn toggled(flags: &Flags, flag: usize) -> Flags {
     let one = Flags::from_imap([FLAGS[flag]]);
     if flags.common(&one).is_empty() { flags.union(&one) } else { flags.minus(&one) }
+}
+
+/// What is only marked on the server stays known.
+pub(super) fn as_marked(uid: Uid, row: &Agreed) -> Agreed {
+    Agreed { unique: UniqueName::marked(uid), flags: row.flags.clone().with(Flag::Deleted), ..row.clone() }
 }
