@@ -499,7 +499,7 @@ pub fn plan(server: &ServerChanges, local: &LocalChanges, base: &Base) -> Plan {
 /// Says what becomes of a message that both sides knew.
 fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) -> Option<Op> {
     if row.unique.is_marked() {
-        return settle_marked(uid, row, server);
+        return settle_marked(uid, row, server, local);
     }
     match (server.gone.contains(&uid), local.gone.contains(&uid)) {
         (true, true) => Some(Op::Forget { uid }),
@@ -522,8 +522,8 @@ fn settle(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) 
 }
 
 /// Says what becomes of a message that has no file any more and stays on the server, marked as deleted. If someone
-/// takes the mark away, they want it back.
-fn settle_marked(uid: Uid, row: &Agreed, server: &ServerChanges) -> Option<Op> {
+/// takes the mark away, they want it back; in doubt not yet, since it may be here.
+fn settle_marked(uid: Uid, row: &Agreed, server: &ServerChanges, local: &LocalChanges) -> Option<Op> {
     if server.gone.contains(&uid) {
         return Some(Op::Forget { uid });
     }
@@ -531,7 +531,7 @@ fn settle_marked(uid: Uid, row: &Agreed, server: &ServerChanges) -> Option<Op> {
     if there.has(Flag::Deleted) {
         return meet(uid, row, there, &row.flags, server);
     }
-    Some(Op::Download { uid, flags: there.clone() })
+    local.complete.then(|| Op::Download { uid, flags: there.clone() })
 }
 
 /// Brings the flags of one message together: each side's wish since the base survives.
