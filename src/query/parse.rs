@@ -360,16 +360,7 @@ impl Parser<'_> {
         let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let inner = inner.ok_or_else(|| Self::expected_at(column + 1, "a closing brace for this one"))?;
         self.deeper()?;
-        let mut parser = Parser {
-            chars: inner.chars().collect(),
-            at: 0,
-            depth: self.depth,
-            terms: self.terms,
-            field: Field::Any,
-            known: self.known,
-            last: LastWord::Whole,
-            open: self.open.clone(),
-        };
+        let mut parser = self.inside(inner, self.open.clone());
         let query = parser.whole().map_err(|error| QueryError { column: column + 2 + error.column, ..error })?;
         self.depth -= 1;
         self.terms = parser.terms;
@@ -464,6 +455,20 @@ impl Parser<'_> {
         }
     }
 
+    /// A parser of a text that is part of this one. How much both may ask for is counted through.
+    fn inside(&self, text: &str, open: Vec<String>) -> Self {
+        Self {
+            chars: text.chars().collect(),
+            at: 0,
+            depth: self.depth,
+            terms: self.terms,
+            field: Field::Any,
+            known: self.known,
+            last: LastWord::Whole,
+            open,
+        }
+    }
+
     /// What a saved search asks for; an error is what was expected. How much all of them may ask for together is
     /// counted through, so that names in names come to an end.
     fn saved_search(&mut self, name: &str) -> Result<Query, String> {
@@ -476,16 +481,7 @@ impl Parser<'_> {
             return Err(format!("a search that does not ask for itself: {}", open.join(", ")));
         }
         self.deeper().map_err(|error| error.expected)?;
-        let mut inner = Parser {
-            chars: text.chars().collect(),
-            at: 0,
-            depth: self.depth,
-            terms: self.terms,
-            field: Field::Any,
-            known: self.known,
-            last: LastWord::Whole,
-            open,
-        };
+        let mut inner = self.inside(text, open);
         let read = inner.whole();
         let read = read.or_else(|error| foreign(text, self.known.saved.dialect(), LastWord::Whole).ok_or(error));
         let query = read.map_err(|error| {
