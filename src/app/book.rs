@@ -1,6 +1,6 @@
 //! The book of a POP3 server, kept in the ledger: `remote` says what it has to remember, `ledger` knows how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,9 +38,11 @@ impl Pages {
     }
 }
 
-fn known(row: UidlRow) -> (Uidl, Known) {
+/// `stubs` are the messages of which the header alone is here.
+fn known(row: UidlRow, stubs: &BTreeSet<Uid>) -> (Uidl, Known) {
     let UidlRow { uidl, uid, size, stored, header, first_seen, last_seen, delivered, asked, done, doubtful } = row;
-    (uidl, Known { uid, size, stored, header, first_seen, last_seen, delivered, asked, done, doubtful })
+    let held = !delivered && stubs.contains(&uid);
+    (uidl, Known { uid, size, stored, header, first_seen, last_seen, delivered, held, asked, done, doubtful })
 }
 
 impl Book for Pages {
@@ -53,7 +55,11 @@ impl Book for Pages {
     }
 
     fn known(&mut self) -> Result<BTreeMap<Uidl, Known>, Fault> {
-        Ok(self.ledger.uidls(self.key)?.into_iter().map(known).collect())
+        let mut stubs = BTreeSet::new();
+        if self.ledger.agreed(self.inbox)?.validity == Some(self.epoch) {
+            stubs.extend(self.ledger.stubs(self.inbox)?.iter().map(|row| row.uid));
+        }
+        Ok(self.ledger.uidls(self.key)?.into_iter().map(|row| known(row, &stubs)).collect())
     }
 
     fn enter(&mut self, fresh: &[Fresh]) -> Result<Vec<Known>, Fault> {
@@ -63,7 +69,7 @@ impl Book for Pages {
         };
         let new: Vec<NewUidl> = fresh.iter().map(new).collect();
         let rows = self.ledger.enter_uidls(self.key, &new, self.clock.now())?;
-        Ok(rows.into_iter().map(|row| known(row).1).collect())
+        Ok(rows.into_iter().map(|row| known(row, &BTreeSet::new()).1).collect())
     }
 
     fn deliver(&mut self, headers: &BTreeMap<Uid, HeaderHash>) -> Result<Vec<Uid>, Fault> {

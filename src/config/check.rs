@@ -300,12 +300,12 @@ fn sync(table: &Table<'_>, by_pop3: bool, notes: &mut Notes<'_>) -> SyncSettings
     let days = Duration::from_hours(24)..Duration::from_hours(24 * 36_500);
     set(&mut settings.keep, table.duration("keep", &days, Never::Refused, notes).map(Time::after));
     settings.max_size = table.size("max_size", notes).and_then(Limit::bytes);
-    if by_pop3 && (settings.keep.is_some() || settings.max_size.is_some()) {
-        let key = if settings.keep.is_some() { "keep" } else { "max_size" };
-        if let Some(value) = table.get(key) {
-            notes.error(&value.span(), &format!("`{key}` goes with IMAP alone: mail that came by POP3 is whole"), None);
+    if by_pop3 && settings.keep.is_some() {
+        if let Some(value) = table.get("keep") {
+            let why = "`keep` goes with IMAP alone: a POP3 server tells no date before it gives the message";
+            notes.error(&value.span(), why, Some("`max_size` goes with POP3 too"));
         }
-        (settings.keep, settings.max_size) = (None, None);
+        settings.keep = None;
     }
     if table.get("exclude").is_some() {
         for pattern in table.list("exclude", notes).unwrap_or_default() {

@@ -85,6 +85,9 @@ pub struct Change {
     pub letters: Vec<(Uid, Letters)>,
     /// Files that have another base name now; a UID that has no row is passed over.
     pub rename: Vec<(Uid, UniqueName)>,
+    /// What messages really have, in bytes, where only what the server announced was known; a UID that has no row is
+    /// passed over.
+    pub sizes: Vec<(Uid, u64)>,
     /// What was agreed on about the mailbox.
     pub agreed: Option<Agreed>,
     /// Wishes for labels that are fulfilled or found void by this step, as they were read.
@@ -399,6 +402,10 @@ fn write(db: &rusqlite::Connection, key: MailboxKey, change: &Change) -> rusqlit
             lost += free.execute(params![key.0, unique.as_str()])?;
             rename.execute(values)?;
         }
+    }
+    let mut resize = db.prepare_cached("UPDATE base SET size = ?3 WHERE mailbox = ?1 AND uid = ?2")?;
+    for (uid, size) in &change.sizes {
+        resize.execute(params![key.0, uid.get(), i64::try_from(*size).unwrap_or(i64::MAX)])?;
     }
     if lost != won {
         let more = i64::try_from(won).unwrap_or(i64::MAX) - i64::try_from(lost).unwrap_or(i64::MAX);

@@ -140,7 +140,8 @@ impl Ledger {
     }
 
     /// Writes down what the headers of fetched messages were, and that all those are delivered which `mailbox` has
-    /// rows of in this very epoch. Gives the numbers of all that ever were delivered.
+    /// rows of in this very epoch: not those of which only the header is here, for a stub is not the mail. Gives the
+    /// numbers of all that ever were delivered.
     pub fn deliver_uidls(
         &mut self,
         book: BookKey,
@@ -163,7 +164,8 @@ impl Ledger {
                 step.execute(
                     "UPDATE uidl SET delivered = ?2,
                      stored = (SELECT size FROM base WHERE mailbox = ?3 AND uid = uidl.number) WHERE book = ?1 AND delivered = 0
-                     AND EXISTS (SELECT 1 FROM base WHERE mailbox = ?3 AND uid = uidl.number)",
+                     AND EXISTS (SELECT 1 FROM base
+                                 WHERE mailbox = ?3 AND uid = uidl.number AND instr(name, ',T=') = 0)",
                     params![book.0, now.get().max(1), mailbox.number()],
                 )?;
             }

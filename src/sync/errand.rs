@@ -12,11 +12,13 @@ use std::time::Duration;
 use super::env::{Env, Halt, Reporter};
 use super::round::Round;
 use super::stubs::Bench;
+use super::uidl_stubs;
 use super::watch::watched;
 use crate::config::Account;
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::{SyncJob, SyncReport};
 use crate::ledger::Ledger;
+use crate::mail::mailbox::MailboxName;
 use crate::mail::place::Place;
 use crate::remote::Remote;
 use crate::store::maildir::Maildir;
@@ -118,13 +120,20 @@ fn attempt(env: &Env, line: Line<'_>, stub: &Place, report: Reporter<'_>) -> Res
     let fault = |cause, why: &str| {
         Err(Fault::new(Doing::Fetching, stub.mailbox.name.as_str(), cause).scope(Scope::Message).detail(why))
     };
-    let Some(connect) = env.connect.as_ref().filter(|_| env.account.pop3.is_none()) else {
+    let Some(connect) = env.connect.as_ref() else {
         return fault(Cause::Config, "this account has no server to fetch the rest from");
     };
     let maildir = Maildir::open(&env.root().directory(&stub.mailbox.name)?)?;
     let mut ledger = Ledger::open(&env.data)?.0;
-    let key = ledger.mailbox(&stub.mailbox)?;
-    let row = ledger.rows_of_names(key, [&stub.unique])?.pop();
+    // By POP3 all comes from INBOX, wherever it is filed.
+    let filed = env.account.pop3.is_some() && !stub.mailbox.name.is_inbox();
+    let mailbox = if filed { env.mailbox(&MailboxName::inbox()) } else { stub.mailbox.clone() };
+    let key = ledger.mailbox(&mailbox)?;
+    let row = if filed {
+        uidl_stubs::row_of_filed(env, &ledger, key, stub, &maildir)?
+    } else {
+        ledger.rows_of_names(key, [&stub.unique])?.pop()
+    };
     let (Some(row), Some(epoch)) = (row, ledger.agreed(key)?.validity) else {
         return fault(Cause::Missing, "where it lies on the server is known after the next sync; open it again then");
     };
@@ -133,7 +142,16 @@ fn attempt(env: &Env, line: Line<'_>, stub: &Place, report: Reporter<'_>) -> Res
         Line::Own(Some(remote)) => remote.as_mut(),
         Line::Own(slot) => slot.insert(connect.connect()?).as_mut(),
     };
-    let mut bench = Bench { env, ledger: &mut ledger, report, mailbox: &stub.mailbox, key, maildir: &maildir, epoch };
+    let mut bench = Bench {
+        env,
+        ledger: &mut ledger,
+        report,
+        mailbox: &mailbox,
+        key,
+        folder: &stub.mailbox,
+        maildir: &maildir,
+        epoch,
+    };
     let mut completed = match bench.complete(remote, vec![row]) {
         Ok(completed) => completed,
         Err(Halt::Failed(fault)) => return Err(fault),

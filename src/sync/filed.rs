@@ -1,6 +1,7 @@
 //! What is gone from INBOX of an account whose server knows no other mailbox (POP3), and was not deleted but filed:
 //! it lies in another folder here. It is found by its name, else by size and Message-ID. What lies in the trash
-//! counts as deleted. It asks no server.
+//! counts as deleted, but for a stub: its text is on the server alone, so it is deleted once its file is. It asks no
+//! server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use crate::ledger::digest;
 use crate::mail::ids::{MessageId, Uid};
 use crate::mail::mailbox::{MailboxName, Role};
 use crate::store::maildir::Maildir;
-use crate::store::scan;
+use crate::store::{name, scan};
 
 impl Round<'_> {
     /// Takes what was filed into another folder out of what is gone. Where a folder could not be read whole, nothing
@@ -27,13 +28,26 @@ impl Round<'_> {
             rows.clone().map(|(uid, row)| (row.unique.as_str().to_owned(), uid)).collect();
         let mut sizes: BTreeMap<u64, Vec<(Uid, u64)>> = BTreeMap::new();
         for (uid, row) in rows {
-            if let Some(id) = row.identity.id {
-                sizes.entry(row.identity.size).or_default().push((uid, id));
-            }
+            let Some(id) = row.identity.id else { continue };
+            let size = match row.unique.stub_size() {
+                // Its file is as long as its header.
+                Some(_) => name::size(row.unique.as_str()),
+                None => Some(row.identity.size),
+            };
+            sizes.entry(size.unwrap_or(row.identity.size)).or_default().push((uid, id));
         }
         let mut filed = BTreeSet::new();
         let folders = self.env.root().list().found;
-        for (name, directory) in folders.iter().filter(|(name, _)| !name.is_inbox() && !self.is_trash(name)) {
+        let stubs: BTreeSet<Uid> = gone
+            .iter()
+            .filter(|uid| look.side.base.get(**uid).is_some_and(|row| row.unique.stub_size().is_some()))
+            .copied()
+            .collect();
+        for (name, directory) in folders.iter().filter(|(name, _)| !name.is_inbox()) {
+            let counts = |uid: &Uid| !self.is_trash(name) || stubs.contains(uid);
+            if self.is_trash(name) && stubs.is_empty() {
+                continue;
+            }
             self.env.step()?;
             let maildir = Maildir::open(directory)?;
             let scan = scan::scan(&maildir)?;
@@ -45,13 +59,13 @@ impl Round<'_> {
             }
             for entry in &scan.entries {
                 if let Some(uid) = names.get(entry.base()) {
-                    filed.insert(*uid);
+                    filed.extend(Some(*uid).filter(counts));
                     continue;
                 }
                 let Some(alike) = maildir.size(entry)?.and_then(|size| sizes.get(&size)) else { continue };
                 let Some(bytes) = maildir.read_entry(entry)? else { continue };
                 let id = MessageId::in_header(&bytes).map(|id| digest(id.as_str()));
-                filed.extend(alike.iter().filter(|(_, known)| Some(*known) == id).map(|(uid, _)| *uid));
+                filed.extend(alike.iter().filter(|(_, known)| Some(*known) == id).map(|(uid, _)| *uid).filter(counts));
             }
         }
         look.side.changes.gone.retain(|uid| !filed.contains(uid));

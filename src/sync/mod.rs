@@ -32,6 +32,7 @@ mod renames;
 pub mod rivals;
 mod round;
 mod stubs;
+mod uidl_stubs;
 mod transfers;
 mod trouble;
 mod views;

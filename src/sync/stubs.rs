@@ -12,6 +12,7 @@ use super::env::{Env, Halt, Reporter};
 use super::look::Look;
 use super::plan::{Op, Plan};
 use super::round::{Extent, Round};
+use super::uidl_stubs::{lying_here, number};
 use super::window::{Shape, Tidying, tidy};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
@@ -36,13 +37,15 @@ const HEAD: usize = 64 << 10;
 /// No header is larger than this, so no larger file is looked at as one that may be a stub.
 const HEADER: u64 = 1 << 20;
 
-/// A mailbox in which messages become whole, and all that this needs.
+/// A mailbox whose messages become whole, and all that this needs.
 pub(super) struct Bench<'a> {
     pub(super) env: &'a Env,
     pub(super) ledger: &'a mut Ledger,
     pub(super) report: Reporter<'a>,
     pub(super) mailbox: &'a MailboxId,
     pub(super) key: MailboxKey,
+    /// Where the stubs lie: elsewhere than their rows, if they were filed where the server knows one mailbox alone.
+    pub(super) folder: &'a MailboxId,
     pub(super) maildir: &'a Maildir,
     pub(super) epoch: UidValidity,
 }
@@ -104,7 +107,7 @@ impl Round<'_> {
     /// Says of which messages that are to be fetched the header is enough.
     pub(super) fn narrow(&mut self, mailbox: &MailboxName, plan: &mut Plan) -> Result<(), Halt> {
         let window = self.env.window();
-        if window.is_open() || self.env.account.pop3.is_some() {
+        if window.is_open() {
             return Ok(());
         }
         let download = |op: &Op| match op {
@@ -136,10 +139,9 @@ impl Round<'_> {
         listing: &mut LocalListing,
         base: &Base,
     ) -> Result<bool, Halt> {
-        let may_have_stubs = self.env.account.pop3.is_none()
-            && (!self.env.window().is_open()
-                || listing.files.iter().any(|file| file.unique.stub_size().is_some())
-                || !self.ledger.stubs(key)?.is_empty());
+        let may_have_stubs = !self.env.window().is_open()
+            || listing.files.iter().any(|file| file.unique.stub_size().is_some())
+            || !self.ledger.stubs(key)?.is_empty();
         if !may_have_stubs || self.memory.dry.is_some() {
             return Ok(false);
         }
@@ -178,6 +180,9 @@ impl Round<'_> {
         listing: &mut LocalListing,
         base: &mut Base,
     ) -> Result<bool, Halt> {
+        if self.env.account.pop3.is_some() {
+            number(maildir, &Home::of(mailbox), listing, base)?;
+        }
         let tidyings = tidy(listing, base);
         if tidyings.is_empty() {
             return Ok(false);
@@ -224,7 +229,9 @@ impl Round<'_> {
         maildir.settle()?;
         self.env.step()?;
         if !rename.is_empty() {
-            self.ledger.commit(&[(key, Change { rename, ..Change::default() })])?;
+            let size = |(uid, to): &(Uid, UniqueName)| Some((*uid, name::size(to.as_str())?));
+            let sizes = rename.iter().filter(|(_, to)| to.stub_size().is_none()).filter_map(size).collect();
+            self.ledger.commit(&[(key, Change { rename, sizes, ..Change::default() })])?;
             self.env.step()?;
         }
         let over: Vec<UniqueName> = over.into_iter().filter(|unique| unique.stub_size().is_some()).collect();
@@ -267,9 +274,7 @@ impl Round<'_> {
     /// Looks after what is no longer as it should be: stubs that are to be whole by now, and, once in a
     /// while, messages that are too old to be whole.
     pub(super) fn tend(&mut self, extent: Extent) -> Result<(), Halt> {
-        let Some(folders) = self.memory.folders.as_ref().filter(|_| self.env.account.pop3.is_none()) else {
-            return Ok(());
-        };
+        let Some(folders) = self.memory.folders.as_ref() else { return Ok(()) };
         let names: Vec<MailboxName> = folders.synced.iter().filter(|name| self.env.wants(name)).cloned().collect();
         for name in &names {
             if let Err(halt) = self.complete_due(name) {
@@ -284,20 +289,35 @@ impl Round<'_> {
         let mailbox = self.env.mailbox(name);
         let key = self.ledger.mailbox(&mailbox)?;
         let mut due = self.ledger.stubs(key)?;
-        let (window, now) = (self.env.window(), self.env.clock.now());
-        due.retain(|row| {
-            let shape = window.shape(row.size, name::date(row.unique.as_str()), &row.flags, now);
-            shape == Shape::Whole && !self.memory.stubborn.contains(&row.unique)
-        });
         let Some(epoch) = self.ledger.agreed(key)?.validity.filter(|_| !due.is_empty()) else { return Ok(()) };
         let directory = self.env.root().directory(name)?;
         if !directory.join("cur").is_dir() {
             return Ok(());
         }
-        due.sort_by_key(|row| (!row.flags.has(Flag::Flagged), std::cmp::Reverse(row.uid)));
         let maildir = Maildir::open(&directory)?;
+        if self.env.account.pop3.is_some() {
+            lying_here(&maildir, &mut due)?;
+        }
+        let (window, now) = (self.env.window(), self.env.clock.now());
+        due.retain(|row| {
+            let shape = window.shape(row.size, name::date(row.unique.as_str()), &row.flags, now);
+            shape == Shape::Whole && !self.memory.stubborn.contains(&row.unique)
+        });
+        if due.is_empty() {
+            return Ok(());
+        }
+        due.sort_by_key(|row| (!row.flags.has(Flag::Flagged), std::cmp::Reverse(row.uid)));
         let (env, report) = (self.env, self.report);
-        let mut bench = Bench { env, ledger: self.ledger, report, mailbox: &mailbox, key, maildir: &maildir, epoch };
+        let mut bench = Bench {
+            env,
+            ledger: self.ledger,
+            report,
+            mailbox: &mailbox,
+            key,
+            folder: &mailbox,
+            maildir: &maildir,
+            epoch,
+        };
         let completed = bench.complete(&mut *self.remote, due)?;
         self.outcome.counts.fetched += completed.done.len() as u64;
         for (unique, fault) in completed.failed {
@@ -389,6 +409,8 @@ struct Ready {
     row: Row,
     unique: UniqueName,
     flags: Flags,
+    /// How many bytes it really has.
+    size: u64,
 }
 
 struct Arrivals<'b, 'a> {
@@ -412,11 +434,16 @@ impl Arrivals<'_, '_> {
                 .again(Again::Later)
                 .detail(why))
         };
-        if message.id != RemoteId::Uid(self.bench.epoch, row.uid) {
+        let (same_epoch, needs_id) = match &message.id {
+            RemoteId::Uid(epoch, _) => (*epoch == self.bench.epoch, false),
+            // A server may give its ids out anew, and tells no epoch.
+            RemoteId::Uidl(..) => (true, true),
+        };
+        if !same_epoch || message.id.uid() != row.uid {
             return wrong("the messages of the mailbox were numbered anew");
         }
         let id = MessageId::in_header(&self.head).map(|id| digest(id.as_str()));
-        if id != row.digest {
+        if id != row.digest || (needs_id && id.is_none()) {
             return wrong("the message on the server is another one than its header here says");
         }
         // The user took it away meanwhile.
@@ -428,7 +455,7 @@ impl Arrivals<'_, '_> {
         let date = name::date(row.unique.as_str()).or(message.date);
         let unique = name::fetched(self.bench.mailbox, &message.id, date, message.size);
         self.batch.keep(&unique, &flags, message.size)?;
-        self.ready.push(Ready { row: row.clone(), unique, flags });
+        self.ready.push(Ready { row: row.clone(), unique, flags, size: message.size });
         Ok(())
     }
 
@@ -438,7 +465,7 @@ impl Arrivals<'_, '_> {
         if ready.is_empty() {
             return Ok(());
         }
-        let Bench { env, ledger, report, mailbox, key, maildir, .. } = &mut *self.bench;
+        let Bench { env, ledger, report, folder, key, maildir, .. } = &mut *self.bench;
         let batch = std::mem::replace(&mut self.batch, maildir.batch());
         env.step()?;
         let committed = batch.commit()?;
@@ -448,10 +475,11 @@ impl Arrivals<'_, '_> {
         env.step()?;
         let is_stored = |it: &&Ready| stored.contains_key(&it.unique);
         let rename = ready.iter().filter(is_stored).map(|it| (it.row.uid, it.unique.clone())).collect();
-        ledger.commit(&[(*key, Change { rename, ..Change::default() })])?;
+        let sizes = ready.iter().filter(is_stored).map(|it| (it.row.uid, it.size)).collect();
+        ledger.commit(&[(*key, Change { rename, sizes, ..Change::default() })])?;
         env.step()?;
         let mut places = Vec::new();
-        for Ready { row, unique, flags } in ready {
+        for Ready { row, unique, flags, .. } in ready {
             let Some(mut entry) = stored.remove(&unique) else {
                 self.completed.failed.extend(failed.remove(&unique).map(|fault| (row.unique, fault)));
                 continue;
@@ -471,7 +499,7 @@ impl Arrivals<'_, '_> {
             self.completed.done.insert(row.unique, unique);
         }
         maildir.settle()?;
-        report(SyncReport::Changed(Changed { mailbox: mailbox.clone(), places }));
+        report(SyncReport::Changed(Changed { mailbox: folder.clone(), places }));
         Ok(())
     }
 }

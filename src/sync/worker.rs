@@ -284,6 +284,10 @@ impl<'a> Worker<'a> {
             self.memory.folders = None;
             (self.report)(SyncReport::Fetched { stub, now });
         }
+        if self.env.account.pop3.is_some() {
+            // A session locks the mailbox, and knows nothing of what comes meanwhile.
+            self.hang_up();
+        }
     }
 
     /// Runs a round, tells of it, and says when the next one is due.

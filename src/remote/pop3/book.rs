@@ -28,12 +28,21 @@ pub struct Known {
     pub last_seen: Timestamp,
     /// Is it safe on this disk, or was it?
     pub delivered: bool,
+    /// Is its header alone on this disk, while its text is on the server?
+    pub held: bool,
     /// Is its removal decided on? Then it is never fetched again.
     pub asked: bool,
     /// Did the server once acknowledge its removal?
     pub done: bool,
     /// Was its id seen with another message before? Then it is never removed.
     pub doubtful: bool,
+}
+
+impl Known {
+    /// Was it here, whole or as its header?
+    pub(super) fn is_here(&self) -> bool {
+        self.delivered || self.held
+    }
 }
 
 /// A message that was not known.
@@ -66,8 +75,8 @@ pub trait Book: Send {
     fn known(&mut self) -> Result<BTreeMap<Uidl, Known>, Fault>;
     /// Enters messages and gives each a number, in their order, higher than all before.
     fn enter(&mut self, fresh: &[Fresh]) -> Result<Vec<Known>, Fault>;
-    /// Takes note of the headers of messages that were fetched, and of every message that is on disk and agreed on
-    /// by now; gives all that ever were.
+    /// Takes note of the headers of messages that were fetched, and of every message that is on disk whole and agreed
+    /// on by now; gives all that ever were.
     fn deliver(&mut self, headers: &BTreeMap<Uid, HeaderHash>) -> Result<Vec<Uid>, Fault>;
     /// Decides on the removal of messages.
     fn ask(&mut self, uids: &[Uid]) -> Result<(), Fault>;
@@ -76,9 +85,10 @@ pub trait Book: Send {
     fn close(&mut self, seen: &[Uid], done: &[Uid]) -> Result<(), Fault>;
 }
 
-/// Is a message to be removed from the server now? It must be safe on this disk.
+/// Is a message to be removed from the server now? It must be safe on this disk as a whole; only the user removes one
+/// of which nothing but the header was ever here.
 pub(super) fn is_due(retention: &Retention, known: &Known, now: Timestamp) -> bool {
-    if !known.delivered || known.doubtful {
+    if known.doubtful || !(known.delivered || known.asked) {
         return false;
     }
     let age = now.get().saturating_sub(known.first_seen.get()).unsigned_abs();
@@ -106,6 +116,7 @@ mod tests {
             first_seen: Timestamp::new(10 * day),
             last_seen: Timestamp::new(10 * day),
             delivered: true,
+            held: false,
             asked: false,
             done: false,
             doubtful: false,
@@ -129,10 +140,13 @@ mod tests {
             assert_eq!(is_due(&retention, &known, Timestamp::new(days * day)), due, "{name}");
         }
         let now = Timestamp::new(1000 * day);
+        let stub = Known { delivered: false, held: true, ..known.clone() };
         for retention in [at_once, week, big] {
-            assert!(!is_due(&retention, &Known { delivered: false, ..known.clone() }, now));
+            assert!(!is_due(&retention, &stub, now));
             assert!(!is_due(&retention, &Known { doubtful: true, asked: true, ..known.clone() }, now));
         }
+        assert!(!is_due(&when, &stub, now));
+        assert!(is_due(&when, &Known { asked: true, ..stub }, now), "the user removed it");
         assert!(is_due(&when, &Known { asked: true, ..known }, now));
     }
 }

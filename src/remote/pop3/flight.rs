@@ -58,6 +58,11 @@ impl<'a> Flight<'a> {
         out
     }
 
+    /// Sends nothing more; the answers to what is on its way still come.
+    pub(super) fn stop(&mut self) {
+        self.commands = self.commands.get(..self.sent).unwrap_or_default();
+    }
+
     /// Sends what is due; then the answer to the next command can be read. `None`: all are answered.
     /// Where more has come than was asked for, nobody knows which answer belonged to which command.
     pub(super) fn next(&mut self, wire: &mut Wire) -> Result<Option<usize>, Trouble> {
@@ -95,6 +100,15 @@ mod tests {
             flight.answered += 1;
         }
         course
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_all_once_it_is_stopped() {
+        let commands = commands(&[1; 1000]);
+        let mut flight = Flight::new(&commands, true);
+        flight.due();
+        flight.stop();
+        assert_eq!((flight.commands.len(), flight.due()), (COMMANDS, String::new()));
     }
 
     #[test]

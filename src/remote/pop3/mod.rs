@@ -25,7 +25,7 @@ use crate::mail::ids::{AccountId, Uid, Uidl};
 use crate::mail::mailbox::{MailboxName, Role};
 
 use super::{
-    Connect, Identity, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rest, Rights, Since, Sink, Waited, Waker,
+    Connect, Identity, Measure, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rest, Rights, Since, Sink, Waited, Waker,
     Want,
 };
 pub use book::{Book, Lasting};
@@ -137,6 +137,10 @@ impl Remote for Session {
 
     fn identify(&mut self, _: &MailboxName, uids: &[Uid]) -> Result<Vec<Identity>, Fault> {
         self.identify_messages(uids)
+    }
+
+    fn measure(&mut self, _: &MailboxName, uids: &[Uid]) -> Result<Vec<Measure>, Fault> {
+        Ok(self.measure_messages(uids))
     }
 
     fn search_id(&mut self, _: &MailboxName, _: &str, _: Option<Uid>) -> Result<Vec<Uid>, Fault> {

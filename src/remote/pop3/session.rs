@@ -20,7 +20,7 @@ use crate::mail::ids::{AccountId, MessageId, RemoteId, Timestamp, Uid, Uidl};
 use crate::mail::ranges::UidRanges;
 use crate::remote::limits::Trouble;
 use crate::remote::link::Bell;
-use crate::remote::{Fetched, Identity, Presence, RemoteChanges, RemoteItem, Rest, Since, Sink, Want};
+use crate::remote::{Fetched, Identity, Measure, Presence, RemoteChanges, RemoteItem, Rest, Since, Sink, Want};
 
 /// Where all is removed at once, a session ends after so many messages, so that a cut loses little.
 const MESSAGES: usize = 2000;
@@ -132,8 +132,41 @@ impl Session {
 
     /// Lists what lies on the server. That something is not there says nothing about it.
     pub(super) fn compare(&mut self, since: &Since) -> Result<RemoteChanges, Fault> {
+        let (mut listed, new) = self.sort_out()?;
+        let fresh: Vec<Fresh> = new
+            .iter()
+            .map(|(message, doubtful)| Fresh { uidl: message.uidl.clone(), size: message.size, doubtful: *doubtful })
+            .collect();
+        if !fresh.is_empty() {
+            let entered = self.book.enter(&fresh)?;
+            listed.extend(new.into_iter().zip(entered).map(|((message, _), known)| (known.uid, meet(message, known))));
+        }
+        // What is on this disk is known to both sides, unless the other side has lost its memory of it.
+        let known_there = since.validity == Some(self.book.epoch());
+        let mut items = self.wanted(&listed);
+        items.retain(|uid| !known_there || listed.get(uid).is_none_or(|message| !message.known.is_here()));
+        self.listed = Some(listed);
+        Ok(RemoteChanges {
+            validity: self.book.epoch(),
+            uid_next: None,
+            modseq: None,
+            items: items.into_iter().map(|uid| RemoteItem { uid, flags: Flags::none(), labels: None }).collect(),
+            presence: Presence::Except(UidRanges::none()),
+            keeps: None,
+            new_keywords: false,
+            read_only: false,
+        })
+    }
+
+    /// What lies on the server, by what is known of it, and what is new there, with whether its id was another's.
+    fn sort_out(&mut self) -> Result<(BTreeMap<Uid, Listed>, Vec<(Named, bool)>), Fault> {
         let lines = self.list()?;
         let mut known = self.book.known()?;
+        // What became whole since is safe here by now, so it is looked at like anything else that is.
+        if known.values().any(|known| !known.delivered && known.header.is_some()) {
+            self.book.deliver(&BTreeMap::new())?;
+            known = self.book.known()?;
+        }
         let named = self.name(lines, &known)?;
         let Strangers { others, unseen } = self.others(&named, &known)?;
         let mut listed = BTreeMap::new();
@@ -148,29 +181,16 @@ impl Session {
                 known => new.push((message, known.is_some())),
             }
         }
-        let fresh: Vec<Fresh> = new
-            .iter()
-            .map(|(message, doubtful)| Fresh { uidl: message.uidl.clone(), size: message.size, doubtful: *doubtful })
-            .collect();
-        if !fresh.is_empty() {
-            let entered = self.book.enter(&fresh)?;
-            listed.extend(new.into_iter().zip(entered).map(|((message, _), known)| (known.uid, meet(message, known))));
+        Ok((listed, new))
+    }
+
+    /// Sizes as the server tells them, where it shows headers by themselves. Else nothing: all is fetched whole.
+    pub(super) fn measure_messages(&self, uids: &[Uid]) -> Vec<Measure> {
+        if !self.capabilities.has("TOP") {
+            return Vec::new();
         }
-        // What is on this disk is known to both sides, unless the other side has lost its memory of it.
-        let known_there = since.validity == Some(self.book.epoch());
-        let mut items = self.wanted(&listed);
-        items.retain(|uid| !known_there || listed.get(uid).is_none_or(|message| !message.known.delivered));
-        self.listed = Some(listed);
-        Ok(RemoteChanges {
-            validity: self.book.epoch(),
-            uid_next: None,
-            modseq: None,
-            items: items.into_iter().map(|uid| RemoteItem { uid, flags: Flags::none(), labels: None }).collect(),
-            presence: Presence::Except(UidRanges::none()),
-            keeps: None,
-            new_keywords: false,
-            read_only: false,
-        })
+        let measure = |uid: &Uid| Some(Measure { uid: *uid, size: self.listed(*uid)?.size, date: None });
+        uids.iter().filter_map(measure).collect()
     }
 
     /// Messages that bear the id of another which was fetched before: the server gave it out anew. A size that
@@ -179,7 +199,7 @@ impl Session {
         let now = self.book.now();
         let (mut others, mut unseen, mut asked) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for message in named {
-            let Some(known) = known.get(&message.uidl).filter(|known| known.delivered || known.asked) else { continue };
+            let Some(known) = known.get(&message.uidl).filter(|known| known.is_here() || known.asked) else { continue };
             match known.header {
                 Some(header) if known.asked || known.size != message.size || is_due(&self.retention, known, now) => {
                     asked.insert(message.number, (header, known.size != message.size));
@@ -211,7 +231,7 @@ impl Session {
         let mut wanted = Vec::with_capacity(listed.len());
         let (mut count, mut bytes) = (0_usize, 0_u64);
         for (uid, message) in listed.iter().rev().filter(|(_, message)| !message.known.asked) {
-            if !message.known.delivered && self.retention.delete == DeleteThere::AtOnce {
+            if !message.known.is_here() && self.retention.delete == DeleteThere::AtOnce {
                 if count >= MESSAGES || (count > 0 && bytes.saturating_add(message.size) > BYTES) {
                     self.more = true;
                     continue;
@@ -227,6 +247,10 @@ impl Session {
 
     /// Fetches messages, in this order but for those that ended a connection before.
     pub(super) fn fetch_messages(&mut self, uids: &[Uid], want: Want, sink: &mut dyn Sink) -> Result<(), Fault> {
+        if self.listed.is_none() {
+            // What is new is for a round: here nothing is entered.
+            self.listed = Some(self.sort_out()?.0);
+        }
         let mut messages: Vec<Listed> = uids.iter().filter_map(|uid| self.listed(*uid).cloned()).collect();
         {
             let shunned = self.shunned.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,6 +268,9 @@ impl Session {
                 // Answers may be on their way that nobody will read.
                 self.broken = true;
                 return Ok(());
+            }
+            if sink.enough() {
+                flight.stop();
             }
             self.step(Doing::Fetching, |wire| flight.next(wire))?
         } {
@@ -271,8 +298,13 @@ impl Session {
             trouble: None,
         };
         if status.answer != Answer::Ok {
-            let fault = self.refusal(doing, &status).scope(Scope::Message).again(Again::Later);
-            fetched.trouble = Some(fault);
+            if want == Want::Header {
+                // Nothing to know it by: whoever asks takes the whole of such a message.
+                drop(sink.open(&fetched.id, 0).inspect_err(|_| self.broken = true)?);
+            } else {
+                let fault = self.refusal(doing, &status).scope(Scope::Message).again(Again::Later);
+                fetched.trouble = Some(fault);
+            }
             sink.done(fetched).inspect_err(|_| self.broken = true)?;
             return Ok(None);
         }
@@ -301,7 +333,11 @@ impl Session {
             }
         }
         let size = fetched.size;
-        self.headers.insert(uid, hasher.finish());
+        let header = hasher.finish();
+        // Of a message whose header is here already that one counts: whoever takes this one in compares them.
+        if !message.known.held || message.known.header.is_none_or(|known| known == header) {
+            self.headers.insert(uid, header);
+        }
         sink.done(fetched).inspect_err(|_| self.broken = true)?;
         Ok(Some(size))
     }
@@ -433,6 +469,8 @@ impl Session {
     /// Says good-bye without removing anything, and waits hardly for the answer.
     pub(super) fn leave(&mut self) {
         if !self.broken {
+            // What cannot be noted now is noted by the next session.
+            let _ = self.take_note_of_deliveries();
             self.wire.hurry();
             let _ = self.step(Doing::Connecting, |wire| {
                 wire.send(b"QUIT\r\n")?;

@@ -1,0 +1,94 @@
+//! Stubs of mail that came by POP3, where names tell no numbers and the server knows one mailbox alone: which files
+//! are of one message, which stubs still lie in INBOX, and which row a stub has that was filed elsewhere. Whatever is
+//! taken for the same message has the same Message-ID, since a server may give its ids (UIDL) out anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::changes::{Base, LocalListing};
+use super::content::read;
+use super::env::Env;
+use crate::fault::Fault;
+use crate::ledger::{Ledger, MailboxKey, Row, digest};
+use crate::mail::ids::{MessageId, Uid};
+use crate::mail::mailbox::MailboxName;
+use crate::mail::place::{Place, UniqueName};
+use crate::store::maildir::Maildir;
+use crate::store::name::Home;
+
+/// The part of a name that is the same for a stub and its message, if tern gave it to what came from there by POP3.
+fn stem<'a>(home: &Home, unique: &'a UniqueName) -> Option<&'a str> {
+    home.mark(unique.as_str())?;
+    unique.as_str().split(',').next()
+}
+
+/// Tells of the files of messages that are here as stubs, or were, which number each has: as IMAP's names do.
+pub(super) fn number(maildir: &Maildir, home: &Home, listing: &mut LocalListing, base: &Base) -> Result<(), Fault> {
+    let Some(epoch) = base.epoch() else { return Ok(()) };
+    let names = listing.files.iter().map(|file| &file.unique).chain(base.iter().map(|(_, row)| &row.unique));
+    let stubs: BTreeSet<String> = names
+        .filter(|unique| unique.stub_size().is_some())
+        .filter_map(|unique| stem(home, unique).map(str::to_owned))
+        .collect();
+    if stubs.is_empty() {
+        return Ok(());
+    }
+    let mut uids: BTreeMap<(String, u64), Uid> = BTreeMap::new();
+    for (uid, row) in base.iter() {
+        let known = stem(home, &row.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned);
+        uids.extend(known.zip(row.identity.id).map(|known| (known, uid)));
+    }
+    for file in &mut listing.files {
+        let Some(stem) = stem(home, &file.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned) else {
+            continue;
+        };
+        let uid = match base.uid_of(&file.unique) {
+            Some(uid) => Some(uid),
+            // Few are without a row, and only after a stop.
+            None => {
+                let id = read(maildir, &file.unique)?.and_then(|read| read.identity.id);
+                id.and_then(|id| uids.get(&(stem, id)).copied())
+            }
+        };
+        file.origin = uid.map(|uid| (epoch, uid)).or(file.origin);
+    }
+    Ok(())
+}
+
+/// Leaves those of these stubs that lie there still, with the flags that they have: the server hears of none, and
+/// what was filed or deleted here keeps its row.
+pub(super) fn lying_here(maildir: &Maildir, stubs: &mut Vec<Row>) -> Result<(), Fault> {
+    let names: Vec<UniqueName> = stubs.iter().map(|row| row.unique.clone()).collect();
+    let found = maildir.find_all(&names)?;
+    stubs.retain_mut(|row| {
+        let Some(entry) = found.get(&row.unique) else { return false };
+        row.flags = row.flags.union(&maildir.flags(entry));
+        true
+    });
+    Ok(())
+}
+
+/// The row of a stub that was filed from INBOX into another folder, with the name that it has there.
+pub(super) fn row_of_filed(
+    env: &Env,
+    ledger: &Ledger,
+    inbox: MailboxKey,
+    stub: &Place,
+    folder: &Maildir,
+) -> Result<Option<Row>, Fault> {
+    let Some(size) = stub.unique.stub_size() else { return Ok(None) };
+    let Some(entry) = folder.find(&stub.unique)? else { return Ok(None) };
+    let id = folder.read_entry(&entry)?.and_then(|bytes| MessageId::in_header(&bytes));
+    let Some(id) = id.map(|id| digest(id.as_str())) else { return Ok(None) };
+    let mut rows = ledger.stubs(inbox)?;
+    rows.retain(|row| (row.size, row.digest) == (size, Some(id)));
+    // One whose stub lies in INBOX is that of another copy.
+    let directory = env.root().directory(&MailboxName::inbox())?;
+    if directory.join("cur").is_dir() {
+        let names: Vec<UniqueName> = rows.iter().map(|row| row.unique.clone()).collect();
+        let here = Maildir::open(&directory)?.find_all(&names)?;
+        rows.retain(|row| !here.contains_key(&row.unique));
+    }
+    let named = rows.iter().position(|row| row.unique == stub.unique);
+    let row = named.or((rows.len() == 1).then_some(0)).map(|at| rows.swap_remove(at));
+    Ok(row.map(|row| Row { unique: stub.unique.clone(), ..row }))
+}
