@@ -14,6 +14,7 @@ use super::keywords::Lettering;
 use super::moves::{Side, hold_back, join_moves};
 use super::round::Round;
 use super::stubs::regained;
+use super::uidl_stubs;
 use crate::fault::Fault;
 use crate::job::files::DirStamp;
 use crate::job::sync::Keeper;
@@ -275,7 +276,10 @@ impl Round<'_> {
             .map(|of| of.uid)
             .filter(|uid| base.get(*uid).is_none())
             .collect();
-        for row in self.ledger.rows_of_uids(key, &named)? {
+        let siblings = uidl_stubs::siblings(home, scan, &resting);
+        let mut rows = self.ledger.rows_of_uids(key, &named)?;
+        rows.extend(self.ledger.rows_of_names(key, &siblings)?);
+        for row in rows {
             let found = scan.entries.binary_search_by(|entry| entry.base().cmp(row.unique.as_str()));
             if let Some(rests) = found.ok().and_then(|at| resting.get_mut(at)) {
                 *rests = false;

@@ -14,11 +14,34 @@ use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{Place, UniqueName};
 use crate::store::maildir::Maildir;
 use crate::store::name::Home;
+use crate::store::scan::Scan;
 
 /// The part of a name that is the same for a stub and its message, if tern gave it to what came from there by POP3.
 fn stem<'a>(home: &Home, unique: &'a UniqueName) -> Option<&'a str> {
     home.mark(unique.as_str())?;
     unique.as_str().split(',').next()
+}
+
+/// The files at rest that are of the same message as one that is not: a stub and what it stands for.
+pub(super) fn siblings(home: &Home, scan: &Scan, resting: &[bool]) -> Vec<UniqueName> {
+    let names = |rests: bool| {
+        let those = scan.entries.iter().zip(resting).filter(move |(_, at_rest)| **at_rest == rests);
+        those.filter(|(entry, _)| home.mark(entry.base()).is_some()).filter_map(|(entry, _)| entry.unique())
+    };
+    let mut stirred: BTreeMap<String, bool> = BTreeMap::new();
+    for unique in names(false) {
+        let has_stub = unique.stub_size().is_some();
+        let known = stem(home, &unique).map(|stem| stirred.entry(stem.to_owned()).or_default());
+        known.into_iter().for_each(|known| *known |= has_stub);
+    }
+    if stirred.is_empty() {
+        return Vec::new();
+    }
+    let is_one = |unique: &UniqueName| {
+        let other = stem(home, unique).and_then(|stem| stirred.get(stem));
+        other.is_some_and(|has_stub| *has_stub || unique.stub_size().is_some())
+    };
+    names(true).filter(is_one).collect()
 }
 
 /// Tells of the files of messages that are here as stubs, or were, which number each has: as IMAP's names do.

@@ -55,6 +55,7 @@ mod outbox;
 mod pop3;
 mod pop3_faults;
 mod pop3_hostile;
+mod pop3_stubs;
 mod renewals;
 mod robust;
 mod rules;

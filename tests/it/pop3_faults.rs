@@ -27,7 +27,7 @@ use crate::support::scripted::{Scripted, Step, hear, say};
 
 /// Where a server that is about to fail closes the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+pub(crate) enum Cut {
     /// In the middle of the text of the nth message.
     InText(usize),
     /// Before it answers the nth command of this name, which it does not hear.
@@ -38,11 +38,11 @@ enum Cut {
 
 /// What a server is like.
 #[derive(Debug, Clone, Default)]
-struct Ways {
+pub(crate) struct Ways {
     /// The commands that it does not know.
-    without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
     /// Does it refuse TOP, which it knows, for now?
-    shy: bool,
+    pub(crate) shy: bool,
     /// What is added to each size that it tells.
     lie: i64,
     /// Does it keep what it said it would remove?
@@ -51,7 +51,7 @@ struct Ways {
     refuses: Option<&'static str>,
     /// Which message never ends?
     endless: Option<usize>,
-    cut: Option<Cut>,
+    pub(crate) cut: Option<Cut>,
 }
 
 impl Ways {
@@ -61,14 +61,14 @@ impl Ways {
 }
 
 #[derive(Debug, Clone)]
-struct Letter {
+pub(crate) struct Letter {
     id: String,
     text: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    letters: Vec<Letter>,
+pub(crate) struct State {
+    pub(crate) letters: Vec<Letter>,
     ways: Ways,
     fetched: Vec<String>,
     sessions: usize,
@@ -78,13 +78,13 @@ struct State {
 
 /// A POP3 server in a thread that does what real ones do on their worst day.
 #[derive(Clone)]
-struct Server3 {
-    port: u16,
-    state: Arc<Mutex<State>>,
+pub(crate) struct Server3 {
+    pub(crate) port: u16,
+    pub(crate) state: Arc<Mutex<State>>,
 }
 
 impl Server3 {
-    fn start(letters: &[(&str, Vec<u8>)]) -> Self {
+    pub(crate) fn start(letters: &[(&str, Vec<u8>)]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = Self { port, state: Arc::default() };
@@ -101,20 +101,20 @@ impl Server3 {
         server
     }
 
-    fn arrive(&self, id: &str, text: &[u8]) {
+    pub(crate) fn arrive(&self, id: &str, text: &[u8]) {
         self.state.lock().unwrap().letters.push(Letter { id: id.to_owned(), text: text.to_vec() });
     }
 
-    fn set(&self, change: impl FnOnce(&mut Ways)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Ways)) {
         change(&mut self.state.lock().unwrap().ways);
     }
 
-    fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.state.lock().unwrap().letters.len()
     }
 
     /// The ids of what was fetched since the last time.
-    fn fetched(&self) -> Vec<String> {
+    pub(crate) fn fetched(&self) -> Vec<String> {
         let mut fetched = std::mem::take(&mut self.state.lock().unwrap().fetched);
         fetched.sort();
         fetched
@@ -230,9 +230,9 @@ fn stuffed(text: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) struct Client {
-    home: TempDir,
-    clock: Arc<Hands>,
-    env: Env,
+    pub(crate) home: TempDir,
+    pub(crate) clock: Arc<Hands>,
+    pub(crate) env: Env,
 }
 
 impl Client {

@@ -25,8 +25,8 @@ use crate::mail::ids::{AccountId, Uid, Uidl};
 use crate::mail::mailbox::{MailboxName, Role};
 
 use super::{
-    Connect, Identity, Measure, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rest, Rights, Since, Sink, Waited, Waker,
-    Want,
+    Connect, Identity, Measure, Push, Pushed, Remote, RemoteChanges, RemoteMailbox, Rest, Rights, Since, Sink, Waited,
+    Waker, Want,
 };
 pub use book::{Book, Lasting};
 use entry::Entered;
