@@ -31,8 +31,9 @@ pub(super) fn siblings(home: &Home, scan: &Scan, resting: &[bool]) -> Vec<Unique
     let mut stirred: BTreeMap<String, bool> = BTreeMap::new();
     for unique in names(false) {
         let has_stub = unique.stub_size().is_some();
-        let known = stem(home, &unique).map(|stem| stirred.entry(stem.to_owned()).or_default());
-        known.into_iter().for_each(|known| *known |= has_stub);
+        if let Some(stem) = stem(home, &unique) {
+            *stirred.entry(stem.to_owned()).or_default() |= has_stub;
+        }
     }
     if stirred.is_empty() {
         return Vec::new();
@@ -64,13 +65,12 @@ pub(super) fn number(maildir: &Maildir, home: &Home, listing: &mut LocalListing,
         let Some(stem) = stem(home, &file.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned) else {
             continue;
         };
-        let uid = match base.uid_of(&file.unique) {
-            Some(uid) => Some(uid),
+        let uid = if let Some(uid) = base.uid_of(&file.unique) {
+            Some(uid)
+        } else {
             // Few are without a row, and only after a stop.
-            None => {
-                let id = read(maildir, &file.unique)?.and_then(|read| read.identity.id);
-                id.and_then(|id| uids.get(&(stem, id)).copied())
-            }
+            let id = read(maildir, &file.unique)?.and_then(|read| read.identity.id);
+            id.and_then(|id| uids.get(&(stem, id)).copied())
         };
         file.origin = uid.map(|uid| (epoch, uid)).or(file.origin);
     }

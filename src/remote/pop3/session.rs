@@ -53,6 +53,9 @@ struct Strangers {
     unseen: BTreeSet<u32>,
 }
 
+/// What lies on the server: what is known of it by number, and what is new, with whether its id was another's.
+type Sorted = (BTreeMap<Uid, Listed>, Vec<(Named, bool)>);
+
 /// A signed-in connection.
 pub(super) struct Session {
     pub(super) wire: Wire,
@@ -158,8 +161,8 @@ impl Session {
         })
     }
 
-    /// What lies on the server, by what is known of it, and what is new there, with whether its id was another's.
-    fn sort_out(&mut self) -> Result<(BTreeMap<Uid, Listed>, Vec<(Named, bool)>), Fault> {
+    /// Asks what lies on the server, and lays it beside the book.
+    fn sort_out(&mut self) -> Result<Sorted, Fault> {
         let lines = self.list()?;
         let mut known = self.book.known()?;
         // What became whole since is safe here by now, so it is looked at like anything else that is.
