@@ -1,6 +1,6 @@
-//! Intents: what is about to be done on a server, written down before it is done, so that after a
-//! crash or a lost reply the server can be asked instead of guessed at. An intent lives until the
-//! step that confirms it, or finds it void, is committed ([`super::Change::settled`]).
+//! Intents: what is about to be done on a server, or in a folder that no round reads, written down before
+//! it is done, so that after a crash or a lost reply one can ask there instead of guessing. An intent lives
+//! until the step that confirms it, or finds it void, is committed ([`super::Change::settled`]).
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
@@ -66,6 +66,17 @@ pub enum Intent {
         message_id: Option<MessageId>,
         /// Its size in bytes, to make sure.
         size: u64,
+    },
+    /// A message takes the place of its stub, which was filed from INBOX where the server knows no other mailbox.
+    Complete {
+        /// Where the stub lies.
+        folder: MailboxId,
+        /// The epoch of INBOX.
+        validity: UidValidity,
+        /// The message there.
+        uid: Uid,
+        /// The stub.
+        stub: UniqueName,
     },
 }
 
@@ -197,6 +208,16 @@ fn columns(intent: &Intent) -> (&MailboxId, Columns<'_>) {
                 ..Columns::default()
             },
         ),
+        Intent::Complete { folder, validity, uid, stub } => (
+            folder,
+            Columns {
+                kind: "complete",
+                validity: Some(*validity),
+                uid: Some(*uid),
+                unique: Some(stub),
+                ..Columns::default()
+            },
+        ),
     }
 }
 
@@ -230,6 +251,12 @@ fn read(row: &Row<'_>, account: &AccountId) -> rusqlite::Result<Pending> {
             size,
         },
         "expunge" => Intent::Expunge { mailbox, validity, uid: uid.ok_or_else(odd(4))?, message_id, size },
+        "complete" => Intent::Complete {
+            folder: mailbox,
+            validity,
+            uid: uid.ok_or_else(odd(4))?,
+            stub: unique.ok_or_else(odd(8))?,
+        },
         _ => return Err(odd(1)()),
     };
     Ok(Pending { id: IntentId(row.get(0)?), begun_at: Timestamp::new(row.get(11)?), intent })

@@ -104,6 +104,7 @@ pub(crate) fn settle(
                 out.entry(mailbox).or_default().echoes.push(echo);
             }
             Sorted::Over | Sorted::Echo(..) => over.push(id),
+            Sorted::Here => {}
             Sorted::Fresh(append) => {
                 youngest = youngest.max(begun_at);
                 if sought.insert((append.mailbox.clone(), append.echo.unique.clone())) {
@@ -145,6 +146,8 @@ enum Sorted {
     Move(Intent),
     /// Nothing: it is planned anew from what both sides look like now.
     Over,
+    /// It concerns files alone, and is settled where those are looked after.
+    Here,
 }
 
 fn sort(env: &Env, ledger: &mut Ledger, pending: Pending) -> Result<Sorted, Fault> {
@@ -155,6 +158,7 @@ fn sort(env: &Env, ledger: &mut Ledger, pending: Pending) -> Result<Sorted, Faul
         }
         intent @ Intent::Move { .. } => return Ok(Sorted::Move(intent)),
         Intent::Expunge { .. } => return Ok(Sorted::Over),
+        Intent::Complete { .. } => return Ok(Sorted::Here),
     };
     let key = ledger.mailbox(&mailbox)?;
     let Agreed { validity: now, .. } = ledger.agreed(key)?;

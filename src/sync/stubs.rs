@@ -16,7 +16,7 @@ use super::uidl_stubs::{lying_here, number};
 use super::window::{Shape, Tidying, tidy};
 use crate::fault::{Again, Cause, Doing, Fault, Scope};
 use crate::job::{Changed, PlaceChange, PlaceFile, SyncReport};
-use crate::ledger::{Change, Ledger, MailboxKey, Row, digest};
+use crate::ledger::{Change, Intent, Ledger, MailboxKey, Row, digest};
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::{MessageId, RemoteId, Uid, UidValidity};
 use crate::mail::mailbox::MailboxName;
@@ -274,6 +274,9 @@ impl Round<'_> {
     /// Looks after what is no longer as it should be: stubs that are to be whole by now, and, once in a
     /// while, messages that are too old to be whole.
     pub(super) fn tend(&mut self, extent: Extent) -> Result<(), Halt> {
+        if self.env.account.pop3.is_some() {
+            self.finish_completions()?;
+        }
         let Some(folders) = self.memory.folders.as_ref() else { return Ok(()) };
         let names: Vec<MailboxName> = folders.synced.iter().filter(|name| self.env.wants(name)).cloned().collect();
         for name in &names {
@@ -351,13 +354,13 @@ pub(super) fn regained(maildir: &Maildir, changes: &LocalChanges, base: &Base) -
 }
 
 /// Are these names of files of one message, by the origin that tern wrote into them?
-fn same_message(one: &UniqueName, other: &UniqueName) -> bool {
+pub(super) fn same_message(one: &UniqueName, other: &UniqueName) -> bool {
     let stem = |unique: &UniqueName| unique.as_str().split(',').next().map(str::to_owned);
     stem(one) == stem(other)
 }
 
 /// Gives a file the flags that were wished on another file of its message.
-fn take_over_flags(maildir: &Maildir, to: &UniqueName, known: &Flags, wished: &Flags) -> Result<(), Fault> {
+pub(super) fn take_over_flags(maildir: &Maildir, to: &UniqueName, known: &Flags, wished: &Flags) -> Result<(), Fault> {
     if known != wished
         && let Some(entry) = maildir.find(to)?
     {
@@ -465,9 +468,16 @@ impl Arrivals<'_, '_> {
         if ready.is_empty() {
             return Ok(());
         }
-        let Bench { env, ledger, report, folder, key, maildir, .. } = &mut *self.bench;
+        let Bench { env, ledger, report, folder, key, maildir, epoch, .. } = &mut *self.bench;
         let batch = std::mem::replace(&mut self.batch, maildir.batch());
         env.step()?;
+        let complete = |Ready { row, .. }: &Ready| {
+            let (folder, stub) = ((*folder).clone(), row.unique.clone());
+            Intent::Complete { folder, validity: *epoch, uid: row.uid, stub }
+        };
+        // By IMAP names tell what belongs together, and every folder has its rounds.
+        let intents: Vec<Intent> = ready.iter().filter(|_| env.account.pop3.is_some()).map(complete).collect();
+        let intents = if intents.is_empty() { Vec::new() } else { ledger.intend(&intents, env.clock.now())? };
         let committed = batch.commit()?;
         let mut failed: BTreeMap<UniqueName, Fault> = committed.failed.into_iter().collect();
         let mut stored: BTreeMap<UniqueName, name::Entry> =
@@ -499,6 +509,9 @@ impl Arrivals<'_, '_> {
             self.completed.done.insert(row.unique, unique);
         }
         maildir.settle()?;
+        if !intents.is_empty() {
+            ledger.settle(&intents)?;
+        }
         report(SyncReport::Changed(Changed { mailbox: folder.clone(), places }));
         Ok(())
     }

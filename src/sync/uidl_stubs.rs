@@ -1,20 +1,25 @@
 //! Stubs of mail that came by POP3, where names tell no numbers and the server knows one mailbox alone: which files
-//! are of one message, which stubs still lie in INBOX, and which row a stub has that was filed elsewhere. Whatever is
-//! taken for the same message has the same Message-ID, since a server may give its ids (UIDL) out anew.
+//! are of one message, which stubs still lie in INBOX, which row a stub has that was filed elsewhere, and what is left
+//! to do there after a stop. Whatever is taken for the same message has the same Message-ID, since a server may give
+//! its ids (UIDL) out anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::changes::{Base, LocalListing};
 use super::content::read;
-use super::env::Env;
+use super::env::{Env, Halt};
+use super::round::Round;
+use super::stubs::{same_message, take_over_flags};
 use crate::fault::Fault;
-use crate::ledger::{Ledger, MailboxKey, Row, digest};
+use crate::job::{Changed, PlaceChange, SyncReport};
+use crate::ledger::{Change, Intent, Ledger, MailboxKey, Row, digest};
 use crate::mail::ids::{MessageId, Uid};
 use crate::mail::mailbox::MailboxName;
 use crate::mail::place::{Place, UniqueName};
 use crate::store::maildir::Maildir;
-use crate::store::name::Home;
-use crate::store::scan::Scan;
+use crate::store::name::{self, Entry, Home};
+use crate::store::scan::{self, Scan};
 
 /// The part of a name that is the same for a stub and its message, if tern gave it to what came from there by POP3.
 fn stem<'a>(home: &Home, unique: &'a UniqueName) -> Option<&'a str> {
@@ -114,4 +119,92 @@ pub(super) fn row_of_filed(
     let named = rows.iter().position(|row| row.unique == stub.unique);
     let row = named.or((rows.len() == 1).then_some(0)).map(|at| rows.swap_remove(at));
     Ok(row.map(|row| Row { unique: stub.unique.clone(), ..row }))
+}
+
+impl Round<'_> {
+    /// Ends what a stop left half done where a stub became whole: else header and message lie side by side in a folder
+    /// that no round reads, or apart if the user filed the header meanwhile.
+    pub(super) fn finish_completions(&mut self) -> Result<(), Halt> {
+        for pending in self.ledger.intents(&self.env.account.id)? {
+            if let Intent::Complete { folder, validity, uid, stub } = pending.intent {
+                self.env.step()?;
+                let key = self.ledger.mailbox(&self.env.mailbox(&MailboxName::inbox()))?;
+                let row = self.ledger.rows_of_uids(key, &[uid])?.pop();
+                let same_epoch = self.ledger.agreed(key)?.validity == Some(validity);
+                if let Some(row) = row.filter(|_| same_epoch) {
+                    self.finish_completion(key, &row, &folder.name, &stub)?;
+                }
+                self.ledger.settle(&[pending.id])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the message to where its stub lies, and takes the stub away.
+    fn finish_completion(
+        &mut self,
+        key: MailboxKey,
+        row: &Row,
+        folder: &MailboxName,
+        stub: &UniqueName,
+    ) -> Result<(), Fault> {
+        let (mut left, mut whole) = (None, None);
+        let mut folders: Vec<(MailboxName, PathBuf)> = self.env.root().list().found.into_iter().collect();
+        // Where the stub was at first, and where the message comes to.
+        folders.sort_by_key(|(name, _)| (name != folder, !name.is_inbox()));
+        for (name, directory) in folders {
+            let maildir = Maildir::open(&directory)?;
+            if left.is_none() {
+                left = maildir.find(stub)?.map(|entry| (name.clone(), maildir.clone(), entry));
+            }
+            if whole.is_none() && (name == *folder || name.is_inbox()) {
+                whole = whole_of(&maildir, row)?.map(|(unique, entry)| (name.clone(), maildir, unique, entry));
+            }
+            if left.is_some() && whole.is_some() {
+                break;
+            }
+        }
+        // Without the one or the other there is nothing to choose.
+        let (Some((name, maildir, left)), Some((from, beside, unique, entry))) = (left, whole) else { return Ok(()) };
+        if row.unique != unique {
+            let sizes = name::size(unique.as_str()).map(|size| (row.uid, size)).into_iter().collect();
+            let rename = vec![(row.uid, unique.clone())];
+            self.ledger.commit(&[(key, Change { rename, sizes, ..Change::default() })])?;
+        }
+        if from != name {
+            let Some(_) = beside.move_to(&entry, &maildir, &unique)? else { return Ok(()) };
+            maildir.settle()?;
+            beside.settle()?;
+            let places = vec![PlaceChange { unique: unique.clone(), now: None }];
+            (self.report)(SyncReport::Changed(Changed { mailbox: self.env.mailbox(&from), places }));
+        }
+        if let Some(entry) = maildir.find(&unique)? {
+            take_over_flags(&maildir, &unique, &maildir.flags(&entry), &maildir.flags(&left))?;
+        }
+        maildir.remove(&left)?;
+        maildir.settle()?;
+        let now = maildir.find(&unique)?.map(|entry| maildir.place_file(&entry));
+        let places = [(unique, now), (stub.clone(), None)].map(|(unique, now)| PlaceChange { unique, now }).into();
+        (self.report)(SyncReport::Changed(Changed { mailbox: self.env.mailbox(&name), places }));
+        Ok(())
+    }
+}
+
+/// The message itself that lies in a folder beside its stub: under the name that the row tells, else under one of the
+/// same origin and with the same Message-ID.
+fn whole_of(folder: &Maildir, row: &Row) -> Result<Option<(UniqueName, Entry)>, Fault> {
+    if row.unique.stub_size().is_none() {
+        return Ok(folder.find(&row.unique)?.map(|entry| (row.unique.clone(), entry)));
+    }
+    for entry in scan::scan(folder)?.entries {
+        let Some(unique) = entry.unique() else { continue };
+        if unique.stub_size().is_some() || !same_message(&unique, &row.unique) {
+            continue;
+        }
+        let id = read(folder, &unique)?.and_then(|read| read.identity.id);
+        if id.is_some() && id == row.digest {
+            return Ok(Some((unique, entry)));
+        }
+    }
+    Ok(None)
 }

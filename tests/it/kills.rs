@@ -20,6 +20,8 @@ use crate::terminal::{World, account, pop3_account};
 const KILLS: u32 = 25;
 /// How often it is killed while it fetches by POP3.
 const POP3_KILLS: u32 = 30;
+/// How often while large messages are stubs first and become whole.
+const STUB_KILLS: u32 = 60;
 
 fn dice() -> (u64, fastrand::Rng) {
     let seed = std::env::var("TERN_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_260_101);
@@ -367,4 +369,131 @@ fn killed_while_it_fetches_by_pop3_and_removes_it_loses_and_doubles_nothing() {
     }
     assert_eq!((here.len(), dovecot.files("pat", "INBOX").len()), (wanted.len(), 0), "seed {seed}");
     assert_eq!(world.succeed(&["sync"]), "", "seed {seed}: nothing is left to do");
+}
+
+/// Every third letter is a large one.
+fn third(number: u32) -> Vec<u8> {
+    let mut letter = letter(number);
+    if number.is_multiple_of(3) {
+        letter.extend(b"A line of a large letter.\r\n".repeat(4000));
+    }
+    letter
+}
+
+fn as_text(letter: Vec<u8>) -> String {
+    String::from_utf8(letter).expect("text").replace('\r', "")
+}
+
+/// The stubs that lie in a folder here.
+fn stubs(world: &World, folder: &str) -> Vec<std::path::PathBuf> {
+    let mut files = world.files(&format!("mail/pat/{folder}"));
+    files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(",T=")));
+    files
+}
+
+/// The name of a file without its flags.
+fn name_of(file: &std::path::Path) -> String {
+    let name = file.file_name().expect("a file").to_string_lossy().into_owned();
+    name.split(':').next().expect("a name").to_owned()
+}
+
+/// Files a stub into the archive, or flags it, as another program would.
+fn handle(world: &World, stub: &std::path::Path, files_it: bool) {
+    let base = name_of(stub);
+    let archive = world.path("mail/pat/Archive");
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(archive.join(part)).expect("a folder");
+    }
+    let to = if files_it { archive.join("cur") } else { world.path("mail/pat/INBOX/cur") };
+    fs::rename(stub, to.join(format!("{base}:2,{}", if files_it { "S" } else { "F" }))).expect("it lies there");
+}
+
+#[test]
+fn killed_while_large_mail_by_pop3_becomes_whole_it_loses_and_doubles_nothing() {
+    let (seed, mut dice) = dice();
+    let dovecot = Dovecot::start();
+    let account = pop3_account(&dovecot, "pat", "delete = \"at-once\"");
+    let world = World::new(&format!("{account}\n[accounts.pat.sync]\nmax_size = \"10K\"\n"));
+    let (mut letters, mut ran_out, mut opened) = (0, 0, 0);
+    // Stubs that were there when a sync ended well.
+    let mut known = BTreeSet::new();
+    let whole_here = || -> Contents {
+        let files = ["INBOX", "Archive"].map(|folder| world.files(&format!("mail/pat/{folder}"))).concat();
+        contents(&files)
+    };
+    for turn in 0..STUB_KILLS {
+        for _ in 0..dice.u32(0..12) {
+            letters += 1;
+            let _ = dovecot.deliver("pat", "INBOX", &third(letters));
+        }
+        for stub in stubs(&world, "INBOX") {
+            match dice.u32(0..8) {
+                // What is filed before it is known is a message of its own.
+                0 if known.contains(&name_of(&stub)) => handle(&world, &stub, true),
+                1 => handle(&world, &stub, false),
+                _ => {}
+            }
+        }
+        let mut there = [stubs(&world, "INBOX"), stubs(&world, "Archive")].concat();
+        dice.shuffle(&mut there);
+        let id = there.first().filter(|_| turn % 2 == 1).and_then(|stub| {
+            let text = fs::read_to_string(stub).ok()?;
+            Some(text.lines().find_map(|line| line.strip_prefix("Message-ID: "))?.to_owned())
+        });
+        opened += u32::from(id.is_some());
+        let mut command = match &id {
+            Some(id) => world.command(&["show", id]),
+            None => world.command(&["sync", "--quiet"]),
+        };
+        let mut tern = quiet(&mut command).spawn().expect("tern starts");
+        let ended = kill_after(&mut tern, Duration::from_millis(dice.u64(5..200)));
+        ran_out += u32::from(ended);
+        if ended && id.is_none() && tern.wait().is_ok_and(|status| status.success()) {
+            known.extend(stubs(&world, "INBOX").iter().map(|stub| name_of(stub)));
+        }
+        // Whole on one side at the least, at every moment.
+        let lost = || -> Vec<u32> {
+            let (there, here) = (contents(&dovecot.files("pat", "INBOX")), whole_here());
+            let has = |side: &Contents, number: u32| {
+                let texts = side.get(&format!("Letter {number}"));
+                texts.is_some_and(|texts| texts.contains(&as_text(third(number))))
+            };
+            (1..=letters).filter(|number| !has(&there, *number) && !has(&here, *number)).collect()
+        };
+        becomes(&format!("what is whole on neither side, seed {seed}"), lost, &Vec::new());
+    }
+    assert!(opened > 5 && ran_out < STUB_KILLS, "seed {seed}: it was never killed at work");
+    let until_done = |arguments: &[&str]| {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let output = world.run(arguments);
+            if output.status.success() {
+                return;
+            }
+            assert!(Instant::now() < end, "seed {seed}: {arguments:?}: {}{}", words(&output), dovecot.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    until_done(&["sync", "--quiet"]);
+    for stub in stubs(&world, "INBOX") {
+        handle(&world, &stub, false);
+    }
+    until_done(&["sync", "--quiet"]);
+    for stub in stubs(&world, "Archive") {
+        let text = fs::read_to_string(stub).expect("a stub");
+        let id = text.lines().find_map(|line| line.strip_prefix("Message-ID: ")).expect("an id");
+        until_done(&["show", id]);
+    }
+    until_done(&["sync", "--quiet"]);
+    let here = whole_here();
+    for number in 1..=letters {
+        let texts = here.get(&format!("Letter {number}"));
+        let lengths = texts.map(|texts| texts.iter().map(String::len).collect::<Vec<_>>());
+        assert!(
+            texts == Some(&vec![as_text(third(number))]),
+            "seed {seed}: letter {number} is there once and whole: {lengths:?}"
+        );
+    }
+    let there = dovecot.files("pat", "INBOX").len();
+    assert_eq!((u32::try_from(here.len()).expect("few"), there), (letters, 0), "seed {seed}");
 }
