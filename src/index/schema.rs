@@ -24,7 +24,7 @@ pub(super) const IN_BULK: &str = "PRAGMA cache_size = -48000; PRAGMA wal_autoche
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The version of the tables; a file of another one is read as far as it can be and made anew beside.
-const VERSION: i64 = 11;
+const VERSION: i64 = 12;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;

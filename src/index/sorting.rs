@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, Result, params};
 
 use super::folders::KnownMailbox;
 use super::write::Writer;
-use crate::mail::contact::folded;
+use crate::mail::letters::folded;
 use crate::mail::mailbox::Role;
 use crate::mail::thread::subject_base;
 

@@ -1,12 +1,11 @@
-//! Text to words and patterns to FTS5 expressions. The tokenizer of SQLite (unicode61) folds case and takes
-//! accents away; what a reader takes for the same letters beyond that is made the same here, in the text and in
-//! the question alike. It takes a run of Chinese, Japanese or Korean characters for one word; such runs are cut
-//! into pairs, so that any part of a run is found.
+//! Text to words and patterns to FTS5 expressions. What a reader takes for the same letters is made the same here,
+//! in the text and in the question alike, before the tokenizer of SQLite (unicode61) sees it: that knows the accents
+//! of Latin letters alone. It takes a run of characters for one word where no blanks part words (Chinese, Japanese,
+//! Thai …); such runs are cut into pairs, so that any part of a run is found.
 
 use std::borrow::Cow;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
-
+use crate::mail::letters::{self, runs_on};
 use crate::query::ast::{Field, Pattern};
 
 /// Text as it goes into the index: `abc中文字` becomes `abc 中文 文字 字`. The last character of a run
@@ -16,50 +15,29 @@ pub(super) fn for_index(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let text = folded(text);
-    if text.chars().any(is_cjk) { Cow::Owned(paired(&text)) } else { text }
+    if text.chars().any(runs_on) { Cow::Owned(paired(&text)) } else { text }
 }
 
-/// What looks alike is one (`ﬁ`, full-width letters, accents before or behind their letter), letters that
-/// carry their stroke within are what those write who have no such key, and pictures are words.
+/// Letters as they are compared, and pictures as words.
 fn folded(text: &str) -> Cow<'_, str> {
-    let text = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
-    if !text.chars().any(|c| written(c).is_some() || is_picture(c) || vanishes(c)) {
+    let text = letters::folded(text);
+    if !text.chars().any(is_picture) {
         return text;
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars().filter(|c| !vanishes(*c)) {
-        match written(c) {
-            Some(letters) => out.push_str(letters),
-            None if is_picture(c) => out.push_str(&format!(" u{:x} ", u32::from(c))),
-            None => out.push(c),
+    for c in text.chars() {
+        if is_picture(c) {
+            out.push_str(&format!(" u{:x} ", u32::from(c)));
+        } else {
+            out.push(c);
         }
     }
     Cow::Owned(out)
 }
 
-fn written(c: char) -> Option<&'static str> {
-    Some(match c {
-        'ß' | 'ẞ' => "ss",
-        'æ' | 'Æ' => "ae",
-        'œ' | 'Œ' => "oe",
-        'ø' | 'Ø' => "o",
-        'đ' | 'Đ' | 'ð' | 'Ð' => "d",
-        'ł' | 'Ł' => "l",
-        'ħ' | 'Ħ' => "h",
-        'ı' => "i",
-        'þ' | 'Þ' => "th",
-        _ => return None,
-    })
-}
-
 /// Emoji and signs of currencies.
 fn is_picture(c: char) -> bool {
     matches!(c, '\u{20a0}'..='\u{20cf}' | '\u{2600}'..='\u{27bf}' | '\u{1f000}'..='\u{1faff}')
-}
-
-/// What nobody sees in the middle of a word: the soft hyphen, joiners, marks of byte order and of variants.
-fn vanishes(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// The beginning that a pattern looks for, where that is one plain word: as it stands in the full text.
@@ -147,16 +125,9 @@ pub(super) fn expression(field: Field, pattern: &Pattern, known: &[String]) -> O
     Some(format!("{}\"{}\"{star}", within(field), words.trim().replace(['"', '\0'], " ")))
 }
 
-fn is_cjk(c: char) -> bool {
-    matches!(c,
-        '\u{3041}'..='\u{3096}' | '\u{309d}'..='\u{309f}' | '\u{30a1}'..='\u{30fa}' | '\u{30fc}'..='\u{30ff}'
-        | '\u{31f0}'..='\u{31ff}' | '\u{3005}'..='\u{3007}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
-        | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9d}' | '\u{20000}'..='\u{323af}')
-}
-
 /// How long the run is that `text` ends with.
 fn last_run(text: &str) -> Option<usize> {
-    let run = text.chars().rev().take_while(|c| is_cjk(*c)).count();
+    let run = text.chars().rev().take_while(|c| runs_on(*c)).count();
     (run > 0).then_some(run)
 }
 
@@ -164,7 +135,7 @@ fn paired(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut before: Option<char> = None;
     for c in text.chars() {
-        match (before, is_cjk(c)) {
+        match (before, runs_on(c)) {
             (Some(first), true) => {
                 out.extend([first, c, ' ']);
                 before = Some(c);
@@ -192,10 +163,12 @@ mod tests {
     fn runs_are_cut_into_pairs() {
         let table = [
             ("plain", "plain"),
-            ("Straße", "Strasse"),
-            ("Łukasz Sørensen", "lukasz Sorensen"),
-            ("e\u{301}te\u{301}", "été"),
-            ("ＡＢＣ ﬁn", "ABC fin"),
+            ("Straße", "strasse"),
+            ("Łukasz Sørensen", "lukasz sorensen"),
+            ("e\u{301}te\u{301}", "ete"),
+            ("ＡＢＣ ﬁn", "abc fin"),
+            ("Ελλάδα", "ελλαδα"),
+            ("ไทย", " ไท ทย ย"),
             ("bud\u{ad}get", "budget"),
             ("party🎉", "party u1f389 "),
             ("ﾆﾎﾝ", " ニホ ホン ン"),
@@ -231,7 +204,8 @@ mod tests {
         assert_eq!(lone("Budg").as_deref(), Some("budg"));
         assert_eq!(lone("straß").as_deref(), Some("strass"), "as it is written in the full text");
         assert_eq!(lone("q3.").as_deref(), Some("q3"));
-        for other in ["", "-", "new yo", "über", "日", "a-b"] {
+        assert_eq!(lone("über").as_deref(), Some("uber"));
+        for other in ["", "-", "new yo", "жук", "日", "a-b"] {
             assert_eq!(lone(other), None, "{other}");
         }
         assert_eq!(lone_beginning(&Pattern::Word("budg".into())), None);

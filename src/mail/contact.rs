@@ -2,13 +2,10 @@
 //! found by, accents folded, what fits to what was typed, how well, and who is to come first. Also
 //! which addresses nobody means to write to, and which of several spellings of a name is the best.
 
-use std::borrow::Cow;
-
-use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
-
 use super::address::Address;
 use super::clean::Clean;
 use super::ids::Timestamp;
+use super::letters::folded;
 
 /// The most characters of a name that are kept.
 const MAX_NAME: usize = 80;
@@ -175,38 +172,6 @@ pub fn quality(name: &str) -> u8 {
         (true, false) | (false, true) => 2,
         (false, false) => 1,
     }
-}
-
-/// Text without accents and case: `Müller` and `MULLER` are one, `Øre` is `ore`.
-pub fn folded(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
-        let lower = text.bytes().all(|b| !b.is_ascii_uppercase());
-        return if lower { Cow::Borrowed(text) } else { Cow::Owned(text.to_ascii_lowercase()) };
-    }
-    let parted = DecomposingNormalizerBorrowed::new_nfkd().normalize(text);
-    let mut out = String::with_capacity(parted.len());
-    for c in parted.chars().flat_map(char::to_lowercase).filter(|c| !is_accent(*c)) {
-        match c {
-            'ß' => out.push_str("ss"),
-            'æ' => out.push_str("ae"),
-            'œ' => out.push_str("oe"),
-            'þ' => out.push_str("th"),
-            'ø' => out.push('o'),
-            'ł' => out.push('l'),
-            'đ' | 'ð' => out.push('d'),
-            'ħ' => out.push('h'),
-            'ı' => out.push('i'),
-            'ς' => out.push('σ'),
-            _ => out.push(c),
-        }
-    }
-    // Syllables of Korean and voiced signs of Japanese come together again.
-    Cow::Owned(ComposingNormalizerBorrowed::new_nfc().normalize(&out).into_owned())
-}
-
-fn is_accent(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{64b}'..='\u{65f}'
-        | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
 /// The words of a text, folded. An apostrophe parts words, and the whole is one more: `O'Brien` is

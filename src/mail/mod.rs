@@ -21,6 +21,7 @@ pub mod indexing;
 pub mod invite;
 pub mod journal;
 pub mod labels;
+pub mod letters;
 pub mod link;
 pub mod mailbox;
 mod markup;

@@ -31,6 +31,8 @@ pub(super) fn range(text: &str, clock: &Clock<'_>) -> Option<Range> {
         return Some((from, until));
     }
     let (from, until) = span(text, clock)?;
+    // Nothing is of one moment: alone, it stands for its minute.
+    let until = if until == from { from.plus(60) } else { until };
     Some((Some(from), Some(until)))
 }
 

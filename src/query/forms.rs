@@ -4,7 +4,7 @@
 
 use rust_stemmers::{Algorithm, Stemmer};
 
-use super::marks;
+use crate::mail::letters;
 
 /// The languages whose endings are known, by the codes of ISO 639-1.
 const LANGUAGES: [(&str, Algorithm); 16] = [
@@ -62,7 +62,7 @@ impl Forms {
 
     /// The word as it is compared.
     pub fn folded(&self) -> String {
-        marks::folded(&self.word)
+        letters::folded(&self.word).into_owned()
     }
 
     /// What all its forms begin with.
@@ -99,6 +99,9 @@ mod tests {
             ("connect~", &["connect", "connected", "connection", "connections"][..], &["contact", "connor"][..]),
             ("running~", &["run", "runs", "running"], &["runt", "ran"]),
             ("Häuser~de", &["haus", "hauser", "hausern"], &["hausmeister"]),
+            ("большой~ru", &["большой", "большая"], &["болт"]),
+            ("κόσμος~el", &["κοσμοσ", "κοσμου"], &["κοιμαμαι"]),
+            ("kılıç~tr", &["kilic"], &["kil"]),
         ] {
             let forms = Forms::read(text).unwrap();
             for word in has {

@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use icu_normalizer::DecomposingNormalizerBorrowed;
-
 use super::ast::{Field, Pattern, Query};
 use super::forms::Forms;
+use crate::mail::letters::{fold, is_mark, runs_on};
 
 /// The words of a query that a message is found by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,20 +95,19 @@ impl Mark {
     }
 }
 
-/// A run of letters and digits is a word; of Chinese, Japanese and Korean each character is one.
+/// A run of letters and digits is a word; where no blanks part words each character is one.
 fn words(text: &str) -> Vec<Word> {
     let mut found: Vec<Word> = Vec::new();
     let mut open = false;
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
-        // Accents that follow their letter belong to it.
-        let accent = matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}');
+        // What follows its letter and is none itself belongs to it.
+        let accent = is_mark(c);
         if !c.is_alphanumeric() && !accent {
             open = false;
             continue;
         }
-        let alone = c >= '\u{3041}'
-            && matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}');
+        let alone = runs_on(c);
         match found.last_mut().filter(|_| open && !alone) {
             Some(word) => {
                 fold(c, &mut word.text);
@@ -127,38 +125,6 @@ fn words(text: &str) -> Vec<Word> {
     found
 }
 
-/// A word as it is compared.
-pub(super) fn folded(word: &str) -> String {
-    let mut out = String::with_capacity(word.len());
-    word.chars().for_each(|c| fold(c, &mut out));
-    out
-}
-
-fn fold(c: char, out: &mut String) {
-    if c.is_ascii() {
-        out.push(c.to_ascii_lowercase());
-        return;
-    }
-    for c in c.to_lowercase() {
-        match c {
-            'ß' => out.push_str("ss"),
-            'æ' => out.push_str("ae"),
-            'œ' => out.push_str("oe"),
-            'ø' => out.push('o'),
-            'đ' | 'ð' => out.push('d'),
-            'ł' => out.push('l'),
-            'þ' => out.push_str("th"),
-            '\u{ac00}'..='\u{d7a3}' => out.push(c),
-            other => {
-                let mut bytes = [0; 4];
-                let apart =
-                    DecomposingNormalizerBorrowed::new_nfkd().normalize(other.encode_utf8(&mut bytes)).into_owned();
-                out.extend(apart.chars().filter(|c| !matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}')));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +139,9 @@ mod tests {
             ("cafe strasse", "CAFÉ in der Straße, cafe\u{301}", "CAFÉ|Straße|cafe\u{301}"),
             ("本語", "日本語 本", "本語"),
             ("re-run", "to re-run it", "re-run"),
+            ("ελλαδα елка isik", "Ελλάδα, ёлка ışık", "Ελλάδα|ёлка|ışık"),
+            ("трамвай", "трамваи трамвай", "трамвай"),
+            ("ไทย", "ภาษาไทย", "ไทย"),
             ("from:ada b", "ada b", "b"),
             ("-ada", "ada", ""),
             ("is:unread", "unread", ""),

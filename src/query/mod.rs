@@ -17,6 +17,7 @@ mod native;
 mod parse;
 mod print;
 mod saved;
+mod spelling;
 mod terms;
 
 pub use ast::Query;

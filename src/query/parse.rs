@@ -9,6 +9,7 @@ use super::date::Clock;
 use super::forms::Forms;
 use super::native::{self, Dialect};
 use super::saved::Saved;
+use super::spelling::{BETWEEN, EXPRESSION, Operator, ends_word, field_name, is_between, is_expression, operator};
 use super::terms::{self, Asked, Term, Value};
 use crate::mail::ids::Timestamp;
 
@@ -94,45 +95,6 @@ pub(super) enum LastWord {
     Whole,
     /// As the beginning of one, where more may follow.
     Begun,
-}
-
-/// Can `word` stand without quotes, where a field name and operators would be seen?
-pub(super) fn is_bare(word: &str) -> bool {
-    is_one(word) && !word.starts_with('-') && operator(word).is_none() && field_name(word).is_none()
-}
-
-/// Can `word` stand without quotes after a field's colon? `from://x` would be an address of the web.
-pub(super) fn is_bare_value(word: &str) -> bool {
-    is_one(word) && !word.starts_with("//")
-}
-
-fn is_one(word: &str) -> bool {
-    !word.is_empty() && !word.contains(ends_word) && !word.ends_with('*')
-}
-
-fn ends_word(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '(' | ')' | '{' | '}' | '"')
-}
-
-/// The letters before a colon, where the word begins with them and is no address of the web.
-fn field_name(word: &str) -> Option<&str> {
-    let (name, value) = word.split_once(':')?;
-    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    (letters && name.starts_with(|c: char| c.is_ascii_alphabetic()) && !value.starts_with("//")).then_some(name)
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Operator {
-    And,
-    Or,
-    Not,
-}
-
-fn operator(word: &str) -> Option<Operator> {
-    [("and", Operator::And), ("or", Operator::Or), ("not", Operator::Not)]
-        .into_iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name))
-        .map(|(_, operator)| operator)
 }
 
 struct Parser<'a> {
@@ -225,6 +187,9 @@ impl Parser<'_> {
                 break;
             }
             let column = self.at;
+            if !parts.is_empty() && joined.is_none() && self.stands_between() {
+                return Err(Self::expected_at(column, BETWEEN));
+            }
             if self.take(Operator::And) {
                 if parts.is_empty() || joined.is_some() {
                     return Err(Self::expected_at(column, "a word before `and`"));
@@ -240,6 +205,13 @@ impl Parser<'_> {
             None if parts.is_empty() => Ok(None),
             None => Ok(Some(one_or(parts, Query::And))),
         }
+    }
+
+    /// Is a word that would join two others next, with one behind it?
+    fn stands_between(&self) -> bool {
+        let word = self.word_ahead();
+        let behind = self.chars.iter().skip(self.at + word.chars().count()).find(|c| !c.is_whitespace());
+        is_between(&word) && behind.is_some_and(|c| !matches!(c, ')' | '}'))
     }
 
     fn is_end_of_group(&self) -> bool {
@@ -396,6 +368,9 @@ impl Parser<'_> {
 
     /// A bare word in a field; `me` is the user where addresses are, and while it is typed also what begins so.
     fn text(&mut self, field: Field) -> Result<Query, QueryError> {
+        if field != Field::Any && self.is_expression_ahead() {
+            return Err(self.expected(EXPRESSION));
+        }
         let is_me = self.word_ahead().eq_ignore_ascii_case("me");
         let pattern = self.pattern()?;
         let Some(me) = self.known.saved.me(field).filter(|_| is_me) else { return Ok(Query::Text { field, pattern }) };
@@ -417,6 +392,10 @@ impl Parser<'_> {
         let stem = word.trim_end_matches('*');
         if stem.is_empty() {
             return Err(Self::expected_at(column, "letters before `*`"));
+        }
+        // In print it has quotes, so that it joins nothing there.
+        if is_between(&word) {
+            return Ok(Pattern::Phrase(word));
         }
         if let Some(forms) = Forms::read(&word) {
             return Ok(Pattern::Forms(forms));
@@ -520,6 +499,13 @@ impl Parser<'_> {
             Some(c) if !ends_word(c) => self.text(field),
             _ => Err(self.expected(&format!("a word after `{name}:`"))),
         }
+    }
+
+    /// An expression may have in it what ends a word: `from:/a(b|c)/`.
+    fn is_expression_ahead(&self) -> bool {
+        let word = self.word_ahead();
+        let behind = self.chars.get(self.at + word.chars().count());
+        word.starts_with('/') && (is_expression(&word) || matches!(behind, Some('(' | '{')))
     }
 
     fn value(&mut self, name: &str, asked: Asked) -> Result<Value, QueryError> {

@@ -3,6 +3,7 @@
 
 use super::ast::{Field, Query, State};
 use super::date::{self, Clock};
+use super::spelling::{EXPRESSION, is_expression};
 use crate::mail::ids::ThreadId;
 
 /// What a name before a colon asks for.
@@ -162,9 +163,19 @@ pub(super) fn is_everywhere(name: &str) -> bool {
     ["anywhere", "everywhere"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// Gmail's name for what is snoozed, which is no mailbox here.
+pub(super) fn is_snoozed(name: &str) -> bool {
+    name.eq_ignore_ascii_case("snoozed")
+}
+
+const IS: &str = "unread, read, starred, replied, forwarded, draft, sent, snoozed, waiting or muted after `is:`";
+
 /// The query that a property asks; an error is what was expected.
 pub(super) fn read(asked: Asked, value: Value, clock: &Clock<'_>) -> Result<Query, &'static str> {
     let Value { text, quoted } = value;
+    if !quoted && is_expression(&text) {
+        return Err(EXPRESSION);
+    }
     let date = |from, until| Ok(Query::Date { from, until });
     match asked {
         Asked::Has if matches!(text.to_lowercase().as_str(), "attachment" | "attachments" | "att") => {
@@ -172,17 +183,19 @@ pub(super) fn read(asked: Asked, value: Value, clock: &Clock<'_>) -> Result<Quer
         }
         Asked::Has => Err("`attachment` after `has:`"),
         Asked::In if !quoted && is_everywhere(&text) => Ok(Query::everything()),
+        Asked::In if !quoted && is_snoozed(&text) => Ok(Query::Is(State::Snoozed)),
         Asked::In => Ok(Query::In(text)),
         Asked::Path => path(&text).ok_or("a folder after `path:`"),
         Asked::Account => Ok(Query::Account(text)),
+        Asked::Tag | Asked::Label if !quoted && text.ends_with('*') => {
+            Err("a whole tag: `*` stands behind the beginning of a word alone")
+        }
         Asked::Tag if quoted => Ok(Query::Tag(text)),
         Asked::Tag => Ok(known(&text).unwrap_or(Query::Tag(text))),
         // Where labels are synced as folders, that is what they are here.
         Asked::Label => Ok(known(&text).unwrap_or_else(|| Query::Or(vec![Query::Tag(text.clone()), Query::In(text)]))),
         Asked::Is if text.eq_ignore_ascii_case("important") => Ok(Query::Tag("important".to_owned())),
-        Asked::Is => {
-            state(&text).map(Query::Is).ok_or("unread, read, starred, replied, forwarded, draft or sent after `is:`")
-        }
+        Asked::Is => state(&text).map(Query::Is).ok_or(IS),
         Asked::Larger => size(&text).map(Query::Larger).ok_or(SIZE),
         Asked::Smaller => size(&text).map(Query::Smaller).ok_or(SIZE),
         Asked::Date => {

@@ -53,6 +53,13 @@ fn every_term_means_what_it_says() {
         ("smaller:20kb", Query::Smaller(20 << 10)),
         ("id:<a@b>", Query::Id("a@b".into())),
         ("12:30", word("12:30")),
+        ("XOR", text(Field::Any, Pattern::Phrase("XOR".into()))),
+        ("near budget", Query::And(vec![word("near"), word("budget")])),
+        ("subject:\"/usr/lib/\"", text(Field::Subject, Pattern::Phrase("/usr/lib/".into()))),
+        ("subject:/usr/lib", text(Field::Subject, Pattern::Word("/usr/lib".into()))),
+        ("/usr/lib/", word("/usr/lib/")),
+        ("tag:\"to*\"", Query::Tag("to*".into())),
+        ("in:\"snoozed\"", Query::In("snoozed".into())),
         ("a b", Query::And(vec![word("a"), word("b")])),
         ("a and b or c", Query::Or(vec![Query::And(vec![word("a"), word("b")]), word("c")])),
         ("not a -b", Query::And(vec![Query::Not(Box::new(word("a"))), Query::Not(Box::new(word("b")))])),
@@ -118,6 +125,8 @@ fn dates_are_days_of_the_zone() {
         ("older_than:2d", "..2025-11-19"),
         ("newer_than:1y", "2024-11-21.."),
         ("date:..", ".."),
+        ("date:2025-11-03T09:30", "2025-11-03T09:30:00Z..2025-11-03T09:31:00Z"),
+        ("date:2h", "2025-11-21T08:00:00Z..2025-11-21T08:01:00Z"),
     ];
     for (written, meant) in table {
         assert_eq!(span(written), meant, "{written}");
@@ -158,6 +167,16 @@ fn errors_point_at_the_column() {
         ("a }", 3, "an opening brace"),
         ("has:image", 5, "`attachment`"),
         ("not", 1, "a word after `not`"),
+        ("x from:/ada.*/", 8, "no `/` around it"),
+        ("subject:/a(b|c)/", 9, "no `/` around it"),
+        ("folder:/^lists/", 8, "no `/` around it"),
+        ("tag:to*", 5, "a whole tag"),
+        ("label:to*", 7, "a whole tag"),
+        ("purple NEAR budget", 8, "`and`, `or` or `not`"),
+        ("purple ADJ/3 budget", 8, "`and`, `or` or `not`"),
+        ("(purple AROUND 5 budget)", 9, "`and`, `or` or `not`"),
+        ("purple XOR budget", 8, "`and`, `or` or `not`"),
+        ("is:sleepy", 4, "unread, read, starred, replied, forwarded, draft, sent, snoozed, waiting or muted"),
     ];
     for (written, column, expected) in table {
         let error = parse(written, Timestamp::new(NOW), &TimeZone::UTC).expect_err(written);
@@ -202,6 +221,7 @@ fn other_spellings_mean_the_same() {
         ("label:starred", "is:starred"),
         ("in:anywhere budget", "* budget"),
         ("in:spam", "in:spam"),
+        ("in:snoozed", "is:snoozed"),
         ("is:important", "tag:important"),
         ("is:read", "is:read"),
         ("filename:pdf", "file:pdf"),
@@ -250,7 +270,7 @@ fn a_query_that_is_being_typed_ends_with_the_beginning_of_a_word() {
 fn pattern() -> impl Strategy<Value = Pattern> {
     prop_oneof![
         "[a-zä中.@+:/_]{1,6}"
-            .prop_filter("it can stand without quotes", |w| parse::is_bare(w) && !w.starts_with("//"))
+            .prop_filter("it can stand without quotes", |w| spelling::is_bare(w) && !w.starts_with("//"))
             .prop_map(Pattern::Word),
         "[a-z]{1,6}".prop_map(Pattern::Prefix),
         ("[a-z]{1,6}", prop_oneof![Just(""), Just("de"), Just("fr")]).prop_map(|(word, code)| forms(&word, code)),
@@ -305,7 +325,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_query_or_an_error_within_it(text in "[-a-c\"()*:\\\\ .]{0,24}|(from:|date:|is:|tag:|label:|in:|after:|not |or |and |[(]|[)]|[{]|[}]|x |\\PC){0,9}") {
+    fn any_text_is_a_query_or_an_error_within_it(text in "[-a-c\"()*:\\\\ .]{0,24}|(from:|date:|is:|tag:|label:|in:|after:|NEAR |XOR|/x/|not |or |and |[(]|[)]|[{]|[}]|x |\\PC){0,9}") {
         match parse(&text, Timestamp::new(NOW), &TimeZone::UTC) {
             Ok(query) => {
                 let printed = print(&query);

@@ -17,7 +17,7 @@ use super::disk::*;
 use super::reader::{Archive, File};
 use crate::support::histories::long;
 
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 31] = [
     "purple",
     "budget",
     "bud",
@@ -44,6 +44,11 @@ const WORDS: [&str; 26] = [
     "q3会議",
     "re-run",
     "ﬁne",
+    "Ελλάδα",
+    "ΕΛΛΑΔΑ",
+    "ёлка",
+    "Елка",
+    "трамвай",
 ];
 const NAMES: [&str; 4] = ["Grace Hopper", "Ada Lovelace", "José Núñez", "林伟"];
 const EMAILS: [&str; 4] = ["grace@example.net", "ada@example.org", "jose@example.com", "lin@example.cn"];

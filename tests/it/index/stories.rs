@@ -381,3 +381,46 @@ fn the_threads_take_in_and_answer() {
     writer.join().unwrap();
     reader.join().unwrap();
 }
+
+#[test]
+fn a_word_is_found_as_a_reader_writes_it_in_any_alphabet() {
+    let mut disk = Disk::new();
+    let inbox = mailbox("home", "INBOX");
+    let mut writer = disk.writer();
+    let subjects = ["Καλημέρα κόσμε", "большой трамвай ёлка", "kılıç İstanbul'da", "مَرْحَبًا أحمد", "ภาษาไทย", "Straße"];
+    for (at, subject) in subjects.iter().enumerate() {
+        let text =
+            mail(&format!("{at}@x"), &[], 0, "s", subject).replace("Subject: s\n", "MIME-Version: 1.0\nSubject: s\n");
+        let text = text.replace("Subject:", "Content-Type: text/plain; charset=utf-8\nSubject:");
+        tell(&mut writer, &disk.deliver(&inbox, at, &text, &Flags::none()));
+    }
+    let mut reader = disk.reader();
+    let mut found = |text: &str| reader.search(&query(text), &SearchScope::All, 0, 9).unwrap().rows.len();
+    for text in [
+        "καλημερα",
+        "ΚΑΛΗΜΕΡΑ",
+        "κόσμε~el",
+        "елка",
+        "трамвай~ru",
+        "большая~ru",
+        "тра*",
+        "ёл*",
+        "kilic",
+        "kılıç~tr",
+        "istanbul",
+        "مرحبا",
+        "احمد",
+        "ไทย",
+        "ภาษา",
+        "\"ษาไท\"",
+        "strasse",
+        "stras*",
+        "STRAẞE",
+    ] {
+        assert_eq!(found(text), 1, "{text}");
+    }
+    // Letters of their own are not one.
+    for text in ["трамваи", "ไทน", "καλ"] {
+        assert_eq!(found(text), 0, "{text}");
+    }
+}
