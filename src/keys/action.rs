@@ -284,22 +284,15 @@ const fn listed(at: &Situation) -> Option<&'static str> {
 const fn foldable(at: &Situation) -> Option<&'static str> {
     if at.open || at.rows > 0 { None } else { Some("there is nothing to fold") }
 }
+// Of a message that is not open nobody knows yet what it has.
 const fn attached(at: &Situation) -> Option<&'static str> {
-    if !at.open {
-        Some("open the message first")
-    } else if at.attachments == 0 {
-        Some("this message has no attachment")
-    } else {
-        None
-    }
+    if at.open && at.attachments == 0 { Some("this message has no attachment") } else { message(at) }
 }
 const fn hinted(at: &Situation) -> Option<&'static str> {
-    if !at.open {
-        Some("open the message first")
-    } else if at.attachments + at.links == 0 {
+    if at.open && at.attachments + at.links == 0 {
         Some("this message has no link and no attachment")
     } else {
-        None
+        message(at)
     }
 }
 const fn changed(at: &Situation) -> Option<&'static str> {
@@ -445,7 +438,7 @@ actions! {
     PreviousUnread "go.previous-unread" in BROWSE; keys &["Shift-Tab"]; Move; "Previous unread message"; hint ""; account;
     TurnMessage "view.fold-message" in &[View]; keys &["Enter"]; Show; "Unfold or fold the message of the conversation"; hint ""; in_thread;
     PageOn "view.page-on" in &[View]; keys &["Space"]; Move; "A page down; at the end the next unread message"; hint "page"; opened;
-    Left "move.left" in MAIL; keys &["h", "Left"]; Move; "To the pane on the left"; hint ""; always;
+    Left "move.left" in BROWSE; keys &["h", "Left"]; Move; "To the pane on the left"; hint ""; always;
     Right "move.right" in &[List, Folders]; keys &["l", "Right"]; Move; "To the pane on the right; on a row: open it"; hint ""; always;
     Back "go.back" in LEAVABLE; keys &["Esc"]; Go; "Back one level; clears the selection and a message below"; hint ""; always;
     Leave "go.leave" in LEAVABLE; keys &["q"]; Go; "Back one level; from the list: end the program"; hint ""; always;
@@ -482,15 +475,15 @@ actions! {
     SortList "list.sort" in &[List]; keys &["\\o"]; Show; "Sort the list: by date, conversation, sender, subject, size"; hint ""; account;
     OnlyUnread "list.unread" in &[List]; keys &["\\u"]; Show; "Unread messages only, or all again"; hint ""; account;
     OnlyStarred "list.starred" in &[List]; keys &["\\s"]; Show; "Starred messages only, or all again"; hint ""; account;
-    Headers "show.headers" in MAIL; keys &["H"]; Show; "All header fields, or the usual ones"; hint ""; opened;
+    Headers "show.headers" in MAIL; keys &["H"]; Show; "All header fields, or the usual ones"; hint ""; message;
     FoldHere "show.fold" in MAIL; keys &["za"]; Show; "Unfold a conversation in the list; in a message the next quote"; hint ""; foldable;
     FoldAll "show.fold-all" in MAIL; keys &["zM"]; Show; "Fold all conversations of the list; in a message all quotes"; hint ""; foldable;
     UnfoldAll "show.unfold-all" in MAIL; keys &["zR"]; Show; "Unfold the conversations on screen; in a message all quotes"; hint ""; foldable;
     Source "show.source" in MAIL; keys &["zs"]; Show; "The message as it is written"; hint ""; message;
-    CopyAddress "copy.address" in MAIL; keys &["ya"]; Show; "Copy the sender's address"; hint ""; opened;
+    CopyAddress "copy.address" in MAIL; keys &["ya"]; Show; "Copy the sender's address"; hint ""; message;
     CopySubject "copy.subject" in MAIL; keys &["ys"]; Show; "Copy the subject"; hint ""; message;
-    CopyId "copy.id" in MAIL; keys &["yi"]; Show; "Copy the Message-ID"; hint ""; opened;
-    CopyText "copy.text" in MAIL; keys &["yy"]; Show; "Copy the text of the message"; hint ""; opened;
+    CopyId "copy.id" in MAIL; keys &["yi"]; Show; "Copy the Message-ID"; hint ""; message;
+    CopyText "copy.text" in MAIL; keys &["yy"]; Show; "Copy the text of the message"; hint ""; message;
 
     SyncNow "sync.now" in PLACES; keys &["$"]; Program; "Look for new mail now"; hint ""; served;
     Palette "program.palette" in PLACES; keys &[":"]; Program; "Find an action by its name and do it"; hint "command"; always;
@@ -553,7 +546,9 @@ mod tests {
         let nothing = Situation::default();
         let reason = |action: Action| (action.row().why_not)(&nothing);
         assert_eq!(reason(Action::Archive), Some("there is no message here"));
-        assert_eq!(reason(Action::SaveAttachment), Some("open the message first"));
+        assert_eq!(reason(Action::SaveAttachment), Some("there is no message here"));
+        let on = |open| (Action::SaveAttachment.row().why_not)(&Situation { targets: 1, open, ..nothing });
+        assert_eq!((on(false), on(true)), (None, Some("this message has no attachment")));
         assert_eq!(reason(Action::Help), None);
         assert_eq!((Action::Undo.row().why_not)(&Situation { undo: 1, ..nothing }), None);
     }

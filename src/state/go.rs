@@ -210,6 +210,9 @@ impl Model {
 
     /// To the pane on the left.
     pub(super) fn left(&mut self) {
+        if self.screen == Screen::Browse(Focus::Folders) {
+            self.say(Level::Info, "There is no pane further left");
+        }
         self.screen = match self.screen {
             Screen::Browse(Focus::Viewer) => Screen::Browse(Focus::List),
             Screen::Browse(Focus::List | Focus::Folders) => Screen::Browse(Focus::Folders),

@@ -38,6 +38,7 @@ mod tagging;
 mod timing;
 mod title;
 mod undo;
+mod unopened;
 mod update;
 mod viewer;
 mod wrap;
@@ -119,6 +120,8 @@ pub struct Model {
     pub seed: u64,
     /// The message that is read for what is like it.
     kin_asked: Option<(Ticket, arrange::Kin)>,
+    /// What is done once a message is read.
+    awaited: Option<unopened::Awaited>,
     /// Messages that are looked for in order to be marked, and how.
     marking: std::collections::BTreeMap<Ticket, crate::mail::flags::Flags>,
     tickets: Ticket,
@@ -221,6 +224,7 @@ impl Model {
             viewport: Viewport { list_rows: 30, ..Viewport::default() },
             seed: 0,
             kin_asked: None,
+            awaited: None,
             marking: std::collections::BTreeMap::new(),
             tickets: Ticket::default(),
             acting: act::Acting::default(),

@@ -63,7 +63,10 @@ impl Model {
             return jobs;
         }
         match report {
-            FilesReport::Opened { ticket, document, .. } => self.take_document(ticket, document),
+            FilesReport::Opened { ticket, document, .. } => {
+                let copied = self.take_copied(ticket, &document);
+                copied.unwrap_or_else(|| self.take_document(ticket, document))
+            }
             FilesReport::Bytes { ticket, place, bytes } => {
                 if let Some(jobs) = self.take_kin(ticket, &bytes) {
                     return jobs;

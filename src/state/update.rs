@@ -6,6 +6,7 @@ use crate::job::index::{Direction, Only, Source};
 use crate::job::sync::{FolderWish, SyncJob, Wake};
 use crate::job::{Job, ShellJob};
 use crate::keys::{Action, Bound, Context, Key, Step};
+use crate::mail::document::Document;
 use crate::mail::draft::DraftKind;
 use crate::mail::flags::{Flag, Flags};
 use crate::mail::ids::Timestamp;
@@ -106,6 +107,7 @@ impl Model {
         // What is asked for now is what is wanted, not what comes late.
         self.list.await_nothing();
         self.kin_asked = None;
+        self.awaited = None;
         if let Some(why) = (bound.action.row().why_not)(&self.situation()) {
             self.say(Level::Info, &format!("Not now: {why}"));
             return Vec::new();
@@ -223,6 +225,9 @@ impl Model {
     }
 
     fn message_action(&mut self, bound: Bound) -> Vec<Job> {
+        if let Some(jobs) = self.read_first(bound) {
+            return jobs;
+        }
         match bound.action {
             Action::Reply => self.compose_answer(DraftKind::Reply),
             Action::ReplyAll => self.compose_answer(DraftKind::ReplyAll),
@@ -402,7 +407,12 @@ impl Model {
     }
 
     fn copy(&mut self, action: Action) -> Vec<Job> {
-        let document = self.viewer.document();
+        let document = self.viewer.open.as_ref().and_then(|open| open.document.clone());
+        self.copy_of(action, document.as_deref())
+    }
+
+    /// Copies something of a message.
+    pub(super) fn copy_of(&mut self, action: Action, document: Option<&Document>) -> Vec<Job> {
         let text = match action {
             Action::CopySubject => self.act_rows().first().map(|row| row.subject.to_string()),
             Action::CopyAddress => document.and_then(|document| document.from.first()).map(|from| from.email.clone()),

@@ -351,6 +351,7 @@ impl Model {
         self.show_open();
         let mut jobs = self.mark_if_due();
         jobs.extend(self.read_page());
+        jobs.extend(self.do_awaited(message));
         jobs
     }
 

@@ -152,6 +152,10 @@ pub(super) fn hints(model: &Model, theme: &Theme, painter: &mut Painter<'_>) {
         if row.action == Action::Help || (row.why_not)(&situation).is_some() {
             continue;
         }
+        // What is read first is done in a list, too, and belongs to the message.
+        if !situation.open && matches!(row.action, Action::OpenHint | Action::SaveAttachment) {
+            continue;
+        }
         let Some(key) = model.keymap.key_of(context, row.action) else { continue };
         let need = cells(&key) + 1 + cells(row.hint);
         // A hint that is cut teaches the wrong thing.

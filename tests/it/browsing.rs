@@ -132,11 +132,12 @@ fn keys_in_the_list_mean_the_row_under_the_cursor_not_the_message_beside_it() {
     let mut driver = driver((120, 35));
     driver.world.mails[0].links = vec!["https://example.org/".to_owned()];
     driver.press("Enter").expect("o open link").press("q j").expect("mail 1").expect_no("open link");
-    for key in ["y a", "o"] {
-        driver.press(key).expect("Not now: open");
-        assert!(driver.model.list.search.is_none() && driver.model.overlay.is_none(), "{key}");
-    }
-    driver.press("k @").expect("Search: from:");
+    driver.press("y y").expect("Copied").expect("The text of mail 1.");
+    let copied = format!("{:?}", driver.outside.pop());
+    assert!(copied.contains("The text of mail 2."), "{copied}");
+    driver.press("o").expect("Not now: this message has no link").expect("The text of mail 2.");
+    assert!(driver.model.list.search.is_none() && driver.model.overlay.is_none());
+    driver.press("h k @").expect("Search: from:");
 }
 
 #[test]

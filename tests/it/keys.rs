@@ -185,7 +185,6 @@ fn links_and_attachments_open_by_hint() {
     mail.attachments = vec!["plan.pdf".to_owned(), "notes.md".to_owned()];
     mail.links = vec!["https://example.org/runbook".to_owned()];
     let mut driver = Driver::new(world, &["ada"], SIZE);
-    driver.press("o").expect("Not now: open the message first");
     driver.press("Enter").expect("[1] plan.pdf 84K").press("o").expect("https://example.org/runbook").press("a");
     let link = OpenWhat::Link("https://example.org/runbook".to_owned());
     assert_eq!(driver.outside.pop(), Some(Job::Shell(ShellJob::Open(link))));
@@ -193,6 +192,42 @@ fn links_and_attachments_open_by_hint() {
     assert!(matches!(driver.outside.pop(), Some(Job::Shell(ShellJob::Open(OpenWhat::File(_))))));
     driver.press("S 1").expect("Save to: ~/Downloads").press("Enter").expect("Saved /home/ada/Downloads/part0");
     driver.press("S *").expect("Save 2 attachments to").press("Esc").expect_no("Save 2");
+}
+
+#[test]
+fn what_needs_the_text_of_a_message_in_the_list_reads_it_first() {
+    let mut world = World::with(&["ada"]);
+    let mail = world.add("ada", "INBOX", "Lin Wei", "plan");
+    mail.attachments = vec!["plan.pdf".to_owned()];
+    mail.links = vec!["https://example.org/runbook".to_owned()];
+    world.add("ada", "INBOX", "Grace Hopper", "bare");
+    let mut driver = Driver::new(world, &["ada"], SIZE);
+    // Copying reads nothing aloud: the message stays closed and new.
+    driver.press("y a").expect("Copied").expect_no("The text of plan.").expect("2 new");
+    let copied = |driver: &mut Driver| match driver.outside.pop() {
+        Some(Job::Shell(ShellJob::Copy(text))) => text,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(copied(&mut driver), "who@example.org");
+    driver.press("y y").expect("Copied");
+    assert!(copied(&mut driver).contains("The text of plan."));
+    driver.press("o").expect("https://example.org/runbook").expect("The text of plan.").press("Esc q q");
+    driver.press("S").expect("Save to: ~/Downloads").press("Esc q q");
+    // The one that is open is not the one under the cursor.
+    driver
+        .press("Enter h j o")
+        .expect("Not now: this message has no link and no attachment")
+        .expect("The text of bare.");
+    driver.press("q q H").expect("X-Mailer").press("H").expect_no("X-Mailer").press("q q");
+    // What was asked for first is given up for what is asked for next.
+    driver.press("k");
+    driver.hold = true;
+    driver.press("o q").release().expect_no("https://example.org/runbook");
+}
+
+#[test]
+fn the_pane_on_the_left_has_none_further_left() {
+    five().press("h").expect_no("means nothing").press("h").expect("There is no pane further left");
 }
 
 #[test]
