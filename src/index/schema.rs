@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blocks;
@@ -269,8 +270,10 @@ pub(super) fn open_ready(path: &Path) -> Option<Connection> {
     ready().ok().flatten()
 }
 
-/// What any connection keeps in memory.
+/// What any connection keeps in memory, and that it keeps its plans: SQLite would otherwise plan a statement anew
+/// for each value that might lead to another plan, such as that of a `LIMIT`. That takes longer than to answer one.
 fn for_reading(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cache_size", CACHE)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(96);
@@ -439,6 +442,8 @@ pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
 mod tests {
     use std::fs;
 
+    use rusqlite::StatementStatus;
+
     use super::*;
     use crate::mail::flags::{Flag, Flags};
 
@@ -446,6 +451,21 @@ mod tests {
     fn the_tables_know_bits_and_sizes() {
         assert_eq!((Flags::only(Flag::Seen).bits(), Flags::only(Flag::Flagged).bits()), (16, 2));
         assert_eq!((ATTACHMENT, LARGE), (1, 1_048_576));
+    }
+
+    #[test]
+    fn a_plan_is_made_once_whatever_is_asked_of_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.db");
+        let writer = open(&path, Purpose::Writing).unwrap();
+        for db in [writer, open(&path, Purpose::Reading).unwrap(), open_ready(&path).unwrap()] {
+            let mut find = db.prepare("SELECT id FROM messages WHERE id <= ?1 ORDER BY id DESC LIMIT ?2").unwrap();
+            for limit in [0, 64, 4096] {
+                assert!(!find.exists([i64::MAX, limit]).unwrap());
+                find.clear_bindings();
+            }
+            assert_eq!(find.get_status(StatementStatus::RePrepare), 0);
+        }
     }
 
     #[test]
