@@ -10,6 +10,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 const FEW: usize = 64;
 /// The most rows of a chunk.
 const MANY: usize = 4096;
+/// Fewer rows are read at once where so many are passed by for each that is asked for. To begin anew in the full text
+/// costs as much as to pass by some hundred rows.
+const PASSED: usize = 64;
 /// How many places the first step of a walk passes by, and how many the longest does.
 const STRIDE: (usize, usize) = (1024, 16_384);
 
@@ -67,11 +70,13 @@ pub(super) struct Stream {
     ended: bool,
     /// How many rows (or places of a walk) the next chunk has.
     next: usize,
+    /// How often it went on within the chunk.
+    steps: usize,
 }
 
 impl Stream {
     fn new(source: Source, next: usize) -> Self {
-        Self { source, chunk: Vec::new(), at: 0, read_to: None, ended: false, next }
+        Self { source, chunk: Vec::new(), at: 0, read_to: None, ended: false, next, steps: 0 }
     }
 
     /// These rows.
@@ -106,8 +111,14 @@ impl Stream {
     pub(super) fn at_most(&mut self, reader: &Reader<'_>, bound: i64) -> Result<Option<i64>> {
         loop {
             let rest = self.chunk.get(self.at..).unwrap_or_default();
-            self.at += rest.partition_point(|row| *row > bound);
+            let newer = match rest {
+                [first, ..] if *first <= bound => 0,
+                [_, second, ..] if *second <= bound => 1,
+                rest => rest.partition_point(|row| *row > bound),
+            };
+            self.at += newer;
             if let Some(row) = self.chunk.get(self.at) {
+                self.steps += usize::from(newer > 0);
                 return Ok(Some(*row));
             }
             if self.ended || !reader.breathe() {
@@ -124,14 +135,14 @@ impl Stream {
                 self.ended = true;
                 return Ok(());
             }
-            // Far behind what was read: who jumps once jumps again.
-            Some(read_to) if bound < read_to - 1 && !matches!(self.source, Source::Walk { .. }) => {
-                self.next = FEW;
-                bound
-            }
             Some(read_to) => bound.min(read_to - 1),
         };
-        self.at = 0;
+        // Who jumps over much of what was read does so again.
+        let jumps = self.steps.saturating_mul(PASSED) < self.chunk.len();
+        if jumps && !matches!(self.source, Source::Walk { .. }) {
+            self.next = FEW;
+        }
+        (self.at, self.steps) = (0, 0);
         let limit = i64::try_from(self.next).unwrap_or(i64::MAX);
         let rows = |sql: &str| -> Result<Vec<i64>> {
             db.prepare_cached(sql)?.query_map([top, limit], |row| row.get(0))?.collect()
@@ -225,5 +236,46 @@ impl Lead {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a stream of every third number answers to these questions, and how many rows its chunks had.
+    fn asked(bounds: impl IntoIterator<Item = i64>) -> Vec<usize> {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE TABLE found(id INTEGER PRIMARY KEY);
+             WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 3 FROM n WHERE i < 300000) INSERT INTO found SELECT i FROM n",
+        )
+        .unwrap();
+        let reader = Reader::new(&db, &|| true);
+        let mut stream = Stream::sql("SELECT id FROM found WHERE id <= ?1 ORDER BY id DESC LIMIT ?2".to_owned());
+        let mut chunks = Vec::new();
+        let mut newest = None;
+        for bound in bounds {
+            assert_eq!(stream.at_most(&reader, bound).unwrap(), (bound >= 0).then_some(bound / 3 * 3), "{bound}");
+            if stream.chunk.first() != newest.as_ref() {
+                newest = stream.chunk.first().copied();
+                chunks.push(stream.chunk.len());
+            }
+        }
+        chunks
+    }
+
+    #[test]
+    fn who_passes_row_by_row_reads_more_and_more_and_who_jumps_a_few() {
+        // Whether each number is asked or each thirtieth, so that ten rows are passed by for each that is met.
+        for step in [1, 30] {
+            let chunks = asked((-1..300_000).rev().step_by(step));
+            assert_eq!(chunks[..8], [64, 128, 256, 512, 1024, 2048, 4096, 4096], "{step}");
+        }
+        let chunks = asked((-1..300_000).rev().step_by(1000));
+        assert!(chunks.len() > 250 && chunks.iter().all(|chunk| *chunk <= FEW), "{chunks:?}");
+        // Once far ahead, then row by row again.
+        let far = asked((100_000..300_000).rev().chain((-1..1000).rev()));
+        assert!(far.contains(&MANY), "{far:?}");
     }
 }
