@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::arguments::{Common, ListOptions};
 use super::exit::Exit;
+use super::output::Lines;
 use super::{json, output, refresh, setting};
 use crate::app::start;
 use crate::config::Config;
@@ -70,11 +71,12 @@ fn list(config: &Config, mailbox: MailboxId, options: &ListOptions) -> Result<Ex
     let spec = ListSpec::new(Source::Mailbox(mailbox), Grouping::Flat);
     let window = index.rows(&spec, 0, options.limit, None)?;
     let zone = start::zone();
+    let mut lines = Lines::new();
     for row in &window.rows {
         if options.json {
-            output::line(json::row(row));
+            lines.line(json::row(row));
         } else {
-            output::line(line(row, &zone));
+            lines.line(line(row, &zone));
         }
     }
     Ok(Exit::Done)

@@ -2,7 +2,7 @@
 //! from outside arrives here as `Clean`, or as raw bytes that the user asked for.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,26 @@ pub(super) fn line(text: impl Display) {
 pub(super) fn raw(bytes: &[u8]) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// Many lines that are there all at once: printed together, not one by one. The last are printed when it is dropped.
+pub(super) struct Lines(BufWriter<StdoutLock<'static>>);
+
+impl Lines {
+    /// Nobody else prints meanwhile.
+    pub(super) fn new() -> Self {
+        Self(BufWriter::new(io::stdout().lock()))
+    }
+
+    /// One more line.
+    pub(super) fn line(&mut self, text: impl Display) {
+        let _ = writeln!(self.0, "{text}");
+    }
+
+    /// Bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
 }
 
 /// Prints an error line: `tern: sync: …`.

@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::arguments::{Common, Printed, SearchOptions};
 use super::exit::Exit;
+use super::output::Lines;
 use super::{json, list, output, refresh, setting};
 use crate::app::start;
 use crate::config::Config;
@@ -68,22 +69,24 @@ fn find(config: &Config, options: &SearchOptions, list: &ListSpec, zone: &TimeZo
         output::line(total);
         return Ok(if total == 0 { Exit::Partly } else { Exit::Done });
     }
-    let window = index.rows(list, 0, options.limit, None)?;
+    let rows = index.head(list, options.limit)?;
     told(&mut index);
-    for row in &window.rows {
+    let mut lines = Lines::new();
+    for row in &rows {
         match options.format() {
-            Printed::Json => output::line(json::row(row)),
-            Printed::Ids => output::line(json::id(row)),
+            Printed::Json => lines.line(json::row(row)),
+            Printed::Ids => lines.line(json::id(row)),
             Printed::Files => {
                 if let Some(path) = path(config, &index, row)? {
                     let end: &[u8] = if options.null { b"\0" } else { b"\n" };
-                    output::raw(&[path.as_os_str().as_bytes(), end].concat());
+                    lines.raw(path.as_os_str().as_bytes());
+                    lines.raw(end);
                 }
             }
-            Printed::Summary => output::line(list::line(row, zone)),
+            Printed::Summary => lines.line(list::line(row, zone)),
         }
     }
-    Ok(if window.rows.is_empty() { Exit::Partly } else { Exit::Done })
+    Ok(if rows.is_empty() { Exit::Partly } else { Exit::Done })
 }
 
 /// Tells that notmuch's database did not answer, and the index did.

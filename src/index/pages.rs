@@ -10,7 +10,7 @@ use super::hits::{Hit, Hits, Until, Version};
 use super::hunt::{self, Hunt};
 use super::rows::{Folder, Index, Who, Window, folders, moved, row, thread_of};
 use crate::fault::Fault;
-use crate::job::index::{Grouping, ListSpec, Order, SearchScope, Source};
+use crate::job::index::{Grouping, ListSpec, Order, Row, SearchScope, Source};
 use crate::mail::flags::Flags;
 use crate::mail::ids::RowId;
 use crate::query::{self, Query};
@@ -44,6 +44,24 @@ impl Index {
         let list = ListSpec::new(source, Grouping::Flat);
         self.count(&list, &|| true)?;
         self.rows(&list, first, count, None)
+    }
+
+    /// The first rows of a list. A search goes no further than that, so that how many there are is not known after it.
+    ///
+    /// # Errors
+    /// The index cannot be read, or who answers instead refuses the query.
+    pub fn head(&mut self, list: &ListSpec, count: usize) -> std::result::Result<Vec<Row>, Fault> {
+        let Source::Search { query, scope } = &list.source else {
+            return self.rows(list, 0, count, None).map(|window| window.rows);
+        };
+        // In another order the first are known when all are.
+        let rows = (list.order == Order::default()).then_some(count);
+        let head = self.snapshot(|index| {
+            let folders = folders(&index.db)?;
+            index.find_hits(list, (query, scope), &folders, Until { rows, past: None }, &|| true)?;
+            index.page(list, &folders, 0, count, None).map(|window| window.rows)
+        });
+        self.answered(head)
     }
 
     pub(super) fn search_window(

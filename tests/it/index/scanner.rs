@@ -320,11 +320,13 @@ fn what_is_found_is_what_a_slow_reader_finds() {
         let expected = archive.messages(&fits);
         let text = format!("{} in {scope:?}", print(&query));
 
-        // A page from somewhere first: the search goes on from there.
+        // A few and a page from somewhere first: the search goes on from there.
         let list = ListSpec::new(Source::Search { query: query.clone(), scope: scope.clone() }, Grouping::Flat);
-        let first = rng.usize(..20);
+        let (short, first) = (rng.usize(..9), rng.usize(..20));
+        let head = index.head(&list, short).unwrap();
         let page = index.rows(&list, first, 7, None).unwrap();
         let window = index.search(&query, &scope, 0, usize::MAX).unwrap();
+        assert_eq!(head, window.rows.iter().take(short).cloned().collect::<Vec<_>>(), "{text}");
         assert_eq!(page.rows, window.rows.iter().skip(first).take(7).cloned().collect::<Vec<_>>(), "{text}");
         assert_eq!((window.total, window.counted), (window.rows.len(), true));
         for row in &window.rows {
