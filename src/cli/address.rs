@@ -46,7 +46,7 @@ pub(super) fn run(common: &Common, options: &AddressOptions) -> Exit {
 
 fn find(config: &Config, options: &AddressOptions) -> Result<Vec<Suggestion>, Fault> {
     let file = start::index_file(config);
-    let mut index = if file.exists() { Index::open(&file)? } else { refresh::up_to_date("address", config)? };
+    let mut index = if file.exists() { Index::open(&file)? } else { refresh::up_to_date("address", config)?.0 };
     let sources = start::contact_sources(config);
     if index.wants_books(&sources)? {
         // What is known already is told, whatever the books are like.

@@ -42,6 +42,7 @@ pub(super) enum Command {
     /// Queue a message from standard input, like sendmail; exit 0 only when it is safe on disk
     Send(SendOptions),
     /// Search the index
+    #[command(after_help = SEARCH_HELP)]
     Search(SearchOptions),
     /// List the saved searches with how much they find: unread and all
     Searches(SearchesOptions),
@@ -122,6 +123,11 @@ All that the query finds is tagged, or the messages of the ids that `tern search
 keywords of the messages; where folders are labels (Gmail), they are labels, and one has to be there.
 Some are more: -unread and +unread, +flagged, +replied and +passed set flags; -inbox archives, +inbox moves
 to the inbox. Exit codes: 0 done; 1 nothing was found, or a part could not be done.";
+
+/// What `tern search` ends with.
+const SEARCH_HELP: &str = "\
+Exit codes: 0 something was found; 1 nothing was, or the index could not take in all of the mail, which was said:
+what is found may lack something; 2 the query is not understood.";
 
 /// What `tern index` ends with.
 const INDEX_HELP: &str = "\

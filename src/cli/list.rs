@@ -60,7 +60,7 @@ fn told(command: &str, done: Result<Exit, Fault>) -> Exit {
 }
 
 fn list(config: &Config, mailbox: MailboxId, options: &ListOptions) -> Result<Exit, Fault> {
-    let mut index = refresh::up_to_date("list", config)?;
+    let (mut index, exit) = refresh::up_to_date("list", config)?;
     let known: Vec<MailboxId> = index.mailboxes()?.into_iter().map(|row| row.mailbox).collect();
     if !known.contains(&mailbox) {
         let name = output::quoted(mailbox.name.as_str());
@@ -79,11 +79,12 @@ fn list(config: &Config, mailbox: MailboxId, options: &ListOptions) -> Result<Ex
             lines.line(line(row, &zone));
         }
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn show_folders(config: &Config, as_json: bool) -> Result<Exit, Fault> {
-    for row in refresh::up_to_date("folders", config)?.mailboxes()? {
+    let (index, exit) = refresh::up_to_date("folders", config)?;
+    for row in index.mailboxes()? {
         let account = Clean::line(row.mailbox.account.as_str());
         let folder = Clean::line(row.mailbox.name.as_str());
         let role = row.role.map(Role::word);
@@ -101,7 +102,7 @@ fn show_folders(config: &Config, as_json: bool) -> Result<Exit, Fault> {
             output::line(format_args!("{account:<12} {unread:>7} {total:>8}  {folder}"));
         }
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 /// One line of a list: date, marks, who, subject, and the id that `tern show` takes.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::change;
+use super::exit::Exit;
 use super::output::{self, Progress};
 use crate::app::glance;
 use crate::app::refresh::{self, Refreshed, Roles};
@@ -27,29 +28,37 @@ use crate::state::{Onward, onward};
 const MEETINGS: usize = 3;
 
 /// Opens the index for reading, after it has taken in what changed on disk. That this failed is
-/// told, and the index answers with what it has. One of another version answers as it is. Where nothing changed, it
-/// is opened for reading alone, and once.
-pub(super) fn up_to_date(command: &str, config: &Config) -> Result<Index, Fault> {
+/// told, and the index answers with what it has: whether that is all says the exit beside it. One of another version
+/// answers as it is. Where nothing changed, it is opened for reading alone, and once.
+pub(super) fn up_to_date(command: &str, config: &Config) -> Result<(Index, Exit), Fault> {
     if let Some(index) = glance::unchanged(config) {
-        return Ok(index);
+        return Ok((index, Exit::Done));
     }
     let file = start::index_file(config);
     let stands = index::stands(&file);
     if stands == Stands::Outdated {
         output::note("the index is of another version of tern and may lack new mail; `tern index` makes it anew");
-        return Ok(Index::open(&file)?.with_engine(start::engine(config).as_ref()));
+        return Ok((Index::open(&file)?.with_engine(start::engine(config).as_ref()), Exit::Done));
     }
     // Held open meanwhile, so that what SQLite keeps beside the file is not removed and made again in between.
     let before = if stands == Stands::Ready { Index::open(&file).ok() } else { None };
-    match take_in(config, &Roles::new(), &mut Progress::new("Indexing"), &|| false) {
-        Ok(refreshed) => refreshed.faults.iter().for_each(|fault| output::fault(command, fault)),
-        Err(fault) => output::fault(command, &fault),
+    let faults = match take_in(config, &Roles::new(), &mut Progress::new("Indexing"), &|| false) {
+        Ok(refreshed) => refreshed.faults,
+        Err(fault) => vec![fault],
+    };
+    let mut exit = Exit::Done;
+    for fault in &faults {
+        output::fault(command, fault);
+        // What a rule or notmuch could not do makes no answer less than whole.
+        if Exit::of(fault) == Exit::Disk {
+            exit = Exit::Partly;
+        }
     }
     let index = match before.filter(|index| !index.is_stale()) {
         Some(index) => index,
         None => Index::open(&file)?,
     };
-    Ok(index.with_engine(start::engine(config).as_ref()))
+    Ok((index.with_engine(start::engine(config).as_ref()), exit))
 }
 
 /// Takes in what changed on disk; one of another version is made anew. `None`: another program is doing that.

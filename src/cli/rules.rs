@@ -79,7 +79,7 @@ fn by_hand(config: &Config, options: &RulesRunOptions) -> Exit {
 }
 
 fn act(config: &Config, options: &RulesRunOptions, query: &Query) -> Result<Exit, Fault> {
-    let mut index = refresh::up_to_date("rules", config)?;
+    let (mut index, mut exit) = refresh::up_to_date("rules", config)?;
     let found = index.search(query, &SearchScope::All, 0, usize::MAX)?;
     let places: Vec<Place> = found.rows.iter().map(|row| row.place.clone()).collect();
     let env = start::rules_env(config, &Ways::default());
@@ -90,7 +90,9 @@ fn act(config: &Config, options: &RulesRunOptions, query: &Query) -> Result<Exit
         let names = Clean::line(&names.join(", "));
         output::line(format_args!("{names}  {}", list::line(&one.row, &env.zone)));
     }
-    let mut exit = if found.rows.is_empty() { Exit::Partly } else { Exit::Done };
+    if found.rows.is_empty() {
+        exit = Exit::Partly;
+    }
     let verb = if options.dry_run { "would be given to rules" } else { "given to rules" };
     if options.dry_run {
         for why in env.plan(&index.mailboxes()?, &matches).closed {

@@ -61,13 +61,13 @@ pub(super) fn point_at(command: &str, text: &str, error: &QueryError) -> Exit {
 }
 
 fn find(config: &Config, options: &SearchOptions, list: &ListSpec, zone: &TimeZone) -> Result<Exit, Fault> {
-    let mut index = refresh::up_to_date("search", config)?;
+    let (mut index, exit) = refresh::up_to_date("search", config)?;
     if options.count {
         index.count(list, &|| true)?;
         let total = index.rows(list, 0, 0, None)?.total;
         told(&mut index);
         output::line(total);
-        return Ok(if total == 0 { Exit::Partly } else { Exit::Done });
+        return Ok(if total == 0 { Exit::Partly } else { exit });
     }
     let rows = index.head(list, options.limit)?;
     told(&mut index);
@@ -86,7 +86,7 @@ fn find(config: &Config, options: &SearchOptions, list: &ListSpec, zone: &TimeZo
             Printed::Summary => lines.line(list::line(row, zone)),
         }
     }
-    Ok(if rows.is_empty() { Exit::Partly } else { Exit::Done })
+    Ok(if rows.is_empty() { Exit::Partly } else { exit })
 }
 
 /// Tells that notmuch's database did not answer, and the index did.

@@ -34,9 +34,8 @@ fn list(config: &Config, options: &SearchesOptions) -> Result<Exit, Fault> {
     }
     let saved = all.iter().cloned().collect::<Saved>().in_dialect(start::dialect(config));
     let saved = saved.of_owner(start::own_addresses(config));
-    let mut index = refresh::up_to_date("searches", config)?;
+    let (mut index, mut exit) = refresh::up_to_date("searches", config)?;
     let (now, zone) = (crate::app::now(), start::zone());
-    let mut exit = Exit::Done;
     for (name, text) in &all {
         let query = match saved.parse(text, now, &zone) {
             Ok(query) => query,

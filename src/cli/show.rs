@@ -81,7 +81,7 @@ fn find(config: &Config, id: &str) -> Result<Option<(Place, Vec<u8>)>, Fault> {
         return Ok(Some((place, bytes)));
     }
     let Some(message_id) = MessageId::new(id) else { return Ok(None) };
-    for place in refresh::up_to_date("show", config)?.find(&message_id, None)? {
+    for place in refresh::up_to_date("show", config)?.0.find(&message_id, None)? {
         if let Some(bytes) = read(config, &place)? {
             return Ok(Some((place, bytes)));
         }

@@ -91,7 +91,7 @@ fn read(word: &str) -> Result<Wish, String> {
 }
 
 fn tag(config: &Config, options: &TagOptions, wishes: &[Wish], asked: &Asked) -> Result<Exit, Fault> {
-    let mut index = refresh::up_to_date("tag", config)?;
+    let (mut index, exit) = refresh::up_to_date("tag", config)?;
     let rows = match asked {
         Asked::Query(query) => {
             let source = Source::Search { query: query.clone(), scope: SearchScope::All };
@@ -135,6 +135,7 @@ fn tag(config: &Config, options: &TagOptions, wishes: &[Wish], asked: &Asked) ->
     output::note(format_args!("{all} found, {changed} {verb}: {}", words(wishes)));
     let missing = matches!(asked, Asked::Places(places) if places.len() > all);
     let partly = all == 0 || missing || !plan.closed.is_empty();
+    let done = done.worse(exit);
     Ok(if partly { done.worse(Exit::Partly) } else { done })
 }
 

@@ -131,6 +131,26 @@ fn what_changed_on_disk_is_found_at_once() {
 }
 
 #[test]
+fn an_answer_that_may_lack_something_says_so_by_its_code() {
+    let world = filled();
+    world.succeed(&["search", "brass"]);
+    put(&world, "INBOX/new/1009.z", &message(9, "news", &"zeppelin of brass and wood ".repeat(2000)));
+    for call in [&["search", "--count", "brass"][..], &["list"], &["folders"]] {
+        // No file may become larger than this: what the index would write has no room.
+        let tern = world.command(call);
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""]).arg(tern.get_program());
+        command.args(tern.get_args()).env_clear();
+        command.envs(tern.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = command.output().unwrap();
+        assert_eq!(code(&output), 1, "{call:?}: {}", err(&output));
+        assert!(err(&output).contains("cannot write the index"), "{call:?}: {}", err(&output));
+        assert!(!output.stdout.is_empty(), "what is known is told: {call:?}");
+    }
+    assert_eq!(world.succeed(&["search", "--count", "brass"]), "3\n");
+}
+
+#[test]
 fn an_attachment_comes_out_byte_for_byte() {
     let world = filled();
     let mail = "From: b@x\nMessage-ID: <att@x>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\n\
