@@ -54,20 +54,7 @@ pub enum Intent {
         /// Its size in bytes.
         size: u64,
     },
-    /// A message is removed for ever on the server, because its file was removed here.
-    Expunge {
-        /// Where.
-        mailbox: MailboxId,
-        /// Its epoch.
-        validity: UidValidity,
-        /// The message.
-        uid: Uid,
-        /// Its Message-ID, to make sure.
-        message_id: Option<MessageId>,
-        /// Its size in bytes, to make sure.
-        size: u64,
-    },
-    /// A message takes the place of its stub, which was filed from INBOX where the server knows no other mailbox.
+    /// A message takes the place of its stub, where the server knows INBOX alone (POP3).
     Complete {
         /// Where the stub lies.
         folder: MailboxId,
@@ -197,17 +184,6 @@ fn columns(intent: &Intent) -> (&MailboxId, Columns<'_>) {
                 size: *size,
             },
         ),
-        Intent::Expunge { mailbox, validity, uid, message_id, size } => (
-            mailbox,
-            Columns {
-                kind: "expunge",
-                validity: Some(*validity),
-                uid: Some(*uid),
-                message_id: message_id.as_ref(),
-                size: *size,
-                ..Columns::default()
-            },
-        ),
         Intent::Complete { folder, validity, uid, stub } => (
             folder,
             Columns {
@@ -250,7 +226,6 @@ fn read(row: &Row<'_>, account: &AccountId) -> rusqlite::Result<Pending> {
             message_id,
             size,
         },
-        "expunge" => Intent::Expunge { mailbox, validity, uid: uid.ok_or_else(odd(4))?, message_id, size },
         "complete" => Intent::Complete {
             folder: mailbox,
             validity,

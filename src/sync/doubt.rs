@@ -157,7 +157,6 @@ fn sort(env: &Env, ledger: &mut Ledger, pending: Pending) -> Result<Sorted, Faul
             (mailbox, validity, uid_next, unique, message_id, size)
         }
         intent @ Intent::Move { .. } => return Ok(Sorted::Move(intent)),
-        Intent::Expunge { .. } => return Ok(Sorted::Over),
         Intent::Complete { .. } => return Ok(Sorted::Here),
     };
     let key = ledger.mailbox(&mailbox)?;

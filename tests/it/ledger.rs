@@ -160,8 +160,8 @@ fn intents_live_until_the_step_that_settles_them() {
             validity,
             uid_next: Uid::new(8),
             unique: unique("a"),
-            message_id: message_id.clone(),
-            size: 7,
+            message_id,
+            size: u64::from(u32::MAX),
         },
         Intent::Move {
             from: mailbox("INBOX"),
@@ -174,7 +174,7 @@ fn intents_live_until_the_step_that_settles_them() {
             message_id: None,
             size: 0,
         },
-        Intent::Expunge { mailbox: mailbox("INBOX"), validity, uid: uid(5), message_id, size: u64::from(u32::MAX) },
+        Intent::Complete { folder: mailbox("Archive"), validity, uid: uid(5), stub: unique("c,S=3,T=9") },
     ];
     let now = Timestamp::new(77);
     let ids = ledger.intend(&intents, now).unwrap();
