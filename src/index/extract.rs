@@ -58,6 +58,8 @@ pub(super) struct Incoming {
     pub(super) subject: Clean,
     /// Its words, where it was read whole.
     pub(super) text: Option<Texts>,
+    /// Could its file not be read?
+    pub(super) refused: bool,
 }
 
 /// The columns of the full text, already cut into words where no blanks do so.
@@ -108,6 +110,7 @@ pub(super) fn unreadable(path: &Path) -> Incoming {
     incoming.author = Clean::empty();
     incoming.subject = Clean::line("(this file cannot be read)");
     incoming.text = Some(Texts::default());
+    incoming.refused = true;
     incoming
 }
 
@@ -145,6 +148,7 @@ fn of_bytes(bytes: &[u8], depth: Depth, own: &Own) -> Incoming {
         message_id: envelope.message_id,
         from,
         text,
+        refused: false,
     }
 }
 

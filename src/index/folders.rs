@@ -177,6 +177,7 @@ impl Writer {
             }
         }
         self.follow_directory(mailbox)?;
+        self.db.execute("DELETE FROM refused WHERE mailbox = ?1", [mailbox])?;
         self.db.execute("DELETE FROM conversations WHERE mailbox = ?1", [mailbox])?;
         self.db.execute("DELETE FROM places WHERE mailbox = ?1", [mailbox])?;
         self.db.execute("DELETE FROM mailboxes WHERE id = ?1", [mailbox])?;

@@ -110,7 +110,7 @@ fn meta(db: &Connection, key: &str) -> Result<Option<String>> {
 fn is_idle(db: &Connection) -> Result<bool> {
     db.query_row(
         "SELECT NOT EXISTS(SELECT 1 FROM messages WHERE indexed = 0) AND NOT EXISTS(SELECT 1 FROM orphans)
-            AND NOT EXISTS(SELECT 1 FROM unharvested) AND NOT EXISTS(SELECT 1 FROM meta WHERE key LIKE 'notmuch %')",
+            AND NOT EXISTS(SELECT 1 FROM unharvested) AND NOT EXISTS(SELECT 1 FROM refused) AND NOT EXISTS(SELECT 1 FROM meta WHERE key LIKE 'notmuch %')",
         [],
         |row| row.get(0),
     )

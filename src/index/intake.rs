@@ -153,6 +153,9 @@ impl Writer {
 
     fn take_new(&mut self, mailbox: &KnownMailbox, name: FileName, file: PlaceFile, incoming: Incoming) -> Result<New> {
         let (message_id, digest) = (incoming.message_id.clone(), incoming.digest);
+        if incoming.refused {
+            self.note_refused(mailbox.row, &name.unique)?;
+        }
         let added = self.add_place(mailbox, &name, incoming)?;
         Ok(New { added, unique: name.unique, file, message_id, digest })
     }
@@ -174,7 +177,8 @@ impl Writer {
             writer.learn_directory(&mailbox, Some(&listing.directory))?;
             Ok(mailbox)
         })?;
-        let difference = difference(self, &mailbox, listing).map_err(|error| self.fault(&error))?;
+        let again = self.readable_again(mailbox.row).map_err(|error| self.fault(&error))?;
+        let difference = difference(self, &mailbox, listing, &again).map_err(|error| self.fault(&error))?;
         for gone in difference.gone.chunks(STEP) {
             self.step(|writer| gone.iter().try_for_each(|name| writer.remove_place(&mailbox, name).map(drop)))?;
         }
@@ -237,13 +241,15 @@ impl Writer {
         let stamps = || -> Result<Vec<Seen>> {
             self.db
                 .prepare_cached(
-                    "SELECT account, name, cur, new FROM mailboxes
+                    "SELECT account, name, cur, new, id, EXISTS(SELECT 1 FROM refused WHERE mailbox = id) FROM mailboxes
                      WHERE account = ?1 AND id > 0 AND (cur <> 0 OR new <> 0) ORDER BY name",
                 )?
                 .query_map([account.as_str()], |row| {
                     let id = mailbox_id(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
                     let stamp = DirStamp { cur: row.get(2)?, new: row.get(3)? };
-                    Ok(id.map(|mailbox| Seen { mailbox, stamp }))
+                    // One with a file to be read again has to be listed, whatever its times say.
+                    let again = row.get::<_, bool>(5)? && !self.readable_again(row.get(4)?)?.is_empty();
+                    Ok(id.filter(|_| !again).map(|mailbox| Seen { mailbox, stamp }))
                 })?
                 .filter_map(Result::transpose)
                 .collect()
@@ -378,11 +384,16 @@ impl Writer {
         }
         let mut folders: BTreeMap<PathBuf, Files> = BTreeMap::new();
         let mut read = Vec::new();
+        let mut refused = Vec::new();
         let mut bytes = 0;
         for (message, place) in waiting {
             let incoming = place.and_then(|Lying { mailbox, directory, mut file }| {
                 let files = folders.entry(directory.clone()).or_insert_with(|| Files::new(&directory));
                 let incoming = files.read(&mut file, Depth::Words, &self.own)?;
+                if incoming.refused {
+                    refused.push((mailbox, file.unique));
+                    return Some(incoming);
+                }
                 if incoming.bits & ATTACHMENT != 0 {
                     changed.insert(mailbox);
                 }
@@ -401,6 +412,10 @@ impl Writer {
         self.step(|writer| {
             for (message, text, bits) in read {
                 writer.add_text(message, text, bits);
+            }
+            for (mailbox, unique) in refused {
+                let mailbox = writer.mailbox(&mailbox)?.row;
+                writer.note_refused(mailbox, &unique)?;
             }
             Ok(())
         })?;
@@ -465,8 +480,13 @@ struct Difference {
     new: Vec<usize>,
 }
 
-/// Both sides are sorted by name, so one walk is enough.
-fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Result<Difference> {
+/// Both sides are sorted by name, so one walk is enough. What is to be read again goes and comes.
+fn difference(
+    writer: &Writer,
+    mailbox: &KnownMailbox,
+    listing: &Listing,
+    again: &BTreeSet<String>,
+) -> Result<Difference> {
     let mut listed = listing.files.iter().enumerate().peekable();
     let mut found = Difference { gone: Vec::new(), renamed: Vec::new(), new: Vec::new() };
     let mut places = writer.db.prepare_cached(
@@ -479,6 +499,10 @@ fn difference(writer: &Writer, mailbox: &KnownMailbox, listing: &Listing) -> Res
             found.new.push(at);
         }
         match listed.next_if(|(_, file)| file.base == name) {
+            Some((at, _)) if again.contains(&name) => {
+                found.gone.push(name);
+                found.new.push(at);
+            }
             Some((at, file)) => {
                 let (in_new, flags): (bool, u8) = (row.get(1)?, row.get(2)?);
                 let same_keywords = match row.get_ref(3)? {

@@ -44,6 +44,7 @@ mod notmuch;
 mod ordered;
 mod pages;
 mod queue;
+mod refused;
 mod retag;
 mod rows;
 mod schema;

@@ -25,7 +25,7 @@ pub(super) const IN_BULK: &str = "PRAGMA cache_size = -48000; PRAGMA wal_autoche
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The version of the tables; a file of another one is read as far as it can be and made anew beside.
-const VERSION: i64 = 12;
+const VERSION: i64 = 13;
 
 /// How many low bits of a message's row tell messages of one second apart.
 const SEQUENCE_BITS: u32 = 20;
@@ -152,6 +152,7 @@ CREATE TABLE uses(
     spelling INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY(spelling, message)) WITHOUT ROWID;
 CREATE INDEX use_message ON uses(message);
 CREATE TABLE unharvested(message INTEGER PRIMARY KEY);
+CREATE TABLE refused(mailbox INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY(mailbox, name)) WITHOUT ROWID;
 CREATE TABLE books(id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, stamp INTEGER NOT NULL, size INTEGER NOT NULL);
 CREATE TABLE cards(
     book INTEGER NOT NULL, contact INTEGER NOT NULL, uid TEXT NOT NULL, email TEXT NOT NULL, name TEXT NOT NULL,

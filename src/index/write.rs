@@ -289,6 +289,7 @@ impl Writer {
             .optional()?;
         let Some((message, thread, in_new, info)) = gone else { return Ok(false) };
         self.follow_removal(mailbox, unique, (in_new, &info));
+        self.forget_refused(mailbox.row, unique)?;
         self.touch(mailbox, thread);
         self.hide_in_views(mailbox, message, thread)?;
         self.db.prepare_cached("INSERT OR IGNORE INTO orphans(message) VALUES(?1)")?.execute([message])?;

@@ -76,7 +76,7 @@ impl Disk {
         self.root.path().join(mailbox.account.as_str()).join(mailbox.name.as_str())
     }
 
-    fn path(&self, file: &Lying) -> PathBuf {
+    pub(crate) fn path(&self, file: &Lying) -> PathBuf {
         self.directory(&file.mailbox).join("cur").join(format!("{}:2,{}", file.unique.as_str(), file.flags.letters()))
     }
 

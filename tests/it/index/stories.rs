@@ -424,3 +424,34 @@ fn a_word_is_found_as_a_reader_writes_it_in_any_alphabet() {
         assert_eq!(found(text), 0, "{text}");
     }
 }
+
+#[test]
+fn a_file_that_could_not_be_read_is_read_once_it_can_be() {
+    let mut disk = Disk::new();
+    let inbox = mailbox("home", "INBOX");
+    let (mut writer, mut reader) = (disk.writer(), disk.reader());
+    let told = disk.deliver(&inbox, 0, &mail("a@x", &[], 0, "locked", "kumquat"), &Flags::none());
+    let path = disk.path(&disk.files[&1]);
+    let away = path.with_extension("away");
+    // Whoever may read everything cannot follow this either.
+    std::fs::rename(&path, &away).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    tell(&mut writer, &told);
+    writer.reconcile(&disk.listing(&inbox, true)).unwrap();
+    settle(&mut writer);
+    let rows = |reader: &mut tern::index::Index| reader.rows(&flat(&inbox), 0, 9, None).unwrap().rows;
+    assert_eq!(subjects(&rows(&mut reader)), ["(this file cannot be read)"]);
+    let is_known = |writer: &Writer| match writer.known(&inbox.account).unwrap() {
+        IndexReport::Known { seen, .. } => seen.iter().any(|seen| seen.mailbox == inbox),
+        other => panic!("{other:?}"),
+    };
+    assert!(is_known(&writer), "nothing can be done about it, so nothing is listed");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    assert!(!is_known(&writer), "the times of the directory need not say so");
+    writer.reconcile(&disk.listing(&inbox, true)).unwrap();
+    settle(&mut writer);
+    assert_eq!(subjects(&rows(&mut reader)), ["locked"]);
+    assert_eq!(reader.search(&query("kumquat"), &SearchScope::All, 0, 9).unwrap().rows.len(), 1);
+    assert!(is_known(&writer));
+}

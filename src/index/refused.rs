@@ -1,0 +1,52 @@
+//! Files that were there and could not be read: they are shown as such, and read again once that can be done. No time of
+//! a directory tells when that is, so they are tried.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use rusqlite::{Result, params};
+
+use super::schema::path_from;
+use super::write::Writer;
+use crate::mail::place::UniqueName;
+
+/// So many are tried at once.
+const MOST: i64 = 100;
+
+impl Writer {
+    /// A file of this mailbox is there and could not be read.
+    pub(super) fn note_refused(&self, mailbox: i64, unique: &UniqueName) -> Result<()> {
+        self.db
+            .prepare_cached("INSERT OR IGNORE INTO refused(mailbox, name) VALUES(?1, ?2)")?
+            .execute(params![mailbox, unique.as_str()])?;
+        Ok(())
+    }
+
+    /// It is not there any more, or is to be read again.
+    pub(super) fn forget_refused(&self, mailbox: i64, unique: &str) -> Result<()> {
+        self.db
+            .prepare_cached("DELETE FROM refused WHERE mailbox = ?1 AND name = ?2")?
+            .execute(params![mailbox, unique])?;
+        Ok(())
+    }
+
+    /// The names of those files of a mailbox that can be read by now.
+    pub(super) fn readable_again(&self, mailbox: i64) -> Result<BTreeSet<String>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT p.name, p.in_new, p.info, b.directory FROM refused r
+             JOIN places p ON p.mailbox = r.mailbox AND p.name = r.name AND p.home IS NULL
+             JOIN mailboxes b ON b.id = r.mailbox WHERE r.mailbox = ?1 AND b.directory IS NOT NULL LIMIT ?2",
+        )?;
+        let mut rows = find.query([mailbox, MOST])?;
+        let mut found = BTreeSet::new();
+        while let Some(row) = rows.next()? {
+            let (name, in_new, info): (String, bool, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let below = if in_new { "new" } else { "cur" };
+            let path = path_from(row.get(3)?).join(below).join(format!("{name}{info}"));
+            if File::open(path).is_ok() {
+                found.insert(name);
+            }
+        }
+        Ok(found)
+    }
+}
