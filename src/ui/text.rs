@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
@@ -52,7 +52,21 @@ impl<'a> Painter<'a> {
         let shown = fit(text, room, self.ellipsis);
         let (at_x, at_y) = (self.area.x + x, self.area.y + y);
         let (end, _) = self.buffer.set_stringn(at_x, at_y, shown, usize::from(room), style);
+        self.hold_together(at_x..end, at_y);
         end - self.area.x
+    }
+
+    /// Marks the cells behind a letter and its signs (`भा`) that are wider than one: to a terminal these are cells of
+    /// their own, so that what is written over the first does not take them away.
+    fn hold_together(&mut self, columns: Range<u16>, y: u16) {
+        let mut covered = 0;
+        for x in columns {
+            let Some(cell) = self.buffer.cell_mut((x, y)) else { return };
+            let several = cell.symbol().chars().nth(1).is_some();
+            let option = if covered > 0 { CellDiffOption::Skip } else { CellDiffOption::None };
+            cell.set_diff_option(option);
+            covered = if several { cells(cell.symbol()).saturating_sub(1) } else { covered.saturating_sub(1) };
+        }
     }
 
     /// Gives what a text has at `found` (in bytes) another look, where it was drawn at `x` and has room.
@@ -211,6 +225,24 @@ mod tests {
     fn what_is_near_is_told_in_seconds() {
         let told = [-3, 0, 1, 99, 100, 290, 7_200].map(soon);
         assert_eq!(told, ["now", "now", "in 1 s", "in 99 s", "in 2 min", "in 5 min", "in 2 h"]);
+    }
+
+    #[test]
+    fn nothing_stays_of_letters_that_take_several_cells() {
+        let area = Rect { x: 0, y: 0, width: 12, height: 1 };
+        let drawn = |text: &str| {
+            let mut buffer = Buffer::empty(area);
+            Painter::new(&mut buffer, area, "…").text(0, 0, 12, text, Style::new());
+            buffer
+        };
+        let (before, after) = (drawn("भाषा भा"), drawn("и и"));
+        let changed: Vec<(u16, &str)> =
+            before.diff(&after).into_iter().map(|(x, _, cell)| (x, cell.symbol())).collect();
+        // The second cell of each was the terminal's own: a blank is written there, too.
+        assert_eq!(changed, [(0, "и"), (1, " "), (2, "и"), (3, " "), (5, " "), (6, " ")]);
+        assert_eq!(before.diff(&drawn("भाषा भा")), []);
+        let first: Vec<u16> = Buffer::empty(area).diff(&before).into_iter().map(|(x, ..)| x).collect();
+        assert_eq!(first, [0, 2, 5], "they are drawn as one");
     }
 
     #[test]
