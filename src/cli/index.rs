@@ -20,6 +20,9 @@ use crate::mail::clean::Clean;
 use crate::mail::place::MailboxId;
 use crate::store::scan;
 
+/// So many files that could not be read are named.
+const FEW: usize = 5;
+
 /// How many messages `--verify` reads again.
 const SAMPLE: usize = 500;
 
@@ -68,12 +71,23 @@ fn told(config: &Config, options: &IndexOptions, refreshed: &Refreshed) -> Resul
         output::error("index", format_args!("stopped; {again} goes on from here"));
         return Ok(Exit::Interrupted);
     }
+    let index = Index::open(&start::index_file(config))?;
+    let refused = index.refused()?;
+    for file in refused.iter().take(FEW) {
+        output::error("index", format_args!("{} cannot be read", output::quoted(&file.to_string_lossy())));
+    }
+    if !refused.is_empty() {
+        output::note(format_args!(
+            "  {} in all; next: check the rights; they are taken in once they can be",
+            refused.len()
+        ));
+    }
     if !options.quiet {
-        let mailboxes = Index::open(&start::index_file(config))?.mailboxes()?;
+        let mailboxes = index.mailboxes()?;
         let total: u64 = mailboxes.iter().map(|row| row.total).sum();
         output::line(format_args!("{} folders, {total} messages, {} read", mailboxes.len(), refreshed.read));
     }
-    Ok(if refreshed.faults.is_empty() { Exit::Done } else { Exit::Partly })
+    Ok(if refreshed.faults.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Partly })
 }
 
 /// A comparison of the index with the mail.

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::PathBuf;
 
 use rusqlite::{Result, params};
 
+use super::rows::Index;
 use super::schema::path_from;
 use super::write::Writer;
+use crate::fault::Fault;
 use crate::mail::place::UniqueName;
 
 /// So many are tried at once.
@@ -48,5 +51,27 @@ impl Writer {
             }
         }
         Ok(found)
+    }
+}
+
+impl Index {
+    /// The files that are there and could not be read, as far as they are still called so: a hundred of them at most.
+    ///
+    /// # Errors
+    /// The index cannot be read.
+    pub fn refused(&self) -> std::result::Result<Vec<PathBuf>, Fault> {
+        self.asked(|db| {
+            db.prepare_cached(
+                "SELECT p.name, p.in_new, p.info, b.directory FROM refused r
+                 JOIN places p ON p.mailbox = r.mailbox AND p.name = r.name AND p.home IS NULL
+                 JOIN mailboxes b ON b.id = r.mailbox WHERE b.directory IS NOT NULL ORDER BY b.directory, p.name LIMIT ?1",
+            )?
+            .query_map([MOST], |row| {
+                let (name, in_new, info): (String, bool, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let below = if in_new { "new" } else { "cur" };
+                Ok(path_from(row.get(3)?).join(below).join(format!("{name}{info}")))
+            })?
+            .collect()
+        })
     }
 }

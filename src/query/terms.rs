@@ -163,6 +163,14 @@ pub(super) fn is_everywhere(name: &str) -> bool {
     ["anywhere", "everywhere"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// What has a label, or lies in the folder of that name. Gmail writes a dash for each blank and slash of a name.
+fn label(text: String, quoted: bool) -> Query {
+    let dashed = !quoted && text.contains('-') && text.contains(char::is_alphanumeric);
+    let others = [" ", "/"].into_iter().filter(|_| dashed).map(|sign| text.replace('-', sign));
+    let others: Vec<Query> = others.flat_map(|name| [Query::Tag(name.clone()), Query::In(name)]).collect();
+    Query::Or([Query::Tag(text.clone()), Query::In(text)].into_iter().chain(others).collect())
+}
+
 /// Gmail's name for what is snoozed, which is no mailbox here.
 pub(super) fn is_snoozed(name: &str) -> bool {
     name.eq_ignore_ascii_case("snoozed")
@@ -193,7 +201,7 @@ pub(super) fn read(asked: Asked, value: Value, clock: &Clock<'_>) -> Result<Quer
         Asked::Tag if quoted => Ok(Query::Tag(text)),
         Asked::Tag => Ok(known(&text).unwrap_or(Query::Tag(text))),
         // Where labels are synced as folders, that is what they are here.
-        Asked::Label => Ok(known(&text).unwrap_or_else(|| Query::Or(vec![Query::Tag(text.clone()), Query::In(text)]))),
+        Asked::Label => Ok(known(&text).unwrap_or_else(|| label(text, quoted))),
         Asked::Is if text.eq_ignore_ascii_case("important") => Ok(Query::Tag("important".to_owned())),
         Asked::Is => state(&text).map(Query::Is).ok_or(IS),
         Asked::Larger => size(&text).map(Query::Larger).ok_or(SIZE),

@@ -218,6 +218,8 @@ fn other_spellings_mean_the_same() {
         // Gmail
         ("label:todo", "tag:todo or in:todo"),
         ("label:inbox", "in:inbox"),
+        ("label:\"a-b\"", "tag:a-b or in:a-b"),
+        ("label:a-b", "tag:a-b or in:a-b or tag:\"a b\" or in:\"a b\" or tag:a/b or in:a/b"),
         ("label:starred", "is:starred"),
         ("in:anywhere budget", "* budget"),
         ("in:spam", "in:spam"),

@@ -151,6 +151,22 @@ fn an_answer_that_may_lack_something_says_so_by_its_code() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_named_by_the_index() {
+    let world = filled();
+    let file = world.path("mail/INBOX/cur/1011.x:2,");
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    for call in [&["index"][..], &["index", "--rebuild"], &["index"]] {
+        let output = world.run(call);
+        assert_eq!(code(&output), 1, "{call:?}: {}", err(&output));
+        assert!(err(&output).contains("1011.x:2,") && err(&output).contains("1 in all"), "{call:?}: {}", err(&output));
+    }
+    fs::remove_file(&file).unwrap();
+    put(&world, "INBOX/cur/1011.x:2,", &message(11, "unlocked", "kumquat"));
+    assert_eq!(world.succeed(&["search", "--ids", "kumquat"]), "ada:INBOX:1011.x\n");
+    world.succeed(&["index"]);
+}
+
+#[test]
 fn an_attachment_comes_out_byte_for_byte() {
     let world = filled();
     let mail = "From: b@x\nMessage-ID: <att@x>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n\n--B\n\n\
