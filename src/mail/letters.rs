@@ -33,7 +33,7 @@ pub fn fold(c: char, out: &mut String) {
         '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => out.push(c),
         // Greek, Hebrew and Arabic letters that are what they are: most of what is written in these.
         'α'..='ρ' | 'σ'..='ω' | '\u{5d0}'..='\u{5ea}' | '\u{627}'..='\u{63a}' | '\u{641}'..='\u{64a}' => {
-            out.push(c)
+            out.push(c);
         }
         _ => {
             let parted = DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(std::iter::once(c));

@@ -1,6 +1,8 @@
 //! Menus with a field that narrows them: the help of a place, the palette of all actions, and the
 //! folders to go or move to. Help and palette are made of the action table.
 
+use std::cmp::Reverse;
+
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
@@ -130,13 +132,15 @@ impl Menu {
         let mut matcher = Matcher::new(Config::DEFAULT);
         let pattern = Pattern::parse(&typed, CaseMatching::Ignore, Normalization::Smart);
         let mut buffer = Vec::new();
-        let mut scored: Vec<(u32, usize)> = Vec::new();
+        let mut scored: Vec<(bool, u32, usize)> = Vec::new();
         for (at, item) in self.items.iter().enumerate() {
             let text = Utf32Str::new(item.text.as_str(), &mut buffer);
-            scored.extend(pattern.score(text, &mut matcher).map(|score| (score, at)));
+            // The words of a pattern fit in any order; who types a row as it is written means that row.
+            let as_typed = item.text.as_str().to_lowercase().contains(&typed.to_lowercase());
+            scored.extend(pattern.score(text, &mut matcher).map(|score| (as_typed, score, at)));
         }
-        scored.sort_by(|(a, first), (b, second)| b.cmp(a).then(first.cmp(second)));
-        self.shown = scored.into_iter().map(|(_, at)| at).collect();
+        scored.sort_by_key(|(as_typed, score, at)| (Reverse((*as_typed, *score)), *at));
+        self.shown = scored.into_iter().map(|(.., at)| at).collect();
         if self.kind == MenuKind::Tag {
             self.offer_new_tag();
         }
@@ -366,5 +370,35 @@ fn may_be_given(label: &Label) -> bool {
     match label {
         Label::Inbox | Label::Important | Label::Named(_) => true,
         Label::Sent | Label::Starred | Label::Draft => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_as_it_is_written_comes_first() {
+        let item = |text: &str| MenuItem {
+            text: Clean::line(text),
+            keys: String::new(),
+            group: "",
+            choice: Choice::Nothing,
+            why_not: None,
+        };
+        let rows = ["Subject, A to Z", "Subject, Z to A", "Sub-project, zero", "Archive"];
+        let mut menu = Menu::new(MenuKind::Sort, rows.map(item).into());
+        for (typed, expected) in [
+            ("subject, z", &["Subject, Z to A", "Subject, A to Z"][..]),
+            ("z subject", &["Subject, A to Z", "Subject, Z to A"]),
+            ("arc", &["Archive"]),
+            ("", &rows),
+        ] {
+            menu.input = Input::new(typed);
+            menu.filter();
+            let shown: Vec<&str> = menu.shown.iter().map(|at| menu.items[*at].text.as_str()).collect();
+            let shown = &shown[..expected.len().min(shown.len())];
+            assert_eq!(shown, expected, "{typed}");
+        }
     }
 }
