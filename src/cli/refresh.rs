@@ -9,7 +9,7 @@ use crate::app::glance;
 use crate::app::refresh::{self, Refreshed, Roles};
 use crate::app::start::{self, Ways};
 use crate::config::Config;
-use crate::fault::Fault;
+use crate::fault::{Cause, Fault};
 use crate::index::{self, Index, Notmuch, Stands, Writer};
 use crate::job::files::FilesJob;
 use crate::job::index::{IndexReport, Standing};
@@ -42,15 +42,16 @@ pub(super) fn up_to_date(command: &str, config: &Config) -> Result<(Index, Exit)
     }
     // Held open meanwhile, so that what SQLite keeps beside the file is not removed and made again in between.
     let before = if stands == Stands::Ready { Index::open(&file).ok() } else { None };
-    let faults = match take_in(config, &Roles::new(), &mut Progress::new("Indexing"), &|| false) {
-        Ok(refreshed) => refreshed.faults,
-        Err(fault) => vec![fault],
+    let (faults, failed) = match take_in(config, &Roles::new(), &mut Progress::new("Indexing"), &|| false) {
+        Ok(refreshed) => (refreshed.faults, false),
+        Err(fault) => (vec![fault], true),
     };
+    // What a rule or notmuch could not do makes no answer less than whole, nor does a directory that can be no folder.
+    let lacks = |fault: &Fault| Exit::of(fault) == Exit::Disk && (failed || fault.cause != Cause::Damaged);
     let mut exit = Exit::Done;
     for fault in &faults {
         output::fault(command, fault);
-        // What a rule or notmuch could not do makes no answer less than whole.
-        if Exit::of(fault) == Exit::Disk {
+        if lacks(fault) {
             exit = Exit::Partly;
         }
     }

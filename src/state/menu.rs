@@ -136,7 +136,7 @@ impl Menu {
         for (at, item) in self.items.iter().enumerate() {
             let text = Utf32Str::new(item.text.as_str(), &mut buffer);
             // The words of a pattern fit in any order; who types a row as it is written means that row.
-            let as_typed = item.text.as_str().to_lowercase().contains(&typed.to_lowercase());
+            let as_typed = has_as_typed(item.text.as_str(), &typed);
             scored.extend(pattern.score(text, &mut matcher).map(|score| (as_typed, score, at)));
         }
         scored.sort_by_key(|(as_typed, score, at)| (Reverse((*as_typed, *score)), *at));
@@ -373,6 +373,15 @@ fn may_be_given(label: &Label) -> bool {
     }
 }
 
+/// Does a text have what was typed as it is, from the beginning of a word on?
+fn has_as_typed(text: &str, typed: &str) -> bool {
+    let (text, typed) = (text.to_lowercase(), typed.to_lowercase());
+    text.match_indices(&typed).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        before.is_none_or(|before| !before.is_alphanumeric())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,12 +395,12 @@ mod tests {
             choice: Choice::Nothing,
             why_not: None,
         };
-        let rows = ["Subject, A to Z", "Subject, Z to A", "Sub-project, zero", "Archive"];
+        let rows = ["Subject, A to Z", "Subject, Z to A", "Sub-project, zero", "Search", "Archive"];
         let mut menu = Menu::new(MenuKind::Sort, rows.map(item).into());
         for (typed, expected) in [
             ("subject, z", &["Subject, Z to A", "Subject, A to Z"][..]),
             ("z subject", &["Subject, A to Z", "Subject, Z to A"]),
-            ("arc", &["Archive"]),
+            ("arc", &["Archive", "Search"]),
             ("", &rows),
         ] {
             menu.input = Input::new(typed);

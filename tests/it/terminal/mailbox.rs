@@ -77,7 +77,9 @@ fn an_empty_home_and_five_hundred_letters() {
     assert!(cost <= 300, "{cost} bytes for one step");
     tern.press("Q");
     assert!(tern.wait(), "it ends well");
-    assert!(dovecot.log().lines().all(|line| !line.contains("Error")), "{}", dovecot.log());
+    // Dovecot 2.3 ends one of two sessions by itself that are the first of a user at the same moment.
+    let is_its_own = |line: &str| line.contains("Error: Raw backtrace") && dovecot.log().contains("deadlock avoided");
+    assert!(dovecot.log().lines().all(|line| !line.contains("Error") || is_its_own(line)), "{}", dovecot.log());
 }
 
 #[test]
