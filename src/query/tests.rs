@@ -272,7 +272,7 @@ fn a_query_that_is_being_typed_ends_with_the_beginning_of_a_word() {
 fn pattern() -> impl Strategy<Value = Pattern> {
     prop_oneof![
         "[a-zä中.@+:/_]{1,6}"
-            .prop_filter("it can stand without quotes", |w| spelling::is_bare(w) && !w.starts_with("//"))
+            .prop_filter("it can stand without quotes", |w| spelling::is_bare(w) && spelling::is_bare_value(w))
             .prop_map(Pattern::Word),
         "[a-z]{1,6}".prop_map(Pattern::Prefix),
         ("[a-z]{1,6}", prop_oneof![Just(""), Just("de"), Just("fr")]).prop_map(|(word, code)| forms(&word, code)),
