@@ -168,8 +168,7 @@ impl Writer {
     /// A file went.
     pub(super) fn follow_removal(&mut self, mailbox: &KnownMailbox, unique: &str, (in_new, info): (bool, &str)) {
         if let Some(directory) = &mailbox.directory {
-            let folder = if in_new { "new" } else { "cur" };
-            self.follower.note(Step::Gone(directory.join(folder).join(format!("{unique}{info}"))));
+            self.follower.note(Step::Gone(schema::file_path(directory, in_new, unique, info)));
         }
     }
 
@@ -182,11 +181,9 @@ impl Writer {
                  WHERE p.mailbox = ?1 AND p.name = ?2 AND p.home IS NULL",
             )?
             .query_row(params![mailbox.row, file.unique.as_str()], |row| {
-                let folder = if row.get(0)? { "new" } else { "cur" };
-                let name = format!("{}{}", file.unique.as_str(), row.get::<_, String>(1)?);
                 Ok(Renamed {
                     message: row.get::<_, Option<String>>(3)?.unwrap_or_else(|| file.unique.as_str().to_owned()),
-                    old: directory.join(folder).join(name),
+                    old: schema::file_path(directory, row.get(0)?, file.unique.as_str(), &row.get::<_, String>(1)?),
                     new: file.path_in(directory),
                     flags: from_words(row.get_ref(2)?.as_str_or_null()?),
                 })

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
-use rusqlite::{Result, params};
+use rusqlite::{Connection, Result, params};
 
 use super::rows::Index;
-use super::schema::path_from;
+use super::schema::{file_path, path_from};
 use super::write::Writer;
 use crate::fault::Fault;
 use crate::mail::place::UniqueName;
@@ -35,22 +35,8 @@ impl Writer {
 
     /// The names of those files of a mailbox that can be read by now.
     pub(super) fn readable_again(&self, mailbox: i64) -> Result<BTreeSet<String>> {
-        let mut find = self.db.prepare_cached(
-            "SELECT p.name, p.in_new, p.info, b.directory FROM refused r
-             JOIN places p ON p.mailbox = r.mailbox AND p.name = r.name AND p.home IS NULL
-             JOIN mailboxes b ON b.id = r.mailbox WHERE r.mailbox = ?1 AND b.directory IS NOT NULL LIMIT ?2",
-        )?;
-        let mut rows = find.query([mailbox, MOST])?;
-        let mut found = BTreeSet::new();
-        while let Some(row) = rows.next()? {
-            let (name, in_new, info): (String, bool, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let below = if in_new { "new" } else { "cur" };
-            let path = path_from(row.get(3)?).join(below).join(format!("{name}{info}"));
-            if File::open(path).is_ok() {
-                found.insert(name);
-            }
-        }
-        Ok(found)
+        let refused = refused(&self.db, Some(mailbox))?;
+        Ok(refused.into_iter().filter(|(_, path)| File::open(path).is_ok()).map(|(name, _)| name).collect())
     }
 }
 
@@ -60,18 +46,23 @@ impl Index {
     /// # Errors
     /// The index cannot be read.
     pub fn refused(&self) -> std::result::Result<Vec<PathBuf>, Fault> {
-        self.asked(|db| {
-            db.prepare_cached(
-                "SELECT p.name, p.in_new, p.info, b.directory FROM refused r
-                 JOIN places p ON p.mailbox = r.mailbox AND p.name = r.name AND p.home IS NULL
-                 JOIN mailboxes b ON b.id = r.mailbox WHERE b.directory IS NOT NULL ORDER BY b.directory, p.name LIMIT ?1",
-            )?
-            .query_map([MOST], |row| {
-                let (name, in_new, info): (String, bool, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                let below = if in_new { "new" } else { "cur" };
-                Ok(path_from(row.get(3)?).join(below).join(format!("{name}{info}")))
-            })?
-            .collect()
-        })
+        self.asked(|db| Ok(refused(db, None)?.into_iter().map(|(_, path)| path).collect()))
     }
+}
+
+/// The names and files of what could not be read, in one mailbox or in all.
+fn refused(db: &Connection, mailbox: Option<i64>) -> Result<Vec<(String, PathBuf)>> {
+    let of = if mailbox.is_some() { "r.mailbox = ?1" } else { "?1 IS NULL" };
+    db.prepare_cached(&format!(
+        "SELECT p.name, p.in_new, p.info, b.directory FROM refused r
+         JOIN places p ON p.mailbox = r.mailbox AND p.name = r.name AND p.home IS NULL
+         JOIN mailboxes b ON b.id = r.mailbox
+         WHERE {of} AND b.directory IS NOT NULL ORDER BY b.directory, p.name LIMIT ?2"
+    ))?
+    .query_map(params![mailbox, MOST], |row| {
+        let (name, info): (String, String) = (row.get(0)?, row.get(2)?);
+        let path = file_path(&path_from(row.get(3)?), row.get(1)?, &name, &info);
+        Ok((name, path))
+    })?
+    .collect()
 }

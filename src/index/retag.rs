@@ -122,11 +122,10 @@ impl Writer {
             let (Some(mailbox), Some(unique)) = (mailbox, UniqueName::new(&name)) else { continue };
             let directory = row.get::<_, Option<Vec<u8>>>(3)?.map(super::schema::path_from).unwrap_or_default();
             let info: String = row.get(6)?;
-            let folder = if row.get(5)? { "new" } else { "cur" };
             found.push(Tagged {
                 row: row.get(0)?,
                 message: row.get::<_, Option<String>>(8)?.unwrap_or_else(|| name.clone()),
-                path: directory.join(folder).join(format!("{name}{info}")),
+                path: super::schema::file_path(&directory, row.get(5)?, &name, &info),
                 mailbox,
                 unique,
                 flags: from_words(row.get_ref(7)?.as_str_or_null()?),

@@ -221,10 +221,9 @@ impl Index {
             .query_row(
                 params![place.mailbox.account.as_str(), place.mailbox.name.as_str(), place.unique.as_str()],
                 |row| {
-                    let folder = if row.get(1)? { "new" } else { "cur" };
-                    let info: String = row.get(2)?;
                     let directory = schema::path_from(row.get(0)?);
-                    Ok(directory.join(folder).join(format!("{}{info}", place.unique.as_str())))
+                    let info: String = row.get(2)?;
+                    Ok(schema::file_path(&directory, row.get(1)?, place.unique.as_str(), &info))
                 },
             )
             .optional()

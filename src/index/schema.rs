@@ -434,6 +434,11 @@ fn empty(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// The file of a place in its mailbox's directory: its base name, and what followed that (`:2,S`, or nothing).
+pub(super) fn file_path(directory: &Path, in_new: bool, name: &str, info: &str) -> PathBuf {
+    directory.join(if in_new { "new" } else { "cur" }).join(format!("{name}{info}"))
+}
+
 /// The directory that was stored as its bytes.
 pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))

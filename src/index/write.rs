@@ -94,8 +94,7 @@ pub(super) struct FileName {
 impl FileName {
     /// The file's path in a mailbox's directory.
     pub(super) fn path_in(&self, directory: &Path) -> PathBuf {
-        let folder = if self.in_new { "new" } else { "cur" };
-        directory.join(folder).join(format!("{}{}", self.unique.as_str(), self.info))
+        schema::file_path(directory, self.in_new, self.unique.as_str(), &self.info)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::ast::{Field, Pattern, Query};
 use super::date::moment;
 use super::forms::Forms;
-use super::spelling::{is_bare, is_bare_value, is_expression};
+use super::spelling::{is_bare, is_bare_value};
 use super::terms::{self, STATES};
 
 /// Writes a query. What no text can say as it stands (an `And` of one, an empty `Or`) is written
@@ -54,14 +54,10 @@ fn one(query: &Query) -> String {
             let name = STATES.iter().find(|(_, known)| known == state).map_or("unread", |(name, _)| name);
             format!("is:{name}")
         }
-        Query::In(name) if terms::is_everywhere(name) || terms::is_snoozed(name) || is_expression(name) => {
-            format!("in:{}", quoted(name))
-        }
+        Query::In(name) if terms::is_everywhere(name) || terms::is_snoozed(name) => format!("in:{}", quoted(name)),
         Query::In(name) => format!("in:{}", value(name)),
         // Without quotes it would be the state or the mailbox of that name.
-        Query::Tag(name) if terms::is_known_tag(name) || is_expression(name) || name.ends_with('*') => {
-            format!("tag:{}", quoted(name))
-        }
+        Query::Tag(name) if terms::is_known_tag(name) || name.ends_with('*') => format!("tag:{}", quoted(name)),
         Query::Tag(name) => format!("tag:{}", value(name)),
         Query::Thread(thread) => format!("thread:{}", terms::thread_text(*thread)),
         Query::Together(inner) => format!("thread:{{{}}}", print(inner)),
@@ -106,8 +102,7 @@ fn text(field: Field, pattern: &Pattern) -> String {
 
 fn value(text: &str) -> String {
     // A star at the end is no prefix here.
-    let bare = is_bare_value(text) || is_bare_value(text.trim_end_matches('*'));
-    if bare && !is_expression(text) { text.to_owned() } else { quoted(text) }
+    if is_bare_value(text) || is_bare_value(text.trim_end_matches('*')) { text.to_owned() } else { quoted(text) }
 }
 
 fn quoted(text: &str) -> String {

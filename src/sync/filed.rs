@@ -44,8 +44,9 @@ impl Round<'_> {
             .copied()
             .collect();
         for (name, directory) in folders.iter().filter(|(name, _)| !name.is_inbox()) {
-            let counts = |uid: &Uid| !self.is_trash(name) || stubs.contains(uid);
-            if self.is_trash(name) && stubs.is_empty() {
+            let is_trash = self.is_trash(name);
+            let counts = |uid: &Uid| !is_trash || stubs.contains(uid);
+            if is_trash && stubs.is_empty() {
                 continue;
             }
             self.env.step()?;

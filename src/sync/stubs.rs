@@ -218,7 +218,7 @@ impl Round<'_> {
         // What came after the listing, while a stub was made whole beside us, is not missing.
         for uid in base.iter().map(|(uid, _)| uid).collect::<Vec<_>>() {
             let Some(row) = base.get(uid) else { continue };
-            let is_late = over.iter().any(|stub| same_message(stub, &row.unique))
+            let is_late = over.iter().any(|stub| stem(stub) == stem(&row.unique))
                 && !listing.files.iter().any(|file| file.unique == row.unique)
                 && maildir.find(&row.unique)?.is_some();
             listing.complete &= !is_late;
@@ -353,10 +353,9 @@ pub(super) fn regained(maildir: &Maildir, changes: &LocalChanges, base: &Base) -
     found
 }
 
-/// Are these names of files of one message, by the origin that tern wrote into them?
-pub(super) fn same_message(one: &UniqueName, other: &UniqueName) -> bool {
-    let stem = |unique: &UniqueName| unique.as_str().split(',').next().map(str::to_owned);
-    stem(one) == stem(other)
+/// The part of a name that is the same for a stub and its message, if tern gave it.
+pub(super) fn stem(unique: &UniqueName) -> &str {
+    unique.as_str().split(',').next().unwrap_or_default()
 }
 
 /// Gives a file the flags that were wished on another file of its message.

@@ -10,7 +10,7 @@ use super::changes::{Base, LocalListing};
 use super::content::read;
 use super::env::{Env, Halt};
 use super::round::Round;
-use super::stubs::{same_message, take_over_flags};
+use super::stubs::{stem, take_over_flags};
 use crate::fault::Fault;
 use crate::job::{Changed, PlaceChange, SyncReport};
 use crate::ledger::{Change, Intent, Ledger, MailboxKey, Row, digest};
@@ -21,10 +21,9 @@ use crate::store::maildir::Maildir;
 use crate::store::name::{self, Entry, Home};
 use crate::store::scan::{self, Scan};
 
-/// The part of a name that is the same for a stub and its message, if tern gave it to what came from there by POP3.
-fn stem<'a>(home: &Home, unique: &'a UniqueName) -> Option<&'a str> {
-    home.mark(unique.as_str())?;
-    unique.as_str().split(',').next()
+/// The [`stem`] of a name, if tern gave it to what came from there by POP3.
+fn stem_of<'a>(home: &Home, unique: &'a UniqueName) -> Option<&'a str> {
+    home.mark(unique.as_str()).map(|_| stem(unique))
 }
 
 /// The files at rest that are of the same message as one that is not: a stub and what it stands for.
@@ -36,7 +35,7 @@ pub(super) fn siblings(home: &Home, scan: &Scan, resting: &[bool]) -> Vec<Unique
     let mut stirred: BTreeMap<String, bool> = BTreeMap::new();
     for unique in names(false) {
         let has_stub = unique.stub_size().is_some();
-        if let Some(stem) = stem(home, &unique) {
+        if let Some(stem) = stem_of(home, &unique) {
             *stirred.entry(stem.to_owned()).or_default() |= has_stub;
         }
     }
@@ -44,7 +43,7 @@ pub(super) fn siblings(home: &Home, scan: &Scan, resting: &[bool]) -> Vec<Unique
         return Vec::new();
     }
     let is_one = |unique: &UniqueName| {
-        let other = stem(home, unique).and_then(|stem| stirred.get(stem));
+        let other = stem_of(home, unique).and_then(|stem| stirred.get(stem));
         other.is_some_and(|has_stub| *has_stub || unique.stub_size().is_some())
     };
     names(true).filter(is_one).collect()
@@ -56,18 +55,18 @@ pub(super) fn number(maildir: &Maildir, home: &Home, listing: &mut LocalListing,
     let names = listing.files.iter().map(|file| &file.unique).chain(base.iter().map(|(_, row)| &row.unique));
     let stubs: BTreeSet<String> = names
         .filter(|unique| unique.stub_size().is_some())
-        .filter_map(|unique| stem(home, unique).map(str::to_owned))
+        .filter_map(|unique| stem_of(home, unique).map(str::to_owned))
         .collect();
     if stubs.is_empty() {
         return Ok(());
     }
     let mut uids: BTreeMap<(String, u64), Uid> = BTreeMap::new();
     for (uid, row) in base.iter() {
-        let known = stem(home, &row.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned);
+        let known = stem_of(home, &row.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned);
         uids.extend(known.zip(row.identity.id).map(|known| (known, uid)));
     }
     for file in &mut listing.files {
-        let Some(stem) = stem(home, &file.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned) else {
+        let Some(stem) = stem_of(home, &file.unique).filter(|stem| stubs.contains(*stem)).map(str::to_owned) else {
             continue;
         };
         let uid = if let Some(uid) = base.uid_of(&file.unique) {
@@ -198,7 +197,7 @@ fn whole_of(folder: &Maildir, row: &Row) -> Result<Option<(UniqueName, Entry)>, 
     }
     for entry in scan::scan(folder)?.entries {
         let Some(unique) = entry.unique() else { continue };
-        if unique.stub_size().is_some() || !same_message(&unique, &row.unique) {
+        if unique.stub_size().is_some() || stem(&unique) != stem(&row.unique) {
             continue;
         }
         let id = read(folder, &unique)?.and_then(|read| read.identity.id);

@@ -14,6 +14,7 @@ use crate::servers::dovecot::Dovecot;
 use crate::support::letters::letter;
 use crate::support::patience::{at_last, becomes};
 use crate::support::smtp_script::Fake;
+use crate::support::stubs::{bring, every_third_large, is_stub, name_of};
 use crate::terminal::{World, account, pop3_account};
 
 /// How often the program is killed while it syncs by IMAP, and while it sends.
@@ -373,11 +374,7 @@ fn killed_while_it_fetches_by_pop3_and_removes_it_loses_and_doubles_nothing() {
 
 /// Every third letter is a large one.
 fn third(number: u32) -> Vec<u8> {
-    let mut letter = letter(number);
-    if number.is_multiple_of(3) {
-        letter.extend(b"A line of a large letter.\r\n".repeat(4000));
-    }
-    letter
+    every_third_large(number, letter(number))
 }
 
 fn as_text(letter: Vec<u8>) -> String {
@@ -387,25 +384,21 @@ fn as_text(letter: Vec<u8>) -> String {
 /// The stubs that lie in a folder here.
 fn stubs(world: &World, folder: &str) -> Vec<std::path::PathBuf> {
     let mut files = world.files(&format!("mail/pat/{folder}"));
-    files.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains(",T=")));
+    files.retain(|path| is_stub(path));
     files
-}
-
-/// The name of a file without its flags.
-fn name_of(file: &std::path::Path) -> String {
-    let name = file.file_name().expect("a file").to_string_lossy().into_owned();
-    name.split(':').next().expect("a name").to_owned()
 }
 
 /// Files a stub into the archive, or flags it, as another program would.
 fn handle(world: &World, stub: &std::path::Path, files_it: bool) {
-    let base = name_of(stub);
     let archive = world.path("mail/pat/Archive");
     for part in ["cur", "new", "tmp"] {
         fs::create_dir_all(archive.join(part)).expect("a folder");
     }
-    let to = if files_it { archive.join("cur") } else { world.path("mail/pat/INBOX/cur") };
-    fs::rename(stub, to.join(format!("{base}:2,{}", if files_it { "S" } else { "F" }))).expect("it lies there");
+    if files_it {
+        bring(stub, &archive.join("cur"), "S");
+    } else {
+        bring(stub, &world.path("mail/pat/INBOX/cur"), "F");
+    }
 }
 
 #[test]

@@ -100,12 +100,12 @@ impl Verifier {
     fn file_of(&self, message: i64) -> Result<Option<PathBuf>> {
         self.db
             .prepare_cached(
-                "SELECT b.directory, p.in_new, p.name || p.info FROM places p JOIN mailboxes b ON b.id = p.mailbox
+                "SELECT b.directory, p.in_new, p.name, p.info FROM places p JOIN mailboxes b ON b.id = p.mailbox
                  WHERE p.message = ?1 AND p.home IS NULL AND b.directory IS NOT NULL ORDER BY p.id LIMIT 1",
             )?
             .query_row([message], |row| {
-                let folder = if row.get(1)? { "new" } else { "cur" };
-                Ok(schema::path_from(row.get(0)?).join(folder).join(row.get::<_, String>(2)?))
+                let (name, info): (String, String) = (row.get(2)?, row.get(3)?);
+                Ok(schema::file_path(&schema::path_from(row.get(0)?), row.get(1)?, &name, &info))
             })
             .optional()
     }

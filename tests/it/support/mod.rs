@@ -10,5 +10,6 @@ pub(crate) mod proxy;
 pub(crate) mod scenario;
 pub(crate) mod scripted;
 pub(crate) mod smtp_script;
+pub(crate) mod stubs;
 pub(crate) mod turnstile;
 pub(crate) mod wire;

@@ -20,6 +20,7 @@ use super::turmoil::{PLACES, Turmoil, hash, letter, words};
 use super::{is_long, seed};
 use crate::servers::dovecot::Dovecot;
 use crate::support::patience::becomes;
+use crate::support::stubs::{bring, every_third_large, is_stub};
 use crate::terminal::{World, pop3_account};
 
 /// A disk whose power can be cut; gone when dropped.
@@ -292,24 +293,14 @@ fn what_was_acknowledged_is_there_after_a_power_cut() {
 
 /// Every third one is over the account's limit.
 fn pop3_letter(number: u32) -> Vec<u8> {
-    let mut letter = letter(number);
-    if number.is_multiple_of(3) {
-        letter.extend(b"A line of a large letter.\r\n".repeat(4000));
-    }
-    letter
+    every_third_large(number, letter(number))
 }
 
 /// Wishes for the rest of stubs here, as another program would that marks them as important.
 fn flag_stubs(world: &World, chosen: &mut dyn FnMut() -> bool) {
     for path in world.files("mail/pat/INBOX").into_iter().filter(|path| is_stub(path) && chosen()) {
-        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
-        let base = name.split(':').next().expect("a name");
-        fs::rename(&path, world.path("mail/pat/INBOX/cur").join(format!("{base}:2,F"))).expect("it lies there");
+        bring(&path, &world.path("mail/pat/INBOX/cur"), "F");
     }
-}
-
-fn is_stub(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().contains(",T="))
 }
 
 #[test]
